@@ -1,0 +1,71 @@
+"""The command line: the only code that parses arguments, reads the environment, prints and exits.
+
+Sub-commands are loaded when they are called: ``graphship --help`` imports click and nothing else. Each module in this
+package holds one command, called ``command``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from ci_core import __version__
+
+_COMMANDS: dict[str, str] = {
+    # name -> one line for `graphship --help`, kept here so that help imports no command
+    "ci": "Do what this CI event calls for: report, deploy, monitor or retrain.",
+    "demo": "Play the whole loop on real flight data, here, with embedded parts only.",
+    "deploy": "Deploy the serving graph to an environment.",
+    "diff": "Compare data, params and metrics of two commits.",
+    "doctor": "Say what is missing in this project, in the order to mend it.",
+    "host": "Show and act on the local host: change requests, issues, statuses.",
+    "init": "Write a commented graphship.yaml for this repository.",
+    "monitor": "Compare a window of live traffic with the reference.",
+    "plan": "Say what a deployment would do.",
+    "retrain": "Train a challenger on new windows and open a change request if it wins.",
+    "rollback": "Put the previous release back.",
+    "run": "Run the pipeline stages that are stale.",
+    "serve": "Serve the graph of this project on this machine.",
+    "snapshot": "Print the exact versions of code, data, params and models.",
+    "status": "Say what is live in the environments.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"ci_core.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start here: `graphship demo` shows the whole loop; `graphship init` sets your repository up.",
+)
+@click.version_option(__version__, prog_name="graphship")
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
+def cli(debug: bool) -> None:  # noqa: FBT001 - click passes flags by name
+    """Continuous delivery for machine learning, run by the repository itself."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the code of docs/reference/exit-codes.md."""
+    from ci_core.cli._render import run
+
+    sys.exit(run(cli, sys.argv[1:], os.environ))

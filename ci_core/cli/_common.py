@@ -1,0 +1,64 @@
+"""Options and small helpers that several commands share."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ci_core.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ci_core.config.settings import Settings
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def project_option(function: F) -> F:
+    """Add ``--project DIR``."""
+    return click.option(
+        "--project",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        default=Path(),
+        show_default="this folder",
+        help="A folder of the project; graphship.yaml is looked for here and above.",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """Add ``--json``, which every reading command has."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")(function)
+
+
+def dry_run_option(function: F) -> F:
+    """Add ``--dry-run``, which every writing command has."""
+    return click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")(function)
+
+
+def read_settings(project: Path, env: Mapping[str, str]) -> Settings:
+    """Read ``graphship.yaml`` of the project that `project` lies in."""
+    need("ci", "pydantic")
+    from ci_core.config.reader import read_settings as read
+
+    return read(project, env)
+
+
+def need(extra: str, *modules: str) -> None:
+    """Make sure that the libraries of an extra are installed.
+
+    Raises:
+        MissingExtraError: one is not; the message names the extra.
+    """
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtraError(extra=extra, module=module)
+
+
+def echo_json(value: object) -> None:
+    """Print `value` as JSON to stdout, readable and in a stable order."""
+    click.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str))

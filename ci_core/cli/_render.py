@@ -1,0 +1,59 @@
+"""Turn results and errors into text and an exit code. The one place that renders a :class:`GraphshipError`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ci_core.errors import ExitCode, GraphshipError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_ISSUES_URL = "https://github.com/graphship/graphship/issues"
+
+
+def run(command: click.Command, arguments: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run `command` and return the exit code; every error of ours becomes a message on stderr.
+
+    Args:
+        command: the root command.
+        arguments: without the program's name.
+        env: environment variables; ``NO_COLOR`` is respected.
+    """
+    color = None if "NO_COLOR" not in env else False
+    try:
+        result = command.main(list(arguments), prog_name="graphship", standalone_mode=False, color=color, obj=env)
+    except GraphshipError as error:
+        if "--debug" in arguments:
+            raise
+        click.echo(render_error(error, color=color is None and sys.stderr.isatty()), err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        return 130
+    except BrokenPipeError:
+        return ExitCode.DONE
+    except Exception:
+        click.echo(
+            f"graphship met a mistake of its own; the traceback below is worth a report: {_ISSUES_URL}", err=True
+        )
+        raise
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+def render_error(error: GraphshipError, *, color: bool = False) -> str:
+    """Return the message of `error` in the layout that ``ci_core/errors.py`` describes."""
+    head = click.style(f"error[{error.slug}]", fg="red", bold=True) if color else f"error[{error.slug}]"
+    lines = [f"{head}: {error.fact}"]
+    lines += [f"  --> {place}" for place in error.where]
+    lines += [f"  {line}" for line in error.known]
+    if error.hint:
+        label = click.style("hint", fg="cyan", bold=True) if color else "hint"
+        lines += ["", f"{label}: {error.hint}"]
+    return "\n".join(lines)

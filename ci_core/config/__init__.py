@@ -1,0 +1,1 @@
+"""What the user wants, as read from ``graphship.yaml``, environment and flags."""

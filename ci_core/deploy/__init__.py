@@ -1,0 +1,1 @@
+"""Releases, plans, and the targets where serving graphs run."""

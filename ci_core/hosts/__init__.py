@@ -1,0 +1,1 @@
+"""Where the repository lives: change requests, comments, issues, statuses, deployment records."""

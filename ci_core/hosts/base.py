@@ -1,0 +1,161 @@
+"""What the operations need of a host. Each adapter passes ``ci_core.testing.host_contract``.
+
+Creating twice is the cardinal sin here, so these protocols are plain reads and writes; "exactly once" is built on top
+of them, in one place, by ``hosts/upsert.py``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ci_core.hosts.spec import (
+        ChangeRequest,
+        ChangeRequestState,
+        Comment,
+        CommitStatus,
+        DeploymentRecord,
+        DeploymentState,
+        Identity,
+        Issue,
+        IssueState,
+    )
+    from ci_core.types import CommitId, EnvironmentName, ReleaseId
+
+
+class ChangeRequests(Protocol):
+    """Change requests of one repository."""
+
+    def get(self, number: int) -> ChangeRequest:
+        """Return one change request.
+
+        Raises:
+            NotFoundOnHostError: there is none of that number.
+        """
+        ...
+
+    def find(
+        self,
+        *,
+        state: ChangeRequestState | None = None,
+        source_branch: str | None = None,
+        commit: CommitId | None = None,
+    ) -> Iterable[ChangeRequest]:
+        """Yield matching change requests, newest first. `commit` matches head, merge commit and squashed commits."""
+        ...
+
+    def create(
+        self,
+        *,
+        title: str,
+        body: str,
+        source_branch: str,
+        target_branch: str,
+        labels: Sequence[str] = (),
+        reviewers: Sequence[str] = (),
+    ) -> ChangeRequest:
+        """Open a change request.
+
+        Raises:
+            AlreadyExistsOnHostError: one is open from that branch already.
+        """
+        ...
+
+    def update(
+        self,
+        number: int,
+        *,
+        title: str | None = None,
+        body: str | None = None,
+        state: ChangeRequestState | None = None,
+    ) -> ChangeRequest:
+        """Change what is given and leave the rest; ``state="merged"`` is refused (merging is for people or policy)."""
+        ...
+
+
+class Comments(Protocol):
+    """Remarks on change requests and issues; both are addressed by number."""
+
+    def list(self, topic: int) -> Iterable[Comment]:
+        """Yield all comments, oldest first, to the last page."""
+        ...
+
+    def create(self, topic: int, body: str) -> Comment: ...
+
+    def update(self, comment: Comment, body: str) -> Comment: ...
+
+    def delete(self, comment: Comment) -> None: ...
+
+
+class Issues(Protocol):
+    """Issues of one repository."""
+
+    def find(self, *, label: str, state: IssueState | None = None) -> Iterable[Issue]:
+        """Yield issues that carry `label`, newest first."""
+        ...
+
+    def create(self, *, title: str, body: str, labels: Sequence[str] = ()) -> Issue: ...
+
+    def update(
+        self, number: int, *, title: str | None = None, body: str | None = None, state: IssueState | None = None
+    ) -> Issue: ...
+
+
+class Statuses(Protocol):
+    """The lights on commits."""
+
+    def list(self, commit: CommitId) -> Iterable[CommitStatus]:
+        """Yield the newest status of each context."""
+        ...
+
+    def set(self, status: CommitStatus) -> None: ...
+
+
+class Deployments(Protocol):
+    """Deployment records."""
+
+    def list(self, environment: EnvironmentName) -> Iterable[DeploymentRecord]:
+        """Yield records, newest first."""
+        ...
+
+    def create(
+        self, *, environment: EnvironmentName, commit: CommitId, release: ReleaseId, description: str = ""
+    ) -> DeploymentRecord:
+        """Open a record with state ``in-progress``."""
+        ...
+
+    def update(
+        self,
+        record: DeploymentRecord,
+        *,
+        state: DeploymentState,
+        description: str = "",
+        url: str | None = None,
+        log_url: str | None = None,
+    ) -> DeploymentRecord: ...
+
+
+class RepositoryHost(Protocol):
+    """One repository on one host."""
+
+    name: str
+    """``local``, ``github`` or ``gitlab``."""
+    capabilities: frozenset[str]
+    """What this host can do beyond the minimum: ``deployments``, ``reviewers``, ``labels``, …"""
+    body_limit: int
+    """Longest body of a comment, issue or change request, in characters."""
+    change_requests: ChangeRequests
+    comments: Comments
+    issues: Issues
+    statuses: Statuses
+    deployments: Deployments
+
+    def identity(self) -> Identity:
+        """Return who we are; asked once and remembered."""
+        ...
+
+    def commit_url(self, commit: CommitId) -> str:
+        """Return a permanent address of a commit."""
+        ...

@@ -1,0 +1,1 @@
+"""Profiles of tables, drift statistics, and verdicts on windows of live traffic."""

@@ -1,0 +1,1 @@
+"""From a drift verdict to a change request with a better model."""

@@ -1,0 +1,28 @@
+"""Names for the plain values that travel between features.
+
+Imports nothing of ours, so that every layer may use it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NewType, TypeAlias
+
+StepName = NewType("StepName", str)
+"""The name of a node of a serving graph, unique in its graph."""
+
+EnvironmentName = NewType("EnvironmentName", str)
+"""A key of ``environments`` in ``graphship.yaml``, such as ``staging``."""
+
+CommitId = NewType("CommitId", str)
+"""A full Git object name of a commit: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits."""
+
+Digest = NewType("Digest", str)
+"""A content hash with its algorithm in front: ``sha256:9f86…`` for ours, ``md5:…`` for DVC's."""
+
+ReleaseId = NewType("ReleaseId", str)
+"""The sha256 of a release's canonical JSON: 64 lower-case hexadecimal digits, shown as its first 12."""
+
+JsonValue: TypeAlias = "None | bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue]"
+"""What ``json.loads`` can return, with read-only containers."""
+
+JsonObject: TypeAlias = Mapping[str, JsonValue]
+"""A JSON object, read-only."""

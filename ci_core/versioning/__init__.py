@@ -1,0 +1,1 @@
+"""Exact versions of code, data, params, environment, models and results."""

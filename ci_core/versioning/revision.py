@@ -1,0 +1,73 @@
+"""A snapshot: the exact versions of everything at one commit, as data (pure).
+
+``versioning/git.py`` and ``versioning/dvc.py`` read the parts; ``versioning/snapshot.py`` puts them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ci_core.types import CommitId, Digest, JsonValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedFile:
+    """A file or folder that DVC keeps, at one revision."""
+
+    path: str
+    """Relative to the project, with ``/``."""
+    digest: Digest | None
+    """``md5:<hex>`` or ``md5:<hex>.dir``; None when the stage has not run at this revision."""
+    size_bytes: int | None = None
+    files: int | None = None
+    """Number of files when it is a folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeVersion:
+    """The state of the Git work tree, or of one commit."""
+
+    commit: CommitId
+    dirty: Digest | None = None
+    """sha256 of the difference between work tree and commit (tracked changes and untracked, unignored files); None for
+    a clean tree. A dirty tree never passes for its commit."""
+
+    @property
+    def label(self) -> str:
+        """The short form shown to people: ``3f2a9c1`` or ``3f2a9c1+dirty.8d0e``."""
+        short = self.commit[:7]
+        return short if self.dirty is None else f"{short}+dirty.{self.dirty.removeprefix('sha256:')[:4]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentVersion:
+    """What the code runs on."""
+
+    python: str
+    """``3.11``: the version a lock file or ``.python-version`` names, else the running one."""
+    lock_file: str | None = None
+    """The lock file that was found, relative to the project."""
+    lock: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Exact versions of code, data, params, environment, models and results at one commit."""
+
+    code: CodeVersion
+    data: tuple[TrackedFile, ...] = ()
+    """Files that no stage makes: added with ``dvc add`` or imported. Sorted by path."""
+    outputs: tuple[TrackedFile, ...] = ()
+    """Files that stages make, models included. Sorted by path."""
+    params: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    """``params.yaml:train.rate`` → value; flattened, one entry a leaf."""
+    metrics: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    """``metrics.json:auc`` → value; flattened."""
+    environment: EnvironmentVersion
+    stale: tuple[str, ...] = ()
+    """Names of stages whose inputs moved since they last ran."""
