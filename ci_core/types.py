@@ -21,7 +21,7 @@ Digest = NewType("Digest", str)
 ReleaseId = NewType("ReleaseId", str)
 """The sha256 of a release's canonical JSON: 64 lower-case hexadecimal digits, shown as its first 12."""
 
-JsonValue: TypeAlias = "None | bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 """What ``json.loads`` can return, with read-only containers."""
 
 JsonObject: TypeAlias = Mapping[str, JsonValue]

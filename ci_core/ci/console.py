@@ -25,12 +25,16 @@ class Console(Protocol):
         """Say something that the reader should know but need not act on."""
         ...
 
-    def warning(self, text: str, *, where: Location | None = None) -> None: ...
+    def warning(self, text: str, *, where: Location | None = None) -> None:
+        """Say something that the reader should look at."""
+        ...
 
-    def error(self, text: str, *, where: Location | None = None) -> None: ...
+    def error(self, text: str, *, where: Location | None = None) -> None:
+        """Say why the job fails."""
+        ...
 
     def output(self, name: str, value: str) -> None:
-        """Set an output of the job for later steps: ``verdict``, ``release-id``, …"""
+        """Set an output of the job for later steps, such as ``verdict`` or ``release-id``."""
         ...
 
     def summary(self, markdown: str) -> None:

@@ -82,11 +82,17 @@ class Comments(Protocol):
         """Yield all comments, oldest first, to the last page."""
         ...
 
-    def create(self, topic: int, body: str) -> Comment: ...
+    def create(self, topic: int, body: str) -> Comment:
+        """Write a new remark."""
+        ...
 
-    def update(self, comment: Comment, body: str) -> Comment: ...
+    def update(self, comment: Comment, body: str) -> Comment:
+        """Replace the text of a remark."""
+        ...
 
-    def delete(self, comment: Comment) -> None: ...
+    def delete(self, comment: Comment) -> None:
+        """Remove a remark."""
+        ...
 
 
 class Issues(Protocol):
@@ -96,11 +102,15 @@ class Issues(Protocol):
         """Yield issues that carry `label`, newest first."""
         ...
 
-    def create(self, *, title: str, body: str, labels: Sequence[str] = ()) -> Issue: ...
+    def create(self, *, title: str, body: str, labels: Sequence[str] = ()) -> Issue:
+        """Open an issue."""
+        ...
 
     def update(
         self, number: int, *, title: str | None = None, body: str | None = None, state: IssueState | None = None
-    ) -> Issue: ...
+    ) -> Issue:
+        """Change what is given and leave the rest."""
+        ...
 
 
 class Statuses(Protocol):
@@ -110,7 +120,9 @@ class Statuses(Protocol):
         """Yield the newest status of each context."""
         ...
 
-    def set(self, status: CommitStatus) -> None: ...
+    def set(self, status: CommitStatus) -> None:
+        """Set one light; an earlier one of the same context is replaced."""
+        ...
 
 
 class Deployments(Protocol):
@@ -134,7 +146,9 @@ class Deployments(Protocol):
         description: str = "",
         url: str | None = None,
         log_url: str | None = None,
-    ) -> DeploymentRecord: ...
+    ) -> DeploymentRecord:
+        """Say what became of a deployment."""
+        ...
 
 
 class RepositoryHost(Protocol):

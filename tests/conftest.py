@@ -1,0 +1,62 @@
+"""Rules for every test: unit tests stay inside the process, and DVC keeps to folders of the test run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_UNIT = Path(__file__).parent / "unit"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Point everything that libraries keep outside the project at folders of this run."""
+    base = tmp_path_factory.mktemp("private")
+    chosen = {
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_GLOBAL_CONFIG_DIR": str(base / "dvc-global"),
+        "DVC_SYSTEM_CONFIG_DIR": str(base / "dvc-system"),
+        "DVC_SITE_CACHE_DIR": str(base / "dvc-site"),
+        "XDG_STATE_HOME": str(base / "state"),
+        "GIT_CONFIG_GLOBAL": str(base / "gitconfig"),
+        "GIT_CONFIG_SYSTEM": os.devnull,
+    }
+    (base / "gitconfig").write_text(
+        "[user]\n\tname = Test Person\n\temail = person@example.org\n[init]\n\tdefaultBranch = main\n"
+    )
+    before = {key: os.environ.get(key) for key in chosen}
+    os.environ.update(chosen)
+    yield
+    for key, value in before.items():
+        if value is None:
+            os.environ.pop(key, None)
+        else:
+            os.environ[key] = value
+
+
+@pytest.fixture(autouse=True)
+def _stay_inside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a unit test that starts a program, opens a connection or sleeps fail, and say why."""
+    if _UNIT not in Path(str(request.path)).parents or request.node.get_closest_marker("e2e"):
+        return
+
+    def refuse(what: str) -> object:
+        def refused(*_args: object, **_kwargs: object) -> NoReturn:
+            pytest.fail(f"a unit test must not {what}; mark it `e2e` if it is meant to")
+
+        return refused
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse("start a program"))
+    monkeypatch.setattr(os, "posix_spawn", refuse("start a program"))
+    monkeypatch.setattr(socket.socket, "connect", refuse("open a connection"))
+    monkeypatch.setattr(socket.socket, "bind", refuse("listen on a socket"))
+    monkeypatch.setattr(time, "sleep", refuse("sleep"))
