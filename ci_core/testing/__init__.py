@@ -1,0 +1,1 @@
+"""The public kit for testing adapters and projects: contract suites, fakes, temporary projects, golden files."""
