@@ -1,0 +1,56 @@
+# Two commands from a fresh clone: `make demo` and `make test`. Each makes .venv itself (uv if present, else venv and pip).
+# Without bytecode on disk every start would measure the compiler.
+unexport PYTHONDONTWRITEBYTECODE
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint types contracts unit faults soak bench docs lock clean
+
+demo: .venv/.demo
+	$(BIN)/graphship demo
+
+test: lint types contracts unit
+
+lint: .venv/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/zizmor --offline --no-progress --quiet --persona pedantic .github
+
+types: .venv/.test
+	$(BIN)/mypy
+
+contracts: .venv/.test
+	$(BIN)/lint-imports
+
+unit: .venv/.test
+	$(BIN)/pytest -n 2 -m "not slow and not cluster and not network"
+
+faults: .venv/.test
+	$(BIN)/pytest -m "slow and faults"
+
+soak: .venv/.test
+	$(BIN)/pytest -m "slow and soak"
+
+bench: .venv/.test
+	$(BIN)/python -m bench
+
+docs: .venv/.test
+	$(BIN)/python -m docs.generate
+
+# Names, versions and hashes only: no addresses of package indexes.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+lock:
+	$(LOCK) pyproject.toml requirements/build.in --all-extras --group test -o requirements/test.txt
+	$(LOCK) pyproject.toml requirements/build.in --extra demo -c requirements/test.txt -o requirements/demo.txt
+
+.venv/.demo: requirements/demo.txt
+	@sh requirements/install.sh "$(PYTHON)" demo
+
+.venv/.test: requirements/test.txt
+	@sh requirements/install.sh "$(PYTHON)" test
+	@touch .venv/.demo
+
+clean:
+	rm -rf .venv graphship-demo
