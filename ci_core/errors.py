@@ -188,3 +188,147 @@ class UnknownNameError(GraphshipError):
             known=[f"known: {quoted(known_names)}"] if known_names else ["none is defined"],
             hint=f"did you mean `{close}`?" if close else None,
         )
+
+
+class ProgramNotFoundError(GraphshipError):
+    """A program that we start is not installed."""
+
+    slug = "program-not-found"
+
+    def __init__(self, *, program: str) -> None:
+        self.program = program
+        super().__init__(
+            f"the program `{program}` was not found",
+            hint=f"install `{program}`, or put its folder on PATH",
+        )
+
+
+# --- the user's code failed: exit 3 --------------------------------------------------------------------------------
+
+
+class ProgramFailedError(GraphshipError):
+    """A program that we started ended with an error, or did not end in time."""
+
+    slug = "program-failed"
+    exit_code = ExitCode.USER_CODE
+
+    def __init__(
+        self, *, command: str, exit_code: int, last_lines: Sequence[str] = (), timeout_s: float | None = None
+    ) -> None:
+        self.command, self.status, self.last_lines, self.timeout_s = command, exit_code, tuple(last_lines), timeout_s
+        what = f"ended with exit code {exit_code}" if exit_code >= 0 else f"was ended by signal {-exit_code}"
+        super().__init__(
+            f"a program {what}" if timeout_s is None else f"a program did not end within {timeout_s:g} s",
+            where=command,
+            known=self.last_lines,
+        )
+
+
+class NoLocalHostError(GraphshipError):
+    """A command of the local host was called where the remote is not a local host."""
+
+    slug = "no-local-host"
+
+    def __init__(self, *, remote: str | None) -> None:
+        self.remote = remote
+        super().__init__(
+            "this repository has no remote called `origin`"
+            if remote is None
+            else f"the remote `{remote}` is not a repository of a local host",
+            hint="name the bare repository with `--path`, or make one with `graphship host init PATH`",
+        )
+
+
+# --- a host, a remote or a cluster that cannot be reached or refuses: exit 5 ---------------------------------------
+
+
+class HostError(GraphshipError):
+    """The root of what a repository host answers instead of doing what was asked."""
+
+    slug = "host-error"
+    exit_code = ExitCode.UNREACHABLE
+
+
+class NotFoundOnHostError(HostError):
+    """The host has no such object."""
+
+    slug = "not-found-on-host"
+
+    def __init__(self, *, host: str, kind: str, name: str) -> None:
+        self.host, self.kind, self.name = host, kind, name
+        super().__init__(f"there is no {kind} `{name}`", where=host)
+
+
+class AlreadyExistsOnHostError(HostError):
+    """What was to be created exists already, and the host allows only one."""
+
+    slug = "already-exists-on-host"
+
+    def __init__(self, *, host: str, kind: str, name: str, url: str) -> None:
+        self.host, self.kind, self.name, self.url = host, kind, name, url
+        super().__init__(f"there is a {kind} `{name}` already", where=host, known=[url])
+
+
+class HostRefusedError(HostError):
+    """The host understood and said no."""
+
+    slug = "host-refused"
+
+    def __init__(self, *, host: str, action: str, reason: str, hint: str | None = None) -> None:
+        self.host, self.action, self.reason = host, action, reason
+        super().__init__(f"the host refused to {action}: {reason}", where=host, hint=hint)
+
+
+class StaleOnHostError(HostError):
+    """An object was changed on the host after it was read; reading again helps."""
+
+    slug = "stale-on-host"
+    is_temporary = True
+
+    def __init__(self, *, host: str, kind: str, name: str) -> None:
+        self.host, self.kind, self.name = host, kind, name
+        super().__init__(f"the {kind} `{name}` was changed by somebody else after it was read", where=host)
+
+
+class HostBusyError(HostError):
+    """Another process holds the lock of the local host."""
+
+    slug = "host-busy"
+    is_temporary = True
+
+    def __init__(self, *, lock: str, waited_s: float) -> None:
+        self.lock, self.waited_s = lock, waited_s
+        super().__init__(
+            f"another process has been writing to the local host for more than {waited_s:g} s",
+            where=lock,
+            hint="wait for it to end, or end it",
+        )
+
+
+class HostDataError(HostError):
+    """A file of the local host cannot be read as what it should be."""
+
+    slug = "host-data"
+
+    def __init__(self, *, file: str, reason: str) -> None:
+        self.file, self.reason = file, reason
+        super().__init__(
+            f"a file of the local host is damaged: {reason}",
+            where=file,
+            hint="put the file back from a copy, or delete it to lose that one object",
+        )
+
+
+class MergeConflictError(HostError):
+    """A change request cannot be merged because both sides changed the same lines."""
+
+    slug = "merge-conflict"
+
+    def __init__(self, *, host: str, number: int, source: str, target: str, files: Sequence[str]) -> None:
+        self.host, self.number, self.source, self.target, self.files = host, number, source, target, tuple(files)
+        super().__init__(
+            f"change request {number} cannot be merged: `{source}` and `{target}` both changed the same lines",
+            where=host,
+            known=[f"in conflict: {quoted(files)}"] if files else [],
+            hint=f"merge `{target}` into `{source}`, mend the conflict, push, and merge again",
+        )
