@@ -203,6 +203,44 @@ class ProgramNotFoundError(GraphshipError):
         )
 
 
+class NoLocalHostError(GraphshipError):
+    """A command of the local host was called where the remote is not a local host."""
+
+    slug = "no-local-host"
+
+    def __init__(self, *, remote: str | None) -> None:
+        self.remote = remote
+        super().__init__(
+            "this repository has no remote called `origin`"
+            if remote is None
+            else f"the remote `{remote}` is not a repository of a local host",
+            hint="name the bare repository with `--path`, or make one with `graphship host init PATH`",
+        )
+
+
+class TableMismatchError(GraphshipError):
+    """A table lacks a column that it must have, or holds values that do not fit."""
+
+    slug = "table-mismatch"
+
+    def __init__(self, *, table: str, problems: Sequence[str], known_columns: Sequence[str] = ()) -> None:
+        self.table, self.problems, self.known_columns = table, tuple(problems), tuple(known_columns)
+        super().__init__(
+            f"`{table}` does not have what is needed of it",
+            known=[*problems, *([f"its columns: {quoted(known_columns)}"] if known_columns else [])],
+        )
+
+
+class UnreadableTableError(GraphshipError):
+    """A Parquet file cannot be read."""
+
+    slug = "unreadable-table"
+
+    def __init__(self, *, table: str, reason: str) -> None:
+        self.table, self.reason = table, reason
+        super().__init__(f"the table `{table}` cannot be read", known=[reason])
+
+
 # --- the user's code failed: exit 3 --------------------------------------------------------------------------------
 
 
@@ -224,19 +262,15 @@ class ProgramFailedError(GraphshipError):
         )
 
 
-class NoLocalHostError(GraphshipError):
-    """A command of the local host was called where the remote is not a local host."""
+class UnusablePredictionsError(GraphshipError):
+    """A model answered with something that cannot be scored."""
 
-    slug = "no-local-host"
+    slug = "unusable-predictions"
+    exit_code = ExitCode.USER_CODE
 
-    def __init__(self, *, remote: str | None) -> None:
-        self.remote = remote
-        super().__init__(
-            "this repository has no remote called `origin`"
-            if remote is None
-            else f"the remote `{remote}` is not a repository of a local host",
-            hint="name the bare repository with `--path`, or make one with `graphship host init PATH`",
-        )
+    def __init__(self, *, model: str, reason: str) -> None:
+        self.model, self.reason = model, reason
+        super().__init__(f"the answers of the {model} cannot be scored: {reason}")
 
 
 # --- a host, a remote or a cluster that cannot be reached or refuses: exit 5 ---------------------------------------

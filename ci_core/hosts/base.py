@@ -87,7 +87,13 @@ class Comments(Protocol):
         ...
 
     def update(self, comment: Comment, body: str) -> Comment:
-        """Replace the text of a remark."""
+        """Replace the text of a remark.
+
+        Raises:
+            StaleOnHostError: its text is no longer `comment.body`: somebody wrote after it was read. A host without
+                compare-and-swap reads once more just before it writes, so that the gap is one round trip.
+            NotFoundOnHostError: it was deleted.
+        """
         ...
 
     def delete(self, comment: Comment) -> None:
