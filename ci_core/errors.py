@@ -241,7 +241,557 @@ class UnreadableTableError(GraphshipError):
         super().__init__(f"the table `{table}` cannot be read", known=[reason])
 
 
+class NotARepositoryError(GraphshipError):
+    """A folder is not inside a Git work tree."""
+
+    slug = "not-a-repository"
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(
+            "this folder is not in a Git repository",
+            where=path,
+            hint="run `git init` in the top folder of your project and commit your files",
+        )
+
+
+class NoCommitYetError(GraphshipError):
+    """A repository has no commit, so nothing in it has a version."""
+
+    slug = "no-commit-yet"
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(
+            "the repository has no commit yet",
+            where=path,
+            hint="commit your files: `git add . && git commit -m 'the first version'`",
+        )
+
+
+class UnknownRevisionError(GraphshipError):
+    """A name that was given for a commit is none that this clone knows."""
+
+    slug = "unknown-revision"
+
+    def __init__(self, *, revision: str, is_shallow: bool, known_names: Sequence[str] = ()) -> None:
+        self.revision, self.is_shallow, self.known_names = revision, is_shallow, tuple(known_names)
+        close = nearest(revision, known_names)
+        known, hint = [], f"did you mean `{close}`?" if close else "`git log --all --oneline` lists the commits"
+        if is_shallow:
+            known = ["the clone is shallow: its history was cut off when it was made"]
+            hint = "fetch the whole history: `git fetch --unshallow` (in CI: `fetch-depth: 0` or `GIT_DEPTH: 0`)"
+        super().__init__(f"there is no commit `{revision}` in this clone", known=known, hint=hint)
+
+
+class UnsafeNameError(GraphshipError):
+    """A branch, a revision or a path that a program would take for something else."""
+
+    slug = "unsafe-name"
+
+    def __init__(
+        self, *, kind: str, name: str, reason: str = "it begins with `-`, so Git would read an option"
+    ) -> None:
+        self.kind, self.name, self.reason = kind, name, reason
+        super().__init__(f"the {kind} `{name}` is refused: {reason}", hint=f"give the {kind} another name")
+
+
+class ForeignRepositoryError(GraphshipError):
+    """Git refuses to work in a folder that belongs to another user."""
+
+    slug = "foreign-repository"
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(
+            "Git refuses this repository because its folder belongs to another user",
+            where=path,
+            hint=f"allow this one folder: `git config --global --add safe.directory '{path}'`",
+        )
+
+
+class GitFailedError(GraphshipError):
+    """A Git command failed for a reason that has no text of its own."""
+
+    slug = "git-failed"
+
+    def __init__(self, *, command: str, message: str) -> None:
+        self.command, self.message = command, message
+        super().__init__("a Git command failed", where=command, known=message.splitlines())
+
+
+class NotADvcProjectError(GraphshipError):
+    """A folder is not inside a DVC project."""
+
+    slug = "not-a-dvc-project"
+
+    def __init__(self, *, path: str, revision: str | None = None) -> None:
+        self.path, self.revision = path, revision
+        super().__init__(
+            "this folder is not in a DVC project" + (f" at `{revision}`" if revision else ""),
+            where=path,
+            hint="run `dvc init` in the top folder of your repository",
+        )
+
+
+class NoPipelineError(GraphshipError):
+    """A DVC project has no ``dvc.yaml``, so there is nothing to run."""
+
+    slug = "no-pipeline"
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(
+            "the project has no `dvc.yaml`, so there is no pipeline to run",
+            where=path,
+            hint="add a stage: `dvc stage add -n train -d train.py -o model.onnx python train.py`",
+        )
+
+
+class InvalidDvcFileError(GraphshipError):
+    """A file that DVC reads cannot be understood."""
+
+    slug = "invalid-dvc-file"
+
+    def __init__(self, *, file: str, message: str, revision: str | None = None, is_conflict: bool = False) -> None:
+        self.file, self.message, self.revision, self.is_conflict = file, message, revision, is_conflict
+        place = f"{file} at `{revision}`" if revision else file
+        if is_conflict:
+            super().__init__(
+                f"`{file}` holds marks of a merge conflict",
+                where=place,
+                hint="take either side of the file, then run `graphship run`",
+            )
+        else:
+            super().__init__(f"`{file}` cannot be read", where=place, known=message.splitlines())
+
+
+class DvcBusyError(GraphshipError):
+    """Another process holds DVC's lock on the project."""
+
+    slug = "dvc-busy"
+    is_temporary = True
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(
+            "another DVC process is working in this project",
+            where=path,
+            hint="wait until it has ended; if none runs, remove `.dvc/tmp/lock` and `.dvc/tmp/rwlock`",
+        )
+
+
+class NoDataRemoteError(GraphshipError):
+    """The project has no default DVC remote, so objects can be neither sent nor fetched."""
+
+    slug = "no-data-remote"
+
+    def __init__(self, *, remotes: Sequence[str] = ()) -> None:
+        self.remotes = tuple(remotes)
+        super().__init__(
+            "no default DVC remote is configured",
+            known=[f"remotes: {quoted(remotes)}"] if remotes else [],
+            hint=f"`dvc remote default {remotes[0]}`" if remotes else "`dvc remote add -d NAME URL`",
+        )
+
+
+class DvcFailedError(GraphshipError):
+    """DVC refused for a reason that has no text of its own."""
+
+    slug = "dvc-failed"
+
+    def __init__(self, *, doing: str, message: str) -> None:
+        self.doing, self.message = doing, message
+        super().__init__(f"DVC could not {doing}", known=message.splitlines())
+
+
+class GraphCycleError(GraphshipError):
+    """Steps of a serving graph lead back to themselves."""
+
+    slug = "graph-cycle"
+
+    def __init__(self, *, graph: str, cycle: Sequence[str]) -> None:
+        self.graph, self.cycle = graph, tuple(cycle)
+        super().__init__(
+            f"the steps of graph `{graph}` lead in a circle: " + " → ".join(f"`{name}`" for name in cycle),
+            hint=f"take `{cycle[-2]}` out of the steps before `{cycle[-1]}`",
+        )
+
+
+class UnknownStepError(GraphshipError):
+    """A step refers to a step that the graph does not define."""
+
+    slug = "unknown-step"
+
+    def __init__(self, *, graph: str, step: str, relation: str, name: str, known_names: Sequence[str]) -> None:
+        self.graph, self.step, self.relation, self.name = graph, step, relation, name
+        self.known_names = tuple(known_names)
+        close = nearest(name, known_names)
+        super().__init__(
+            f"step `{step}` {relation} `{name}`, which the graph `{graph}` does not define",
+            known=[f"defined steps: {quoted(known_names)}"],
+            hint=f"did you mean `{close}`?" if close else None,
+        )
+
+
+class DuplicateStepError(GraphshipError):
+    """Two steps of a graph, or two routes of a router, have one name."""
+
+    slug = "duplicate-step"
+
+    def __init__(self, *, graph: str, name: str) -> None:
+        self.graph, self.name = graph, name
+        super().__init__(
+            f"the graph `{graph}` has two steps named `{name}`",
+            hint="give one of them another name with `name=`",
+        )
+
+
+class TwoRespondersError(GraphshipError):
+    """More than one step gives the answer."""
+
+    slug = "two-responders"
+
+    def __init__(self, *, graph: str, steps: Sequence[str]) -> None:
+        self.graph, self.steps = graph, tuple(steps)
+        super().__init__(
+            f"the graph `{graph}` would answer twice: {quoted(steps)} all respond",
+            hint="leave `respond` on the one step whose result is the answer",
+        )
+
+
+class UnreachableStepError(GraphshipError):
+    """Nothing leads to a step."""
+
+    slug = "unreachable-step"
+
+    def __init__(self, *, graph: str, steps: Sequence[str]) -> None:
+        self.graph, self.steps = graph, tuple(steps)
+        plural = len(steps) > 1
+        super().__init__(
+            f"nothing leads to the step{'s' if plural else ''} {quoted(steps)} of graph `{graph}`",
+            hint=f"name the step before `{steps[0]}` in its `after`, or `request` when it comes first",
+        )
+
+
+class UnansweredBranchError(GraphshipError):
+    """A branch ends without leading to the step that responds, or nobody says which branch responds."""
+
+    slug = "unanswered-branch"
+
+    def __init__(self, *, graph: str, ends: Sequence[str], responder: str | None) -> None:
+        self.graph, self.ends, self.responder = graph, tuple(ends), responder
+        if responder is None:
+            fact = f"the graph `{graph}` ends in {quoted(ends)}, and none of them responds"
+            hint = "join the branches in one step, and call `.respond()` on it"
+        else:
+            fact = f"the answer of graph `{graph}` comes from `{responder}`, where {quoted(ends)} does not lead"
+            hint = f"lead `{ends[0]}` to `{responder}`, or take it out"
+        super().__init__(fact, hint=hint)
+
+
+class EmptyGraphError(GraphshipError):
+    """A graph without steps."""
+
+    slug = "empty-graph"
+
+    def __init__(self, *, graph: str) -> None:
+        self.graph = graph
+        super().__init__(f"the graph `{graph}` has no steps", hint='add one: `graph.to("serving.features:enrich")`')
+
+
+class InvalidStepError(GraphshipError):
+    """Something was given as a step that cannot be one."""
+
+    slug = "invalid-step"
+
+    def __init__(self, *, step: str, reason: str, hint: str | None = None) -> None:
+        self.step, self.reason = step, reason
+        super().__init__(f"step `{step}` {reason}", hint=hint)
+
+
+class StepNotImportableError(GraphshipError):
+    """A step lives only in this process, so the graph cannot be written down."""
+
+    slug = "step-not-importable"
+
+    def __init__(self, *, graph: str, step: str, what: str) -> None:
+        self.graph, self.step, self.what = graph, step, what
+        super().__init__(
+            f"step `{step}` of graph `{graph}` is {what}, which a server process cannot import",
+            hint="put it into a module as a function or class, and name it `module:function`",
+        )
+
+
+class GraphFileError(GraphshipError):
+    """A graph written as YAML or JSON has mistakes; all of them are told at once."""
+
+    slug = "invalid-graph-file"
+
+    def __init__(self, *, file: str, problems: Sequence[Problem]) -> None:
+        self.file, self.problems = file, tuple(problems)
+        count = len(self.problems)
+        super().__init__(
+            f"the graph in `{file}` has {count} mistake{'s' if count != 1 else ''}",
+            known=[
+                f"{problem.location}: {problem.fact}" + (f" ({problem.hint})" if problem.hint else "")
+                for problem in self.problems
+            ],
+            hint="the keys and their types: docs/reference/graph-yaml.md",
+        )
+
+
+class GraphNotFoundError(GraphshipError):
+    """The file that should hold the graph, or the name in it, does not exist."""
+
+    slug = "graph-not-found"
+
+    def __init__(self, *, reference: str, reason: str, known_names: Sequence[str], name: str) -> None:
+        self.reference, self.reason, self.known_names = reference, reason, tuple(known_names)
+        close = nearest(name, known_names)
+        super().__init__(
+            f"no serving graph at `{reference}`: {reason}",
+            known=[f"there are: {quoted(known_names)}"] if known_names else [],
+            hint=f"did you mean `{close}`?" if close else "the form is `path/to/file.py:name` or `path/to/file.yaml`",
+        )
+
+
+class UnknownModuleError(GraphshipError):
+    """A step's reference names a Python module that cannot be found."""
+
+    slug = "unknown-module"
+
+    def __init__(self, *, step: str, reference: str, module: str, known_names: Sequence[str], where: str) -> None:
+        self.step, self.reference, self.module = step, reference, module
+        self.known_names = tuple(known_names)
+        close = nearest(module, known_names)
+        super().__init__(
+            f"step `{step}` is `{reference}`, and there is no module `{module}`",
+            where=where,
+            known=[f"modules there: {quoted(known_names)}"] if known_names else [],
+            hint=f"did you mean `{close}`?" if close else "install the package, or add the file to the project",
+        )
+
+
+class UnknownFunctionError(GraphshipError):
+    """A step's reference names a function or class that its module does not have."""
+
+    slug = "unknown-function"
+
+    def __init__(self, *, step: str, reference: str, name: str, file: str, known_names: Sequence[str]) -> None:
+        self.step, self.reference, self.name = step, reference, name
+        self.known_names = tuple(known_names)
+        close = nearest(name, known_names)
+        super().__init__(
+            f"step `{step}` is `{reference}`, and `{file}` defines no `{name}`",
+            where=file,
+            known=[f"it defines: {quoted(known_names)}"] if known_names else ["it defines nothing"],
+            hint=f"did you mean `{close}`?" if close else None,
+        )
+
+
+class MissingModelError(GraphshipError):
+    """A model or data file that the graph opens is not there."""
+
+    slug = "missing-model"
+
+    def __init__(self, *, kind: str, path: str, user: str, known_names: Sequence[str]) -> None:
+        self.kind, self.path, self.user, self.known_names = kind, path, user, tuple(known_names)
+        close = nearest(path, known_names)
+        super().__init__(
+            f"{user} opens the {kind} file `{path}`, which does not exist",
+            where=path,
+            known=[f"files there: {quoted(known_names)}"] if known_names else [],
+            hint=f"did you mean `{close}`?" if close else "run the pipeline (`graphship run`) or `dvc pull`",
+        )
+
+
+class UnsupportedModelError(GraphshipError):
+    """No loader for a model file, or one that is refused because reading it runs code."""
+
+    slug = "unsupported-model"
+
+    def __init__(self, *, path: str, suffix: str, runs_code: bool, supported: Sequence[str]) -> None:
+        self.path, self.suffix, self.runs_code, self.supported = path, suffix, runs_code, tuple(supported)
+        reason = "reading such a file runs the code in it" if runs_code else f"nothing loads `{suffix or 'no suffix'}`"
+        super().__init__(
+            f"the model `{path}` is refused: {reason}",
+            where=path,
+            known=[f"formats: {quoted(supported)}"],
+            hint="save it with `skops.io.dump` or export it to ONNX" if runs_code else None,
+        )
+
+
+class UntrustedModelError(GraphshipError):
+    """A skops file holds types that are not on skops' list of trusted ones."""
+
+    slug = "untrusted-model"
+
+    def __init__(self, *, path: str, types: Sequence[str]) -> None:
+        self.path, self.types = path, tuple(types)
+        super().__init__(
+            f"the model `{path}` holds types that are not trusted",
+            where=path,
+            known=[f"types: {quoted(types)}"],
+            hint="build it from scikit-learn's own classes, or export it to ONNX",
+        )
+
+
+class BrokenModelError(GraphshipError):
+    """A model file cannot be read, or its inputs are of a kind that no loader here understands."""
+
+    slug = "broken-model"
+
+    def __init__(self, *, path: str, reason: str, hint: str | None = None) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"the model `{path}` cannot be used: {reason}", where=path, hint=hint)
+
+
+class ModelColumnError(GraphshipError):
+    """A table lacks a column that the model needs, or holds it in another type."""
+
+    slug = "model-column"
+
+    def __init__(self, *, model: str, column: str, reason: str, known_names: Sequence[str]) -> None:
+        self.model, self.column, self.reason, self.known_names = model, column, reason, tuple(known_names)
+        close = nearest(column, known_names)
+        super().__init__(
+            f"the model `{model}` needs the column `{column}`: {reason}",
+            known=[f"columns there: {quoted(known_names)}"],
+            hint=f"did you mean `{close}`?" if close else None,
+        )
+
+
+class PortTakenError(GraphshipError):
+    """Another program listens on the port."""
+
+    slug = "port-taken"
+
+    def __init__(self, *, host: str, port: int, reason: str) -> None:
+        self.host, self.port, self.reason = host, port, reason
+        super().__init__(
+            f"cannot listen on port {port}: {reason}",
+            where=f"{host}:{port}",
+            hint="choose another with `--port`, or `--port 0` for any free one",
+        )
+
+
+class CaptureFolderError(GraphshipError):
+    """The folder for captures cannot be written."""
+
+    slug = "capture-not-writable"
+
+    def __init__(self, *, folder: str, reason: str) -> None:
+        self.folder, self.reason = folder, reason
+        super().__init__(
+            f"captures cannot be written: {reason}",
+            where=folder,
+            hint="make the folder writable, name another one, or serve without capture",
+        )
+
+
+class ReleaseFolderError(GraphshipError):
+    """A folder is not a release that can be served."""
+
+    slug = "invalid-release"
+
+    def __init__(self, *, folder: str, reason: str) -> None:
+        self.folder, self.reason = folder, reason
+        super().__init__(
+            f"this is not a release that can be served: {reason}",
+            where=folder,
+            hint="a release folder holds `release.json` and `bundle/`; `graphship deploy` makes one",
+        )
+
+
+class NoGraphError(GraphshipError):
+    """The project does not say what it serves."""
+
+    slug = "no-graph"
+
+    def __init__(self, *, where: Location) -> None:
+        super().__init__(
+            "this project has no serving graph",
+            where=where,
+            hint="add `graph: serving/graph.py:graph` to graphship.yaml",
+        )
+
+
+class BundleFileMissingError(GraphshipError):
+    """A file that the serving graph needs is not in the work tree."""
+
+    slug = "bundle-file-missing"
+
+    def __init__(self, *, path: str, needed_by: str) -> None:
+        self.path, self.needed_by = path, needed_by
+        super().__init__(
+            f"the serving graph needs `{path}`, which is not there",
+            where=needed_by,
+            hint=f"dvc pull {path}",
+        )
+
+
+class BundleFileRefusedError(GraphshipError):
+    """A file that the serving graph names must not go into a bundle."""
+
+    slug = "bundle-file-refused"
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(
+            f"`{path}` {reason}, so it cannot be shipped",
+            hint="keep what the graph needs inside the project; DVC can hold large files "
+            "(links to a cache outside it: `dvc config cache.type copy`)",
+        )
+
+
+class SmokeFileError(GraphshipError):
+    """The file of smoke requests cannot be used."""
+
+    slug = "invalid-smoke-file"
+
+    def __init__(self, *, where: Location, problem: str) -> None:
+        self.problem = problem
+        super().__init__(
+            f"the smoke requests cannot be read: {problem}",
+            where=where,
+            hint='each line is one JSON value: the body, or {"body": …, "path": "/", "status": 200}',
+        )
+
+
+class NothingToRollBackToError(GraphshipError):
+    """A rollback was asked for and there is no release to go back to."""
+
+    slug = "nothing-to-roll-back-to"
+
+    def __init__(self, *, environment: str, wanted: str | None, kept: Sequence[str]) -> None:
+        self.environment, self.wanted, self.kept = environment, wanted, tuple(kept)
+        super().__init__(
+            f"`{environment}` keeps no release `{wanted}`"
+            if wanted
+            else f"`{environment}` has no earlier release that worked",
+            known=[f"kept: {quoted(self.kept)}"] if kept else [],
+            hint=f"deploy a good commit: `graphship deploy {environment}`",
+        )
+
+
 # --- the user's code failed: exit 3 --------------------------------------------------------------------------------
+
+
+class StageFailedError(GraphshipError):
+    """A stage of the pipeline failed."""
+
+    slug = "stage-failed"
+    exit_code = ExitCode.USER_CODE
+
+    def __init__(self, *, stage: str, reason: str, log: str, last_lines: Sequence[str] = ()) -> None:
+        self.stage, self.reason, self.log, self.last_lines = stage, reason, log, tuple(last_lines)
+        super().__init__(
+            f"the stage `{stage}` failed: {reason}",
+            where=log,
+            known=self.last_lines or ["the stage printed nothing"],
+            hint=f"the whole output is in `{log}`",
+        )
 
 
 class ProgramFailedError(GraphshipError):
@@ -271,6 +821,160 @@ class UnusablePredictionsError(GraphshipError):
     def __init__(self, *, model: str, reason: str) -> None:
         self.model, self.reason = model, reason
         super().__init__(f"the answers of the {model} cannot be scored: {reason}")
+
+
+class GraphCodeError(GraphshipError):
+    """The user's graph code raised while it was imported or constructed."""
+
+    slug = "graph-code-failed"
+    exit_code = ExitCode.USER_CODE
+
+    def __init__(self, *, what: str, exception: str, where: str, trace: Sequence[str]) -> None:
+        self.what, self.exception, self.trace = what, exception, tuple(trace)
+        super().__init__(
+            f"{what} raised {exception}",
+            where=where,
+            known=trace,
+            hint="run it by itself to see more: `python -c 'import …'` in the project's folder",
+        )
+
+
+# --- a deployment failed, what served before still does: exit 4 ------------------------------------------------------
+
+
+class PlanOutdatedError(GraphshipError):
+    """The environment moved between plan and apply."""
+
+    slug = "plan-outdated"
+    exit_code = ExitCode.DEPLOYMENT
+    is_temporary = True
+
+    def __init__(self, *, environment: str, planned_version: int, live_version: int, live: str | None) -> None:
+        self.environment, self.planned_version, self.live_version = environment, planned_version, live_version
+        super().__init__(
+            f"`{environment}` changed since this plan was made",
+            known=[
+                f"planned on state {planned_version}, found state {live_version}",
+                f"live now: `{live[:12]}`" if live else "live now: nothing",
+            ],
+            hint="look at what was deployed meanwhile, then plan again",
+        )
+
+
+class PlanRefusedError(GraphshipError):
+    """The target cannot or will not do what the plan asks for."""
+
+    slug = "plan-refused"
+    exit_code = ExitCode.DEPLOYMENT
+
+    def __init__(self, *, environment: str, release: str, reasons: Sequence[str], hint: str | None = None) -> None:
+        self.environment, self.release, self.reasons = environment, release, tuple(reasons)
+        super().__init__(f"release `{release[:12]}` is refused in `{environment}`", known=self.reasons, hint=hint)
+
+
+class DeploymentFailedError(GraphshipError):
+    """A candidate did not become good enough to serve; what served before still does."""
+
+    slug = "deployment-failed"
+    exit_code = ExitCode.DEPLOYMENT
+
+    def __init__(
+        self,
+        *,
+        environment: str,
+        release: str,
+        phase: str,
+        reason: str,
+        serving: str | None,
+        last_lines: Sequence[str] = (),
+        log: str | None = None,
+    ) -> None:
+        self.environment, self.release, self.phase, self.reason = environment, release, phase, reason
+        self.serving, self.last_lines = serving, tuple(last_lines)
+        keeps = f"release `{serving[:12]}` keeps serving" if serving else "nothing serves, as before"
+        super().__init__(
+            f"release `{release[:12]}` failed in `{environment}` at `{phase}`: {reason}",
+            where=log or (),
+            known=[*self.last_lines, keeps],
+            hint="mend the cause and deploy again; the same release is refused from now on (`--force` overrides)",
+        )
+
+
+class PortTakenError(GraphshipError):
+    """Another program listens where a deployment should."""
+
+    slug = "port-taken"
+    exit_code = ExitCode.DEPLOYMENT
+
+    def __init__(self, *, environment: str, host: str, port: int, reason: str) -> None:
+        self.environment, self.host, self.port, self.reason = environment, host, port, reason
+        super().__init__(
+            f"`{environment}` cannot listen on port {port} of {host}: {reason}",
+            hint=f"stop the program that uses it, or set `port` under environments.{environment} to another one",
+        )
+
+
+class CaptureFolderError(GraphshipError):
+    """The folder for captured model calls cannot be written."""
+
+    slug = "capture-folder"
+    exit_code = ExitCode.DEPLOYMENT
+
+    def __init__(self, *, folder: str, reason: str) -> None:
+        self.folder, self.reason = folder, reason
+        super().__init__(
+            f"captured model calls cannot be written to `{folder}`: {reason}",
+            hint="make the folder writable, or set `to` under capture in graphship.yaml to another one",
+        )
+
+
+class BundleDamagedError(GraphshipError):
+    """An archive is not the bundle that it should be."""
+
+    slug = "bundle-damaged"
+    exit_code = ExitCode.DEPLOYMENT
+
+    def __init__(self, *, archive: str, reason: str) -> None:
+        self.archive, self.reason = archive, reason
+        super().__init__(f"the bundle is damaged: {reason}", where=archive, hint="build it again")
+
+
+class SmokeFailedError(GraphshipError):
+    """A candidate did not answer a smoke request as recorded."""
+
+    slug = "smoke-failed"
+    exit_code = ExitCode.DEPLOYMENT
+
+    def __init__(self, *, number: int, expected: int, status: int | None, answer: str) -> None:
+        self.number, self.expected, self.status, self.answer = number, expected, status, answer
+        found = "got no answer" if status is None else f"was answered with status {status}"
+        super().__init__(f"smoke request {number} {found}, expected {expected}", known=[answer])
+
+
+class SupervisorError(GraphshipError):
+    """The process that serves an environment on this machine does not do what it is told."""
+
+    slug = "supervisor"
+    exit_code = ExitCode.DEPLOYMENT
+
+    def __init__(self, *, environment: str, reason: str, log: str, last_lines: Sequence[str] = ()) -> None:
+        self.environment, self.reason, self.log = environment, reason, log
+        super().__init__(f"the supervisor of `{environment}` {reason}", where=log, known=last_lines)
+
+
+class StateFileError(GraphshipError):
+    """The local target's record of an environment cannot be read."""
+
+    slug = "state-file"
+    exit_code = ExitCode.DEPLOYMENT
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(
+            f"the state of this environment cannot be read: {reason}",
+            where=path,
+            hint="it is written in one step, so something else changed it; restore it, or move it away to start anew",
+        )
 
 
 # --- a host, a remote or a cluster that cannot be reached or refuses: exit 5 ---------------------------------------
@@ -366,3 +1070,79 @@ class MergeConflictError(HostError):
             known=[f"in conflict: {quoted(files)}"] if files else [],
             hint=f"merge `{target}` into `{source}`, mend the conflict, push, and merge again",
         )
+
+
+class GitRemoteError(GraphshipError):
+    """A Git remote cannot be reached or refuses us."""
+
+    slug = "git-remote"
+    exit_code = ExitCode.UNREACHABLE
+
+    def __init__(self, *, remote: str, url: str, doing: str, message: str, is_denied: bool = False) -> None:
+        self.remote, self.url, self.doing, self.message, self.is_denied = remote, url, doing, message, is_denied
+        self.is_temporary = not is_denied  # type: ignore[misc] # what the class says in general, one error knows better
+        super().__init__(
+            f"the remote `{remote}` {'does not let us in' if is_denied else 'cannot be reached'} to {doing}",
+            where=url,
+            known=message.splitlines(),
+            hint="check the token or key of this job and that it may read and write the repository's contents"
+            if is_denied
+            else None,
+        )
+
+
+class PushRejectedError(GraphshipError):
+    """A Git remote was reached and did not take a branch."""
+
+    slug = "push-rejected"
+    exit_code = ExitCode.UNREACHABLE
+
+    REASONS: ClassVar[dict[str, tuple[str, str]]] = {
+        "moved": ("it moved since we looked", "fetch and try again"),
+        "protected": ("the branch is protected", "allow this job to push, or let it push to another branch"),
+        "hook": ("a hook of the remote declined it", "the lines above are the hook's own words"),
+        "denied": ("we may not write there", "give this job's token or key write access to the contents"),
+        "refused": ("the remote refused it", "the lines above are the remote's own words"),
+    }
+    """Reason → what happened, what to do."""
+
+    def __init__(self, *, ref: str, remote: str, reason: str, message: str) -> None:
+        self.ref, self.remote, self.reason, self.message = ref, remote, reason, message
+        self.is_temporary = reason == "moved"  # type: ignore[misc] # what the class says in general, one error knows better
+        said, hint = self.REASONS[reason]
+        super().__init__(
+            f"`{remote}` did not take `{ref}`: {said}", where=remote, known=message.splitlines(), hint=hint
+        )
+
+
+class MissingObjectsError(GraphshipError):
+    """Files that DVC keeps are not where they must be."""
+
+    slug = "missing-objects"
+    exit_code = ExitCode.UNREACHABLE
+
+    SHOWN = 20
+    """Files that the message names; the count is always told."""
+
+    def __init__(self, *, place: str, files: Sequence[tuple[str, int | None]], hint: str) -> None:
+        self.place, self.files = place, tuple(files)
+        count = len(self.files)
+        lines = [f"`{path}` ({'size unknown' if size is None else f'{size:,} bytes'})" for path, size in self.files]
+        more = [f"and {count - self.SHOWN} more"] if count > self.SHOWN else []
+        super().__init__(
+            f"{count} file{'s are' if count != 1 else ' is'} missing in {place}",
+            known=[*lines[: self.SHOWN], *more],
+            hint=hint,
+        )
+
+
+class DataRemoteError(GraphshipError):
+    """The DVC remote cannot be reached or refuses us."""
+
+    slug = "data-remote"
+    exit_code = ExitCode.UNREACHABLE
+    is_temporary = True
+
+    def __init__(self, *, doing: str, remote: str, message: str) -> None:
+        self.doing, self.remote, self.message = doing, remote, message
+        super().__init__(f"the DVC remote `{remote}` did not let us {doing}", known=message.splitlines())
