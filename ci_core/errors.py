@@ -900,10 +900,10 @@ class DeploymentFailedError(GraphshipError):
         )
 
 
-class PortTakenError(GraphshipError):
+class EnvironmentPortTakenError(GraphshipError):
     """Another program listens where a deployment should."""
 
-    slug = "port-taken"
+    slug = "environment-port-taken"
     exit_code = ExitCode.DEPLOYMENT
 
     def __init__(self, *, environment: str, host: str, port: int, reason: str) -> None:
@@ -911,20 +911,6 @@ class PortTakenError(GraphshipError):
         super().__init__(
             f"`{environment}` cannot listen on port {port} of {host}: {reason}",
             hint=f"stop the program that uses it, or set `port` under environments.{environment} to another one",
-        )
-
-
-class CaptureFolderError(GraphshipError):
-    """The folder for captured model calls cannot be written."""
-
-    slug = "capture-folder"
-    exit_code = ExitCode.DEPLOYMENT
-
-    def __init__(self, *, folder: str, reason: str) -> None:
-        self.folder, self.reason = folder, reason
-        super().__init__(
-            f"captured model calls cannot be written to `{folder}`: {reason}",
-            hint="make the folder writable, or set `to` under capture in graphship.yaml to another one",
         )
 
 
