@@ -1,0 +1,41 @@
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from ci_core.cli import cli
+
+
+@pytest.mark.e2e
+def test_help_imports_neither_the_commands_nor_their_libraries() -> None:
+    script = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from ci_core.cli import cli\n"
+        "assert CliRunner().invoke(cli, ['--help']).exit_code == 0\n"
+        "ours = sorted(name for name in sys.modules if name.startswith('ci_core'))\n"
+        "heavy = {'yaml', 'pydantic', 'dvc', 'git', 'duckdb', 'numpy', 'scipy', 'rich'} & set(sys.modules)\n"
+        "print(ours, sorted(heavy))\n"
+    )
+
+    printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+
+    assert printed == "['ci_core', 'ci_core.cli'] []\n"
+
+
+def test_help_names_the_first_command_of_the_day() -> None:
+    text = CliRunner().invoke(cli, ["--help"]).output
+
+    assert "Start here: `graphship demo`" in text
+
+
+def test_every_listed_command_exists_and_has_a_help_text() -> None:
+    runner = CliRunner()
+    context = cli.make_context("graphship", ["--help"], resilient_parsing=True)
+
+    for name in cli.list_commands(context):
+        result = runner.invoke(cli, [name, "--help"])
+
+        assert result.exit_code == 0, (name, result.output)
+        assert f"Usage: cli {name}" in result.output

@@ -1,0 +1,88 @@
+import click
+import pytest
+
+from ci_core.cli._render import render_error, run
+from ci_core.errors import ExitCode, GraphshipError, Location, UnknownNameError, worst
+
+
+class _CalibrationError(GraphshipError):
+    slug = "unknown-next-step"
+    exit_code = ExitCode.USER_CODE
+
+    def __init__(self) -> None:
+        super().__init__(
+            "step `score` leads to `calibrate`, which the graph does not define",
+            where=Location(file="serving/graph.yaml", line=14, key="steps.score.next"),
+            known=["defined steps: `clean`, `calibrated`, `score`"],
+            hint="rename it to `calibrated`, or add a step named `calibrate`",
+        )
+
+
+def test_an_error_is_rendered_as_fact_place_knowledge_and_hint() -> None:
+    assert render_error(_CalibrationError()) == (
+        "error[unknown-next-step]: step `score` leads to `calibrate`, which the graph does not define\n"
+        "  --> serving/graph.yaml:14, steps.score.next\n"
+        "  defined steps: `clean`, `calibrated`, `score`\n"
+        "\n"
+        "hint: rename it to `calibrated`, or add a step named `calibrate`"
+    )
+
+
+def test_an_error_becomes_its_exit_code_and_text_on_stderr_only(capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command()
+    def failing() -> None:
+        raise _CalibrationError
+
+    code = run(failing, [], {})
+
+    printed = capsys.readouterr()
+    assert code == 3
+    assert printed.out == ""
+    assert printed.err.startswith("error[unknown-next-step]: ")
+
+
+def test_no_color_keeps_escape_codes_out(capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command()
+    def failing() -> None:
+        raise _CalibrationError
+
+    run(failing, [], {"NO_COLOR": "1"})
+
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_bug_of_ours_keeps_its_traceback_and_asks_for_a_report(capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command()
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(broken, [], {})
+
+    assert "worth a report" in capsys.readouterr().err
+
+
+def test_a_wrong_option_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command()
+    def quiet() -> None: ...
+
+    assert run(quiet, ["--nonsense"], {}) == 2
+    assert "--nonsense" in capsys.readouterr().err
+
+
+def test_of_several_causes_usage_comes_first_and_delivery_last() -> None:
+    assert worst([ExitCode.NOT_DELIVERED, ExitCode.CHECK_FAILED, ExitCode.DEPLOYMENT]) is ExitCode.DEPLOYMENT
+    assert worst([ExitCode.UNREACHABLE, ExitCode.CHECK_FAILED]) is ExitCode.CHECK_FAILED
+    assert worst([ExitCode.USER_CODE, ExitCode.USAGE]) is ExitCode.USAGE
+    assert worst([]) is ExitCode.DONE
+
+
+def test_an_unknown_name_is_told_with_the_nearest_known_one() -> None:
+    error = UnknownNameError(kind="environment", name="stagin", known_names=["staging", "production"])
+
+    assert render_error(error) == (
+        "error[unknown-name]: there is no environment `stagin`\n"
+        "  known: `staging`, `production`\n"
+        "\n"
+        "hint: did you mean `staging`?"
+    )
