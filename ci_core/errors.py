@@ -138,12 +138,14 @@ class NotAProjectError(GraphshipError):
 
     slug = "not-a-project"
 
-    def __init__(self, *, start: str) -> None:
-        self.start = start
+    def __init__(self, *, start: str, similar: str | None = None) -> None:
+        self.start, self.similar = start, similar
         super().__init__(
             "no `graphship.yaml` in this folder or in any folder above it",
             where=start,
-            hint="run `graphship init` in the top folder of your repository",
+            hint=f"rename `{similar}` to `graphship.yaml`"
+            if similar
+            else "run `graphship init` in the top folder of your repository",
         )
 
 
@@ -187,6 +189,63 @@ class UnknownNameError(GraphshipError):
             where=where or (),
             known=[f"known: {quoted(known_names)}"] if known_names else ["none is defined"],
             hint=f"did you mean `{close}`?" if close else None,
+        )
+
+
+class InvalidPluginError(GraphshipError):
+    """Another package offers an adapter that cannot be used."""
+
+    slug = "invalid-plugin"
+
+    def __init__(self, *, kind: str, name: str, source: str, reason: str) -> None:
+        self.kind, self.name, self.source, self.reason = kind, name, source, reason
+        super().__init__(
+            f"the {kind} `{name}` of another package cannot be used: {reason}",
+            where=source,
+            hint="update or uninstall the package that brings it",
+        )
+
+
+class WouldOverwriteError(GraphshipError):
+    """A file that we would write is there already."""
+
+    slug = "would-overwrite"
+
+    def __init__(self, *, file: str) -> None:
+        self.file = file
+        super().__init__(
+            f"`{file}` exists already and was left as it is",
+            hint="`--dry-run` prints what would be written, `--force` replaces the file",
+        )
+
+
+class InvalidVariableError(GraphshipError):
+    """An environment variable that describes the run has a value that makes no sense."""
+
+    slug = "invalid-variable"
+
+    def __init__(self, *, variable: str, value: str, expected: str, choices: Sequence[str] = ()) -> None:
+        self.variable, self.value, self.expected, self.choices = variable, value, expected, tuple(choices)
+        close = nearest(value, choices)
+        super().__init__(
+            f"`{variable}` is `{value}`; expected {expected}",
+            where=f"environment variable {variable}",
+            known=[f"known: {quoted(choices)}"] if choices else [],
+            hint=f"did you mean `{close}`?" if close else None,
+        )
+
+
+class MissingVariableError(GraphshipError):
+    """What the run is about cannot be found out, and no environment variable says it."""
+
+    slug = "missing-variable"
+
+    def __init__(self, *, fact: str, variables: Sequence[str], example: str) -> None:
+        self.variables, self.example = tuple(variables), example
+        super().__init__(
+            fact,
+            known=[f"looked at the environment variables {quoted(variables)}"],
+            hint=f"set `{variables[0]}={example}`",
         )
 
 
@@ -239,6 +298,43 @@ class UnreadableTableError(GraphshipError):
     def __init__(self, *, table: str, reason: str) -> None:
         self.table, self.reason = table, reason
         super().__init__(f"the table `{table}` cannot be read", known=[reason])
+
+
+class NothingInCommonError(GraphshipError):
+    """The window has none of the columns that the reference is compared by."""
+
+    slug = "nothing-in-common"
+
+    def __init__(
+        self, *, reference: str, window: str, reference_columns: Sequence[str], window_columns: Sequence[str]
+    ) -> None:
+        self.reference, self.window = reference, window
+        self.reference_columns, self.window_columns = tuple(reference_columns), tuple(window_columns)
+        super().__init__(
+            f"`{reference}` and `{window}` have no column in common to compare",
+            known=[
+                f"`{reference}`: {quoted(reference_columns) or 'none'}",
+                f"`{window}`: {quoted(window_columns) or 'none'}",
+            ],
+            hint="give two tables of the same kind of rows; names must match, upper and lower case too",
+        )
+
+
+class UnknownTimeColumnError(GraphshipError):
+    """The time column is not in the table, or holds no times."""
+
+    slug = "unknown-time-column"
+
+    def __init__(self, *, path: str, column: str, columns: Sequence[str], found_type: str | None = None) -> None:
+        self.path, self.column, self.columns, self.found_type = path, column, tuple(columns), found_type
+        close = nearest(column, [name for name in columns if name != column])
+        super().__init__(
+            f"`{path}` has no column `{column}`"
+            if found_type is None
+            else f"column `{column}` of `{path}` is of type {found_type}, not a time",
+            known=[f"columns: {quoted(columns)}"],
+            hint=f"did you mean `{close}`?" if close and found_type is None else "name a column of timestamps",
+        )
 
 
 class NotARepositoryError(GraphshipError):
