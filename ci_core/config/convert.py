@@ -1,0 +1,116 @@
+"""What the file said (:class:`RawConfig`) → what it came to (:class:`Settings`). Pure; nothing can be wrong here."""
+
+from __future__ import annotations
+
+import posixpath
+from datetime import timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from ci_core.config.files import is_url
+from ci_core.config.raw import RawEnvironment, RawPluginEnvironment, kebab
+from ci_core.config.settings import (
+    CaptureSettings,
+    EnvironmentSettings,
+    LabelSettings,
+    MetricGate,
+    MonitorSettings,
+    PipelineSettings,
+    RetrainChangeRequestSettings,
+    RetrainSettings,
+    Settings,
+)
+from ci_core.types import EnvironmentName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ci_core.config.raw import RawConfig, RawMetricGate, RawMonitor, RawRetrain
+    from ci_core.types import JsonValue
+
+
+def to_settings(
+    raw: RawConfig,
+    others: Mapping[str, RawPluginEnvironment],
+    *,
+    root: Path,
+    lines: Mapping[str, int],
+    environment_order: Sequence[str],
+) -> Settings:
+    """Return the settings.
+
+    Args:
+        raw: the accepted content of the file.
+        others: environments on targets of other packages, which `raw` does not hold.
+        root: the project's folder, absolute.
+        lines: key path → line.
+        environment_order: names of all environments as the file lists them: the promotion order.
+    """
+    environments: dict[str, RawEnvironment | RawPluginEnvironment] = {**raw.environments, **others}
+    return Settings(
+        root=root,
+        name=raw.name,
+        pipeline=PipelineSettings(engine=raw.pipeline.engine, commit_lock=raw.pipeline.commit_lock),
+        graph=_path(raw.graph) if raw.graph else None,
+        gates=tuple(_gate(key, gate) for key, gate in raw.gates.items()),
+        environments=tuple(_environment(name, environments[name]) for name in environment_order),
+        smoke=_path(raw.smoke) if raw.smoke else None,
+        capture=CaptureSettings(to=_path(raw.capture.to), sample=raw.capture.sample),
+        monitor=_monitor(raw.monitor) if raw.monitor else None,
+        retrain=_retrain(raw.retrain) if raw.retrain else None,
+        lines=MappingProxyType(dict(lines)),
+    )
+
+
+def _path(path: str) -> str:
+    """Return the one spelling of a path, so that ``./data/x`` equals DVC's ``data/x``; URLs stay."""
+    return path if is_url(path) else posixpath.normpath(path)
+
+
+def _gate(key: str, gate: RawMetricGate) -> MetricGate:
+    file, _, metric = key.partition(":")
+    return MetricGate(file=_path(file), metric=metric, min=gate.min, max=gate.max, max_regression=gate.max_regression)
+
+
+def _environment(name: str, raw: RawEnvironment | RawPluginEnvironment) -> EnvironmentSettings:
+    options: dict[str, JsonValue] = dict(raw.model_extra or {})
+    if isinstance(raw, RawEnvironment):
+        own = {"target", "deploy_on"}
+        options = {kebab(key): _plain(getattr(raw, key)) for key in RawEnvironment.model_fields if key not in own}
+    return EnvironmentSettings(
+        name=EnvironmentName(name),
+        target=raw.target,
+        deploy_on=raw.deploy_on,
+        options=MappingProxyType(options),
+    )
+
+
+def _plain(value: JsonValue | timedelta) -> JsonValue:
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def _monitor(raw: RawMonitor) -> MonitorSettings:
+    return MonitorSettings(
+        reference=_path(raw.reference),
+        time_column=raw.time_column,
+        window=raw.window,
+        target=raw.target,
+        ignore=tuple(raw.ignore),
+        importance=raw.importance if raw.importance in {"model", "none"} else _path(raw.importance),
+        labels=LabelSettings(path=_path(raw.labels.path), key=raw.labels.key) if raw.labels else None,
+    )
+
+
+def _retrain(raw: RawRetrain) -> RetrainSettings:
+    request = raw.change_request
+    return RetrainSettings(
+        on=raw.on,
+        data=_path(raw.data),
+        window=raw.window,
+        hold_back=raw.hold_back,
+        cool_down=raw.cool_down,
+        change_request=RetrainChangeRequestSettings(
+            labels=tuple(request.labels), reviewers=tuple(request.reviewers), auto_merge=request.auto_merge
+        ),
+    )
