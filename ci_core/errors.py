@@ -531,15 +531,15 @@ class UnknownStepError(GraphshipError):
 
 
 class DuplicateStepError(GraphshipError):
-    """Two steps of a graph, or two routes of a router, have one name."""
+    """Two steps or two models of a graph have one name."""
 
     slug = "duplicate-step"
 
-    def __init__(self, *, graph: str, name: str) -> None:
-        self.graph, self.name = graph, name
+    def __init__(self, *, graph: str, name: str, kind: str = "step") -> None:
+        self.graph, self.name, self.kind = graph, name, kind
         super().__init__(
-            f"the graph `{graph}` has two steps named `{name}`",
-            hint="give one of them another name with `name=`",
+            f"the graph `{graph}` has two {kind}s named `{name}`",
+            hint="give one of them another name",
         )
 
 

@@ -1,0 +1,65 @@
+"""Models: the base class users extend, and loaders by the suffix of a file.
+
+Nothing heavy is imported here; a loader's library is imported when a model of its kind is made.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from ci_core.errors import UnsupportedModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ci_core.serving.models.base import Model
+
+_LOADERS = {
+    ".onnx": "ci_core.serving.models.onnx:OnnxModel",
+    ".skops": "ci_core.serving.models.skops:SkopsModel",
+}
+_RUN_CODE = frozenset({".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle"})
+"""Formats whose reading executes what the file says."""
+
+
+def model_from_file(path: str, *, root: Path, columns: Sequence[str] = ()) -> Model:
+    """Return the model of a file, not loaded yet.
+
+    Args:
+        path: relative to the project.
+        root: the project's folder, or the bundle's.
+        columns: names of the columns of a model that takes one matrix.
+
+    Raises:
+        UnsupportedModelError: there is no loader for the suffix, or reading such a file would run its code.
+    """
+    suffix = check_suffix(path)
+    module, _, name = _LOADERS[suffix].partition(":")
+    model: Model = getattr(importlib.import_module(module), name)(path, root=root, columns=columns)
+    return model
+
+
+def check_suffix(path: str) -> str:
+    """Return the suffix of a model file that can be loaded.
+
+    Raises:
+        UnsupportedModelError: it cannot.
+    """
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix not in _LOADERS:
+        raise UnsupportedModelError(path=path, suffix=suffix, runs_code=suffix in _RUN_CODE, supported=sorted(_LOADERS))
+    return suffix
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Model":
+        from ci_core.serving.models.base import Model
+
+        return Model
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = ["Model", "check_suffix", "model_from_file"]

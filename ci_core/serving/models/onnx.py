@@ -1,0 +1,164 @@
+"""ONNX files, by onnxruntime.
+
+Two shapes of input are understood, both as skl2onnx and its relatives write them: one named input a column, shape
+``(n_rows, 1)`` or ``(n_rows,)``; or one matrix ``(n_rows, n_columns)`` whose column names come from the graph's route
+(``columns:``) or from the file's metadata ``columns`` (a JSON list). A classifier has the outputs label and
+probabilities, the latter as a matrix or as one map a row; a model with one output is a regression.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ci_core.errors import BrokenModelError, MissingExtraError
+from ci_core.serving.models.columns import Column
+from ci_core.serving.models.prediction import Prediction
+from ci_core.serving.models.tabular import TabularModel
+from ci_core.serving.problems import RequestError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ci_core.serving.models.columns import Batch, Kind
+
+_DTYPES: dict[str, tuple[Kind, Any]] = {
+    "tensor(float)": ("number", np.float32),
+    "tensor(double)": ("number", np.float64),
+    "tensor(int64)": ("number", np.int64),
+    "tensor(int32)": ("number", np.int32),
+    "tensor(string)": ("string", np.object_),
+    "tensor(bool)": ("boolean", np.bool_),
+}
+"""Element type of an input → kind of column, dtype of the tensor."""
+
+
+class OnnxModel(TabularModel):
+    """A model in an ONNX file; one intra-op thread, so that workers share cores instead of fighting for them."""
+
+    _session: Any
+    _inputs: tuple[tuple[str, str, Any, tuple[int, ...]], ...]
+    """``(column, input, dtype, shape)`` of models with one input a column."""
+    _matrix: tuple[str, Any] | None
+    """``(input, dtype)`` of models that take one matrix."""
+
+    def load(self) -> None:
+        """Open a session.
+
+        Raises:
+            MissingExtraError: onnxruntime is not installed.
+            BrokenModelError: the file is not ONNX, or its inputs are of a shape or type not understood.
+        """
+        self._session = self._open()
+        inputs = self._session.get_inputs()
+        for one in inputs:
+            if one.type not in _DTYPES:
+                raise BrokenModelError(path=self.path, reason=f"its input `{one.name}` has the type {one.type}")
+        if len(inputs) == 1 and (self.given_columns or _width(inputs[0].shape) != 1):
+            self._take_matrix(inputs[0])
+        else:
+            self._take_columns(inputs)
+
+    def _open(self) -> Any:
+        try:
+            import onnxruntime as ort
+        except ImportError as error:
+            raise MissingExtraError(extra="onnx", module="onnxruntime") from error
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            return ort.InferenceSession(str(self.file), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions share no base class but Exception
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise BrokenModelError(path=self.path, reason=reason) from error
+
+    def _take_matrix(self, one: Any) -> None:
+        kind, dtype = _DTYPES[one.type]
+        names = self.given_columns or self._columns_in_metadata()
+        width = _width(one.shape)
+        if not names:
+            raise BrokenModelError(
+                path=self.path,
+                reason=f"it takes one matrix `{one.name}` and does not say what its columns are called",
+                hint="name them in the route: {model: " + self.path + ", columns: [a, b, c]}",
+            )
+        if width is not None and width != len(names):
+            raise BrokenModelError(
+                path=self.path, reason=f"its matrix `{one.name}` has {width} columns, and {len(names)} are named"
+            )
+        self._matrix = (one.name, dtype)
+        self._inputs = ()
+        self.columns = tuple(Column(name=name, kind=kind) for name in names)
+
+    def _take_columns(self, inputs: list[Any]) -> None:
+        self._matrix = None
+        self._inputs = tuple((one.name, one.name, _DTYPES[one.type][1], _shape(one.shape)) for one in inputs)
+        self.columns = tuple(Column(name=one.name, kind=_DTYPES[one.type][0]) for one in inputs)
+
+    def _columns_in_metadata(self) -> tuple[str, ...]:
+        stored = self._session.get_modelmeta().custom_metadata_map.get("columns", "[]")
+        try:
+            names = json.loads(stored)
+        except ValueError:
+            names = None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise BrokenModelError(path=self.path, reason="its metadata `columns` is not a JSON list of names")
+        return tuple(names)
+
+    def infer(self, batch: Batch, n_rows: int) -> Prediction:
+        """Run the session on a batch.
+
+        Raises:
+            RequestError: a column of integers has a missing value or a fraction.
+        """
+        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, as it would in training
+            feed = self._feed(batch, n_rows)
+        return _prediction(self._session.run(None, feed), n_rows)
+
+    def _feed(self, batch: Batch, n_rows: int) -> dict[str, NDArray[Any]]:
+        if self._matrix is None:
+            return {
+                name: _tensor(column, batch[column], dtype).reshape(shape)
+                for column, name, dtype, shape in self._inputs
+            }
+        name, dtype = self._matrix
+        stacked = np.column_stack([_tensor(column, batch[column], dtype) for column in self.input_columns])
+        return {name: stacked.reshape(n_rows, len(self.columns))}
+
+
+def _prediction(outputs: list[Any], n_rows: int) -> Prediction:
+    values = np.asarray(outputs[0]).reshape(n_rows)
+    if len(outputs) == 1:
+        return Prediction(values=values)
+    probabilities = outputs[1]
+    if isinstance(probabilities, list):  # skl2onnx's default, ZipMap: one dict a row
+        probabilities = np.array([list(row.values()) for row in probabilities], dtype=np.float64)
+    return Prediction(values=values, probabilities=np.asarray(probabilities).reshape(n_rows, -1))
+
+
+def _tensor(name: str, values: NDArray[Any] | list[str | None], dtype: Any) -> NDArray[Any]:
+    if isinstance(values, list):
+        # onnxruntime has no missing strings; an empty one is a level no training data has
+        return np.array([value or "" for value in values], dtype=np.object_)
+    if dtype in {np.int64, np.int32}:
+        whole = np.isfinite(values) & (values == np.round(values))
+        if not whole.all():
+            index = int(np.argmin(whole))
+            raise RequestError(f"row {index}, column `{name}`: expected a whole number, found {values[index]}")
+    return values.astype(dtype, copy=False)
+
+
+def _width(shape: list[Any]) -> int | None:
+    """Return the number of columns of an input; 1 for a vector, None when the file leaves it open."""
+    if len(shape) == 1:
+        return 1
+    return shape[1] if isinstance(shape[1], int) else None
+
+
+def _shape(shape: list[Any]) -> tuple[int, ...]:
+    """Return what to reshape one column to: ``(-1,)`` or ``(-1, 1)``."""
+    return (-1,) if len(shape) == 1 else (-1, 1)

@@ -1,0 +1,11 @@
+"""Built-in steps, named in graphs by their class's name: ``steps.Impute(age=33)``, in YAML ``step: Impute``."""
+
+from __future__ import annotations
+
+from ci_core.serving.steps.impute import Impute
+from ci_core.serving.steps.rows import per_row
+
+BUILT_IN: dict[str, type] = {"Impute": Impute}
+"""The word in a graph → the class."""
+
+__all__ = ["BUILT_IN", "Impute", "per_row"]

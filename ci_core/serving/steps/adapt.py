@@ -1,0 +1,172 @@
+"""Turn what a graph names as a step into something the engine can call.
+
+A step may be a function, a class (constructed once with its arguments), or an object; it may take the body or the
+whole event, be sync or async, and ask for the :class:`Context` by an argument called ``context``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ci_core.errors import InvalidStepError
+from ci_core.serving.event import Event
+from ci_core.serving.problems import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ci_core.serving.base import Context
+    from ci_core.serving.spec import StepSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallableStep:
+    """A step, ready to be called.
+
+    Attributes:
+        name: of the step.
+        call: ``call(body)``, or ``call(body, event)`` when `wants_event`; returns the new body, or an awaitable of it.
+        wants_event: whether `call` takes the event too.
+        is_async: whether the result must be awaited.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    wants_event: bool = False
+    is_async: bool = False
+
+
+def adapt_step(spec: StepSpec, target: Any, arguments: Mapping[str, Any], context: Context) -> CallableStep:
+    """Return the callable of a step.
+
+    Args:
+        spec: says whether it wants the event, and which parts of the body it reads and writes.
+        target: the function, class or object that the spec refers to.
+        arguments: for the constructor of a class.
+        context: given to whoever asks for it.
+
+    Raises:
+        InvalidStepError: `target` cannot be called, or its arguments do not fit.
+        Exception: whatever the user's constructor raises.
+    """
+    if inspect.isclass(target):
+        target = _construct(spec.name, target, arguments, context)
+    elif arguments:
+        raise InvalidStepError(
+            step=spec.name, reason="is a function and takes no arguments", hint="make it a class, or a partial function"
+        )
+    function, full_event = _entry(spec, target)
+    if inspect.isfunction(target) and "context" in inspect.signature(target).parameters:
+        function = functools.partial(function, context=context)
+    is_async = _is_coroutine_function(function)
+    call = _with_event(function, is_async=is_async) if full_event else function
+    call = _with_paths(call, spec, is_async=is_async)
+    return CallableStep(name=spec.name, call=call, wants_event=full_event, is_async=is_async)
+
+
+def _construct(step: str, cls: type, arguments: Mapping[str, Any], context: Context) -> Any:
+    given = dict(arguments)
+    try:
+        signature = inspect.signature(cls)
+    except ValueError:  # a class written in C without a signature
+        return cls(**given)
+    if "context" in signature.parameters and "context" not in given:
+        given["context"] = context
+    try:
+        signature.bind(**given)
+    except TypeError as error:
+        raise InvalidStepError(
+            step=step, reason=f"cannot be constructed: {error}", hint=f"its class is `{cls.__name__}{signature}`"
+        ) from error
+    return cls(**given)
+
+
+def _entry(spec: StepSpec, target: Any) -> tuple[Callable[..., Any], bool]:
+    """Return the function to call and whether it takes the whole event."""
+    if callable(getattr(target, "do_event", None)):
+        return target.do_event, True
+    if callable(getattr(target, "do", None)):
+        return target.do, spec.full_event
+    if callable(target):
+        return target, spec.full_event
+    raise InvalidStepError(
+        step=spec.name,
+        reason=f"is a {type(target).__name__} that cannot be called",
+        hint="a step is a function, or a class with a method `do(self, body)` or `do_event(self, event)`",
+    )
+
+
+def _is_coroutine_function(function: Callable[..., Any]) -> bool:
+    if isinstance(function, functools.partial):
+        return _is_coroutine_function(function.func)
+    # the second is an object with `async def __call__`
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(vars(type(function)).get("__call__"))
+
+
+def _with_event(function: Callable[..., Any], *, is_async: bool) -> Callable[..., Any]:
+    """Wrap a function of an event as one of body and event; an event that comes back stands for its body."""
+    if is_async:
+
+        async def call_async(body: Any, event: Event) -> Any:
+            event.body = body
+            result = await function(event)
+            return result.body if isinstance(result, Event) else result
+
+        return call_async
+
+    def call(body: Any, event: Event) -> Any:
+        event.body = body
+        result = function(event)
+        return result.body if isinstance(result, Event) else result
+
+    return call
+
+
+def _with_paths(call: Callable[..., Any], spec: StepSpec, *, is_async: bool) -> Callable[..., Any]:
+    """Wrap a call so that it reads ``input_path`` of the body and writes ``result_path``."""
+    if spec.input_path is None and spec.result_path is None:
+        return call
+    source = spec.input_path.split(".") if spec.input_path else []
+    sink = spec.result_path.split(".") if spec.result_path else []
+
+    if is_async:
+
+        async def through_async(body: Any, *event: Event) -> Any:
+            return _put(body, sink, await call(_pick(body, source), *event))
+
+        return through_async
+
+    def through(body: Any, *event: Event) -> Any:
+        return _put(body, sink, call(_pick(body, source), *event))
+
+    return through
+
+
+def _pick(body: Any, path: list[str]) -> Any:
+    """Return the part of `body` at `path`.
+
+    Raises:
+        RequestError: the body has no such part.
+    """
+    part = body
+    for key in path:
+        if not isinstance(part, dict) or key not in part:
+            raise RequestError(f"the body has no `{'.'.join(path)}`")
+        part = part[key]
+    return part
+
+
+def _put(body: Any, path: list[str], value: Any) -> Any:
+    """Return a copy of `body` with `value` at `path`; `body` itself stays as it is.
+
+    Raises:
+        RequestError: something on the way is not an object.
+    """
+    if not path:
+        return value
+    if not isinstance(body, dict):
+        raise RequestError(f"the body is no object, so it cannot hold `{'.'.join(path)}`")
+    return {**body, path[0]: _put(body.get(path[0], {}), path[1:], value)}
