@@ -189,7 +189,7 @@ class RawMonitor(Section):
     """Length of a window; windows start at multiples of it since 1970-01-01 UTC."""
     target: Text | None = None
     """Column that the model predicts; never compared as a feature."""
-    ignore: list[Text] = Field(default_factory=list)
+    ignore: list[Text] = []
     """Columns that are not compared."""
     importance: Text = "model"
     """`model` (permutation importance of the released model), `none`, or a JSON file of column: weight."""
@@ -200,9 +200,9 @@ class RawMonitor(Section):
 class RawChangeRequest(Section):
     """How the retrain change request is opened."""
 
-    labels: list[Text] = Field(default_factory=lambda: ["retrain"])
+    labels: list[Text] = ["retrain"]
     """Labels it gets."""
-    reviewers: list[Text] = Field(default_factory=list)
+    reviewers: list[Text] = []
     """Accounts asked for a review."""
     auto_merge: bool = False
     """Whether it merges by itself once its checks pass."""

@@ -67,8 +67,8 @@ class EnvironmentSettings:
     deploy_on: DeployOn = "merge"
     """What deploys here: a merge to the default branch, a stage tag, or only a command."""
     options: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
-    """Keys that belong to the target, as the file spells them. For ``local`` all are there, defaults filled in: ``host``
-    (str), ``port`` (int), ``ready-timeout`` and ``drain-timeout`` (seconds, float), ``workers`` (int)."""
+    """Keys that belong to the target, as the file spells them. For ``local`` all are there, defaults filled in:
+    ``host`` (str), ``port`` (int), ``ready-timeout`` and ``drain-timeout`` (seconds, float), ``workers`` (int)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
