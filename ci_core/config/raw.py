@@ -241,7 +241,7 @@ class RawConfig(Section):
     smoke: Text | None = None
     """JSON-lines file of requests replayed before a release gets traffic."""
     capture: RawCapture = Field(default_factory=RawCapture)
-    """Where model calls are written down."""
+    """What is written down of the model's calls, and where."""
     monitor: RawMonitor | None = None
     """How live traffic is compared with the reference."""
     retrain: RawRetrain | None = None
