@@ -249,6 +249,20 @@ class MissingVariableError(GraphshipError):
         )
 
 
+class OutputFileError(GraphshipError):
+    """A file that an environment variable names for our outputs cannot be written."""
+
+    slug = "output-file"
+
+    def __init__(self, *, variable: str, path: str, reason: str) -> None:
+        self.variable, self.path, self.reason = variable, path, reason
+        super().__init__(
+            f"`{variable}` names a file that cannot be written: {reason.lower()}",
+            where=path,
+            hint=f"name a file in a folder that exists and is writable, or unset `{variable}`",
+        )
+
+
 class ProgramNotFoundError(GraphshipError):
     """A program that we start is not installed."""
 
@@ -880,13 +894,21 @@ class StageFailedError(GraphshipError):
     slug = "stage-failed"
     exit_code = ExitCode.USER_CODE
 
-    def __init__(self, *, stage: str, reason: str, log: str, last_lines: Sequence[str] = ()) -> None:
-        self.stage, self.reason, self.log, self.last_lines = stage, reason, log, tuple(last_lines)
+    def __init__(
+        self, *, stage: str, reason: str, command: str = "", log: str | None = None, last_lines: Sequence[str] = ()
+    ) -> None:
+        self.stage, self.reason, self.command, self.log, self.last_lines = (
+            stage,
+            reason,
+            command,
+            log,
+            tuple(last_lines),
+        )
         super().__init__(
             f"the stage `{stage}` failed: {reason}",
-            where=log,
+            where=command or (),
             known=self.last_lines or ["the stage printed nothing"],
-            hint=f"the whole output is in `{log}`",
+            hint=f"the whole output is in `{log}`" if log else None,
         )
 
 
