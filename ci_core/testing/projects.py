@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILES = {
-    "graphship.yaml": "name: sample\ngates:\n  metrics.json:mae: {max: 2.0, max-regression: 0.1}\n",
-    "params.yaml": "prepare:\n  keep: 40\ntrain:\n  steps: 50\n  rate: 0.001\n",
+    "graphship.yaml": "name: sample\ngates:\n  metrics.json:mae: {max: 8.0, max-regression: 0.1}\n",
+    "params.yaml": "prepare:\n  keep: 40\ntrain:\n  steps: 3\n  rate: 0.001\n",
     "data/raw.csv": "x,y\n" + "".join(f"{x},{3 * x + (x * 7) % 5 - 2}\n" for x in range(1, 41)),
     "src/prepare.py": """\
 import csv, json, pathlib

@@ -71,3 +71,5 @@ class Snapshot:
     environment: EnvironmentVersion
     stale: tuple[str, ...] = ()
     """Names of stages whose inputs moved since they last ran."""
+    problems: tuple[str, ...] = ()
+    """What could not be read, one sentence each: ``metrics.json: it is not there``. Never mistaken for "no change"."""

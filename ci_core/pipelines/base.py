@@ -1,0 +1,59 @@
+"""What the operations need of a pipeline engine, and how they run one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ci_core.pipelines.spec import PipelineRun, StageRun
+    from ci_core.versioning.dvc import StaleStage, Transfer
+
+    OnLine = Callable[[str], None]
+    """Told each line that a stage prints, as it comes, from another thread."""
+    OnStage = Callable[[StageRun], None]
+    """Told each stage when it is over."""
+
+
+class PipelineEngine(Protocol):
+    """Runs the batch pipeline that makes the model. Nothing here changes Git."""
+
+    name: str
+
+    def stale(self) -> tuple[StaleStage, ...]:
+        """Return the stages that would run, in order, with the reasons.
+
+        Raises:
+            NoPipelineError: there is no pipeline.
+        """
+        ...
+
+    def run(self, *, on_line: OnLine = lambda _line: None, on_stage: OnStage = lambda _stage: None) -> PipelineRun:
+        """Run what is stale and return what happened; a stage that fails is in the result, not raised.
+
+        Raises:
+            NoPipelineError: there is no pipeline.
+            MissingObjectsError: data that a stale stage needs is nowhere to be had.
+        """
+        ...
+
+    def push(self) -> Transfer:
+        """Send what the project's version needs to the remote, and look that it is there."""
+        ...
+
+    def pull(self, paths: Sequence[str] | None = None) -> Transfer:
+        """Fetch what `paths` need (None: all), and look that it is there."""
+        ...
+
+
+def run_pipeline(
+    engine: PipelineEngine, *, on_line: OnLine = lambda _line: None, on_stage: OnStage = lambda _stage: None
+) -> PipelineRun:
+    """Run what is stale and insist on success.
+
+    Raises:
+        StageFailedError: a stage failed; the error names it and shows its last lines.
+        and as :meth:`PipelineEngine.run`.
+    """
+    return engine.run(on_line=on_line, on_stage=on_stage).require_success()

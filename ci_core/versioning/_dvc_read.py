@@ -1,0 +1,231 @@
+"""Read params, metrics, plots, tracked files and staleness out of an open DVC repository.
+
+Every function works on whatever the repository is switched to: the work tree, or a commit that is not checked out.
+Paths are relative to the project's folder, which may lie below the DVC root; what lies outside the project is left
+out. DVC ships no types, so its objects are ``Any`` here.
+"""
+
+from __future__ import annotations
+
+import math
+import posixpath
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from ci_core.types import Digest
+from ci_core.versioning.plots import Plot, PlotSource
+from ci_core.versioning.revision import TrackedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ci_core.types import JsonObject, JsonValue
+
+PIPELINE_FILE = "dvc.yaml"
+
+
+def project_path(repo: Any, fs_path: str, prefix: str) -> str | None:
+    """Return a path of DVC's file system relative to the project; None when it lies outside.
+
+    Args:
+        repo: DVC's repository, switched to some revision.
+        fs_path: absolute path in the repository's present file system.
+        prefix: the project's folder relative to the DVC root, with ``/``; empty when they are the same.
+    """
+    if not repo.fs.isin_or_eq(fs_path, repo.root_dir):
+        return None
+    return within(posixpath.join(*repo.fs.relparts(fs_path, repo.root_dir)), prefix)
+
+
+def within(path: str, prefix: str) -> str | None:
+    """Return `path` relative to the folder `prefix`; None when it lies outside."""
+    if not prefix:
+        return path
+    return path.removeprefix(f"{prefix}/") if path.startswith(f"{prefix}/") else None
+
+
+def stage_name(repo: Any, stage: Any, prefix: str) -> str | None:
+    """Return a stage's name as a person types it: ``train``, ``sub/dvc.yaml:train``, ``data/raw.csv.dvc``."""
+    file = project_path(repo, stage.path, prefix)
+    if file is None or not hasattr(stage, "name"):
+        return file
+    return stage.name if file == PIPELINE_FILE else f"{file}:{stage.name}"
+
+
+def tracked_files(repo: Any, prefix: str, *, from_disk: bool) -> tuple[list[TrackedFile], list[TrackedFile]]:
+    """Return the files that no stage makes, and those that stages make, each sorted by path.
+
+    Args:
+        repo: DVC's repository.
+        prefix: the project's folder relative to the DVC root.
+        from_disk: whether a file that is there is hashed, rather than taken as recorded in ``dvc.lock``.
+    """
+    data: list[TrackedFile] = []
+    outputs: list[TrackedFile] = []
+    for out in repo.index.outs:
+        path = project_path(repo, out.fs_path, prefix)
+        if path is not None:
+            (outputs if out.stage.cmd else data).append(_tracked_file(out, path, from_disk=from_disk))
+    return sorted(data, key=_by_path), sorted(outputs, key=_by_path)
+
+
+def metrics(repo: Any, prefix: str) -> tuple[dict[str, JsonValue], list[str]]:
+    """Return ``file:key`` → value of all metrics files, and a sentence for each file that could not be read."""
+    return _values(repo.metrics.show(hide_workspace=False), prefix)
+
+
+def params(repo: Any, prefix: str) -> tuple[dict[str, JsonValue], list[str]]:
+    """Return ``file:key`` → value of all params files, and a sentence for each file that could not be read."""
+    return _values(repo.params.show(hide_workspace=False), prefix)
+
+
+def flatten(value: object, prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
+    """Yield ``a.b`` → leaf of nested mappings; an empty mapping and a list are leaves."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, plain(value)
+
+
+def plain(value: object) -> JsonValue:
+    """Return a value from YAML, TOML or JSON as JSON knows it; a date becomes ISO 8601 text. NaN stays NaN."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(inner) for inner in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)
+
+
+def plots(repo: Any, revision: str | None) -> tuple[Plot, ...]:
+    """Return all declared plots of a commit (None: the work tree) with their rows, sorted by id.
+
+    Unlike its neighbours DVC switches the repository itself here, so it must be at the work tree when this is called.
+    """
+    from dvc.repo.plots import infer_data_sources
+
+    shown: Mapping[str, Any] = next(iter(repo.plots.show(revs=[revision or "workspace"]).values()), {})
+    sources = shown.get("sources", {}).get("data", {})
+    found = {
+        plot_id: Plot(
+            id=plot_id,
+            properties={key: plain(value) for key, value in properties.items()},
+            sources=tuple(
+                _plot_source(path, sources.get(path, {})) for path in infer_data_sources(plot_id, properties)
+            ),
+        )
+        for content in shown.get("definitions", {}).get("data", {}).values()
+        for plot_id, properties in content.get("data", {}).items()
+    }
+    return tuple(found[plot_id] for plot_id in sorted(found))
+
+
+def stale_reasons(repo: Any, stage: Any) -> list[str]:
+    """Return why a stage would run again, one phrase each; empty when it would not.
+
+    Data that was not fetched does not make a stage stale: then the recorded hashes of what it needs and of what the
+    stages before it made are compared.
+    """
+    if stage.frozen:
+        return []
+    reasons = ["its command changed"] if stage.changed_stage() else []
+    if stage.always_changed or stage.is_callback:
+        reasons.append("it is declared to run always")
+    recorded = {out.fs_path: out.hash_info for out in repo.index.outs}
+    for dependency in stage.deps:
+        reasons += _dependency_reasons(dependency, recorded)
+    for out in stage.outs:
+        if not out.hash_info:
+            reasons.append(f"`{out.def_path}` was never made")
+        elif not out.use_cache and out.exists and out.changed_checksum():
+            reasons.append(f"`{out.def_path}` was changed by hand")
+        elif out.use_cache and out.exists and out.changed_checksum():
+            reasons.append(f"`{out.def_path}` is not what the stage made")
+    return reasons
+
+
+def _dependency_reasons(dependency: Any, recorded: Mapping[str, Any]) -> list[str]:
+    from dvc.dependency.param import ParamsDependency
+
+    states = dependency.status().values()
+    if isinstance(dependency, ParamsDependency):
+        keys = [key for state in states for key in (state if isinstance(state, dict) else [dependency.def_path])]
+        return [f"param `{key}` changed" for key in keys]
+    if not states:
+        return []
+    if "deleted" in states:
+        if dependency.fs_path not in recorded:
+            return [f"`{dependency.def_path}` is not there"]
+        if recorded[dependency.fs_path] == dependency.hash_info:
+            return []
+    return [f"`{dependency.def_path}` changed"]
+
+
+def _tracked_file(out: Any, path: str, *, from_disk: bool) -> TrackedFile:
+    meta, digest = out.meta, out.hash_info
+    if from_disk and out.exists:
+        actual = out.get_hash()
+        if actual != digest:
+            meta, digest = out.get_meta(), actual
+    return TrackedFile(
+        path=path,
+        digest=Digest(f"{digest.name.removesuffix('-dos2unix')}:{digest.value}") if digest else None,
+        size_bytes=meta.size if digest else None,
+        files=meta.nfiles if digest else None,
+    )
+
+
+def _by_path(file: TrackedFile) -> str:
+    return file.path
+
+
+def _values(shown: Mapping[str, Any], prefix: str) -> tuple[dict[str, JsonValue], list[str]]:
+    values: dict[str, JsonValue] = {}
+    problems = []
+    for result in shown.values():
+        if "error" in result:
+            problems.append(_sentence(result["error"]))
+        for file, content in result.get("data", {}).items():
+            path = within(file.replace("\\", "/"), prefix)
+            if path is None:
+                continue
+            if "error" in content:
+                problems.append(f"{path}: {_sentence(content['error'])}")
+            elif content["data"] or not isinstance(content["data"], Mapping):
+                values |= {f"{path}:{key}" if key else path: value for key, value in flatten(content["data"])}
+    return dict(sorted(values.items())), problems
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "it is not there"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _plot_source(path: str, read: Mapping[str, Any]) -> PlotSource:
+    content = read.get("data")
+    if isinstance(content, bytes):
+        return PlotSource(path=path, image=content)
+    if content is None:
+        return PlotSource(path=path, problem=_sentence(read.get("error") or FileNotFoundError()))
+    return PlotSource(path=path, rows=tuple(_rows(content)))
+
+
+def _rows(content: object) -> Iterable[JsonObject]:
+    """Return the rows of a plot's file: the list itself, or the longest list of objects inside a JSON document."""
+    if isinstance(content, list):
+        return [_row(row) for row in content if isinstance(row, Mapping)]
+    if isinstance(content, Mapping):
+        return max((list(_rows(inner)) for inner in content.values()), key=len, default=[])
+    return []
+
+
+def _row(row: Mapping[Any, Any]) -> JsonObject:
+    return {
+        str(key): None if isinstance(value, float) and math.isnan(value) else plain(value) for key, value in row.items()
+    }

@@ -1,0 +1,123 @@
+"""Open DVC inside this process, keep it quiet, and turn its exceptions into ours.
+
+Used by ``versioning/dvc.py`` and its parts. DVC is written as a program: on import it hangs handlers that print to
+standard output on its loggers and wraps the standard streams; it also names stages and files relative to the current
+folder. All three are dealt with here, once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from ci_core.errors import (
+    DataRemoteError,
+    DvcBusyError,
+    DvcFailedError,
+    GraphshipError,
+    InvalidDvcFileError,
+    MissingExtraError,
+    NoDataRemoteError,
+    NotADvcProjectError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_LOGGERS = ("dvc", "dvc_objects", "dvc_data")
+
+
+def open_repo(root: Path) -> Any:
+    """Return DVC's repository object for the project that `root` lies in.
+
+    Raises:
+        MissingExtraError: DVC is not installed.
+        NotADvcProjectError: there is no ``.dvc`` folder here or above.
+    """
+    # A stage may call `dvc` itself; that process must not call home either.
+    os.environ.setdefault("DVC_NO_ANALYTICS", "true")
+    try:
+        from dvc.repo import Repo
+    except ImportError as error:
+        raise MissingExtraError(extra="dvc", module="dvc") from error
+    _quieten()
+    with translated("open the project", path=str(root)):
+        # What is committed, and when, is for the caller to say: DVC never adds to Git's index.
+        return Repo(str(root), config={"core": {"autostage": False}})
+
+
+@contextlib.contextmanager
+def translated(doing: str, *, path: str, revision: str | None = None, remote: str | None = None) -> Iterator[None]:
+    """Turn DVC's exceptions inside the ``with`` block into ours.
+
+    Args:
+        doing: completes "DVC could not …".
+        path: the project's folder.
+        revision: the revision that is read, for the message.
+        remote: the remote that is spoken to; then an operating system error is a remote's, too.
+    """
+    from dvc.exceptions import DvcException
+
+    try:
+        yield
+    except GraphshipError:
+        raise
+    except DvcException as error:
+        raise _translate(error, doing=doing, path=path, revision=revision, remote=remote) from error
+    except OSError as error:
+        if remote is None:
+            raise
+        raise DataRemoteError(doing=doing, remote=remote, message=str(error)) from error
+
+
+def _translate(error: Exception, *, doing: str, path: str, revision: str | None, remote: str | None) -> GraphshipError:
+    from dvc.config import NoRemoteError
+    from dvc.exceptions import FileTransferError, NotDvcRepoError
+    from dvc.lock import LockError
+    from dvc.utils.serialize import ParseError
+    from dvc.utils.strictyaml import YAMLSyntaxError, YAMLValidationError
+
+    message = "\n".join(dict.fromkeys(_causes(error)))
+    translation: GraphshipError
+    match error:
+        case NotDvcRepoError():
+            translation = NotADvcProjectError(path=path, revision=revision)
+        case LockError():
+            translation = DvcBusyError(path=path)
+        case NoRemoteError():
+            translation = NoDataRemoteError()
+        case YAMLSyntaxError():
+            translation = InvalidDvcFileError(
+                file=error.relpath, message=str(error.exc), revision=revision, is_conflict=bool(error.hint)
+            )
+        case YAMLValidationError():
+            mistakes = "\n".join(str(mistake) for mistake in error.exc.errors)
+            translation = InvalidDvcFileError(file=error.path, message=mistakes, revision=revision)
+        case ParseError():
+            translation = InvalidDvcFileError(file=error.path, message=message, revision=revision)
+        case FileTransferError() if remote is not None:
+            translation = DataRemoteError(doing=doing, remote=remote, message=message)
+        case _:
+            translation = DvcFailedError(doing=doing, message=message)
+    return translation
+
+
+def _causes(error: BaseException | None) -> Iterator[str]:
+    while error is not None:
+        yield str(error)
+        error = error.__cause__
+
+
+def _quieten() -> None:
+    """Undo what importing DVC does to standard output. Progress bars stay: on standard error, on a terminal only."""
+    import colorama  # type: ignore[import-untyped] # ships no types
+
+    colorama.deinit()
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers = [logging.NullHandler()]
+        logger.propagate = False
+        logger.setLevel(logging.ERROR)

@@ -1,0 +1,303 @@
+"""The DVC project: params, metrics, plots, data and models at the work tree or at any commit, without checking it out.
+
+One ``dvc.repo.Repo`` in this process, opened when it is first needed. Used by ``versioning/snapshot.py`` and by
+``pipelines/dvc.py``, which runs it. While DVC works, the current folder of the process is the project's, since DVC
+names everything relative to it: one thread at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ci_core.errors import MissingObjectsError, NoDataRemoteError, NoPipelineError, NotADvcProjectError
+from ci_core.versioning import _dvc_read, _dvc_remote
+from ci_core.versioning._dvc_session import open_repo, translated
+from ci_core.versioning._git_process import without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ci_core.types import CommitId, JsonValue
+    from ci_core.versioning.plots import Plot
+    from ci_core.versioning.revision import TrackedFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DvcState:
+    """What DVC knows of a project at one revision."""
+
+    data: tuple[TrackedFile, ...]
+    outputs: tuple[TrackedFile, ...]
+    params: Mapping[str, JsonValue]
+    metrics: Mapping[str, JsonValue]
+    stale: tuple[StaleStage, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleStage:
+    """A stage that would run again."""
+
+    name: str
+    reasons: tuple[str, ...]
+    """What moved since it last ran; empty for a stage that only follows a stale one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Objects that were sent or fetched, and then seen to be there."""
+
+    remote: str | None
+    """Name and address of the remote; None when nothing had to be transferred."""
+    transferred: int
+    """Objects that moved."""
+    verified: int
+    """Objects (push) or outputs (pull) that were looked for and found."""
+
+
+class DvcProject:
+    """The DVC project that a folder belongs to.
+
+    Args:
+        root: the project's folder; all paths are relative to it. The DVC root may lie above.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    @functools.cached_property
+    def repo(self) -> Any:
+        """DVC's own object.
+
+        Raises:
+            NotADvcProjectError: there is no ``.dvc`` folder here or above.
+            MissingExtraError: DVC is not installed.
+        """
+        return open_repo(self.root)
+
+    @functools.cached_property
+    def prefix(self) -> str:
+        """The project's folder relative to the DVC root, with ``/``; empty when they are the same."""
+        relative = self.root.relative_to(self.repo.root_dir).as_posix()
+        return "" if relative == "." else relative
+
+    @property
+    def has_pipeline(self) -> bool:
+        """Whether the project's folder holds a ``dvc.yaml``, itself or further down."""
+        with self.session("read the pipeline"):
+            return any(stage.cmd for stage in self._stages())
+
+    @contextlib.contextmanager
+    def session(self, doing: str, *, revision: CommitId | None = None, remote: str | None = None) -> Iterator[Any]:
+        """Give DVC's repository, switched to `revision` (None: the work tree, locked), with errors translated.
+
+        Args:
+            doing: completes "DVC could not …".
+            revision: a full commit id.
+            remote: the remote that will be spoken to, for messages.
+
+        Raises:
+            DvcBusyError: another process holds the project's lock for more than three seconds.
+            InvalidDvcFileError: a file of DVC's cannot be understood.
+            NotADvcProjectError: there is no DVC project at that revision.
+            DvcFailedError: any other refusal of DVC.
+        """
+        from dvc.repo import lock_repo
+
+        repo = self.repo
+        place = lock_repo(repo) if revision is None else repo.switch(revision)
+        with (
+            contextlib.chdir(self.root),
+            translated(doing, path=str(self.root), revision=revision, remote=remote),
+            place,
+        ):
+            if revision is not None and not repo.fs.isdir(repo.dvc_dir):
+                raise NotADvcProjectError(path=str(self.root), revision=revision)
+            yield repo
+
+    # --- reading ---
+
+    def read(self, revision: CommitId | None = None) -> DvcState:
+        """Return everything but plots at a commit, or in the work tree.
+
+        In the work tree, files that are there are hashed and files that are not are taken as recorded.
+
+        Raises:
+            as :meth:`session`.
+        """
+        with self.session("read the project", revision=revision) as repo:
+            data, outputs = _dvc_read.tracked_files(repo, self.prefix, from_disk=revision is None)
+            params, params_problems = _dvc_read.params(repo, self.prefix)
+            metrics, metrics_problems = _dvc_read.metrics(repo, self.prefix)
+            return DvcState(
+                data=tuple(data),
+                outputs=tuple(outputs),
+                params=params,
+                metrics=metrics,
+                stale=self._stale(repo),
+                problems=(*params_problems, *metrics_problems),
+            )
+
+    def plots(self, revision: CommitId | None = None) -> tuple[Plot, ...]:
+        """Return the declared plots with their rows, sorted by id.
+
+        Raises:
+            as :meth:`session`.
+        """
+        with self.session("read the plots") as repo:
+            return _dvc_read.plots(repo, revision)
+
+    def stale(self, revision: CommitId | None = None) -> tuple[StaleStage, ...]:
+        """Return the stages that would run, in the order of running; with those that only follow.
+
+        Raises:
+            NoPipelineError: the project has no stage.
+            and as :meth:`session`.
+        """
+        with self.session("compare the stages with their inputs", revision=revision) as repo:
+            if not any(stage.cmd for stage in self._stages()):
+                raise NoPipelineError(path=str(self.root))
+            return self._stale(repo)
+
+    def remote(self) -> str | None:
+        """Return the name and the address of the default remote; None when there is none."""
+        name = self.repo.config["core"].get("remote")
+        if name is None:
+            return None
+        url = self.repo.config["remote"].get(name, {}).get("url", "")
+        return f"{name} ({without_credentials(str(url))})"
+
+    def missing_objects(self) -> tuple[tuple[str, int | None], ...]:
+        """Return path and size of every object that the remote lacks, by asking it.
+
+        Raises:
+            NoDataRemoteError: no default remote is configured.
+            DataRemoteError: the remote cannot be reached.
+        """
+        with self.session("list its objects", remote=self._need_remote()) as repo:
+            needed = list(_dvc_remote.stored_objects(repo, self.prefix))
+            return tuple((lost.path, lost.size_bytes) for lost in _dvc_remote.missing_in_remote(repo, needed))
+
+    # --- writing ---
+
+    def add(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """Make the present content of `paths` their new version; return the files that Git must commit for it.
+
+        Raises:
+            DvcFailedError: a path is not there, is tracked by Git, or is made by a stage.
+        """
+        with self.session(f"add {', '.join(paths)}") as repo:
+            stages = repo.add(list(paths))
+            files = [_dvc_read.project_path(repo, stage.path, self.prefix) for stage in stages]
+        ignores = [
+            f"{folder}/.gitignore".removeprefix("/") for folder, _, _ in (path.rpartition("/") for path in paths)
+        ]
+        return tuple(sorted({*(file for file in files if file), *(i for i in ignores if (self.root / i).is_file())}))
+
+    def push(self) -> Transfer:
+        """Send all objects and the run cache to the default remote, and look that they are there.
+
+        Raises:
+            NoDataRemoteError: no default remote is configured.
+            MissingObjectsError: objects are still missing afterwards; each is named by path and size.
+            DataRemoteError: the remote cannot be reached or refuses.
+        """
+        remote = self._need_remote()
+        with self.session("send the data", remote=remote) as repo:
+            needed = list(_dvc_remote.stored_objects(repo, self.prefix))
+            sent = repo.push(run_cache=True)
+            missing = _dvc_remote.missing_in_remote(repo, needed)
+            if missing:  # DVC believed they were there
+                _dvc_remote.forget_remote_contents(repo)
+                sent += repo.push(run_cache=True)
+                missing = _dvc_remote.missing_in_remote(repo, needed)
+            files = [(lost.path, lost.size_bytes) for lost in missing]
+            files += [(f"run cache {entry}", None) for entry in _dvc_remote.missing_runs(repo)]
+        if files:
+            hint = (
+                "they are in neither this clone nor the remote: run the stages that make them, or fetch the data again"
+            )
+            raise MissingObjectsError(place=f"the DVC remote `{remote}`", files=files, hint=hint)
+        return Transfer(remote=remote, transferred=sent, verified=len(needed))
+
+    def pull(self, paths: Sequence[str] | None = None) -> Transfer:
+        """Fetch what `paths` need (None: all) unless it is there already, and look that it is there.
+
+        Paths that DVC does not track, and files that were changed in the work tree, are left alone.
+
+        Raises:
+            NoDataRemoteError: something is missing and no default remote is configured.
+            MissingObjectsError: something is in neither the cache nor the remote; each is named by path and size.
+            DataRemoteError: the remote cannot be reached or refuses.
+        """
+        remote = self.remote()
+        with self.session("fetch the data", remote=remote) as repo:
+            return self.fetch(repo, paths)
+
+    def fetch(self, repo: Any, paths: Sequence[str] | None) -> Transfer:
+        """Do the work of :meth:`pull` inside a session that is open already."""
+        from dvc.exceptions import CheckoutError, FileTransferError
+
+        wanted = {path: out for path, out in self._outs(repo, paths) if _dvc_remote.missing_in_work_tree(out, path)}
+        if not wanted:
+            return Transfer(remote=None, transferred=0, verified=0)
+        targets = [out.fs_path for out in wanted.values()]
+        repo.checkout(targets=targets, allow_missing=True)
+        fetched, cause, remote = 0, None, self.remote()
+        if any(_dvc_remote.missing_in_work_tree(out, path) for path, out in wanted.items()):
+            self._need_remote()
+            _dvc_remote.forget_remote_contents(repo)
+            try:
+                fetched = repo.pull(targets=targets)["stats"]["fetched"]
+            except (CheckoutError, FileTransferError) as error:
+                cause = error
+        lost = [file for path, out in wanted.items() for file in _dvc_remote.missing_in_work_tree(out, path)]
+        if lost:
+            hint = "push them from a clone that has them: `dvc push`, or run the stages that make them"
+            raise MissingObjectsError(place=f"the DVC remote `{remote}`", files=lost, hint=hint) from cause
+        return Transfer(remote=remote if fetched else None, transferred=fetched, verified=len(wanted))
+
+    def plan(self, repo: Any) -> list[Any]:
+        """Return DVC's stages in an order in which each comes after what it needs."""
+        from dvc.repo.reproduce import get_active_graph, plan_repro
+
+        return list(plan_repro(get_active_graph(repo.index.graph)))
+
+    def path_of(self, repo: Any, fs_path: str) -> str | None:
+        """Return an absolute path of DVC's relative to the project; None for one outside."""
+        return _dvc_read.project_path(repo, fs_path, self.prefix)
+
+    def stage_name(self, stage: Any) -> str | None:
+        """Return the name of one of DVC's stages as a person types it; None for one outside the project."""
+        return _dvc_read.stage_name(self.repo, stage, self.prefix)
+
+    def _outs(self, repo: Any, paths: Sequence[str] | None) -> list[tuple[str, Any]]:
+        found = [(_dvc_read.project_path(repo, out.fs_path, self.prefix), out) for out in repo.index.outs]
+        return [
+            (path, out)
+            for path, out in found
+            if path and out.use_cache and (paths is None or any(_dvc_remote.overlap(path, wanted) for wanted in paths))
+        ]
+
+    def _stages(self) -> list[Any]:
+        return [stage for stage in self.repo.index.stages if self.stage_name(stage)]
+
+    def _stale(self, repo: Any) -> tuple[StaleStage, ...]:
+        graph = repo.index.graph
+        order = [stage for stage in self.plan(repo) if stage.cmd and self.stage_name(stage)]
+        stale: dict[Any, StaleStage] = {}
+        for stage in order:
+            reasons = tuple(_dvc_read.stale_reasons(repo, stage))
+            if reasons or any(before in stale for before in graph.successors(stage)):
+                stale[stage] = StaleStage(name=self.stage_name(stage) or "", reasons=reasons)
+        return tuple(stale.values())
+
+    def _need_remote(self) -> str:
+        remote = self.remote()
+        if remote is None:
+            raise NoDataRemoteError(remotes=sorted(self.repo.config["remote"]))
+        return remote

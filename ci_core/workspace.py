@@ -1,0 +1,26 @@
+"""The folder ``.graphship`` of a project: logs, reports and captures that Git must not see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WORKSPACE: Final = ".graphship"
+
+
+def workspace_folder(root: Path, *parts: str) -> Path:
+    """Return a folder below the project's ``.graphship``, made when needed; Git ignores all that is in it.
+
+    Args:
+        root: the project's folder.
+        parts: names of nested folders.
+    """
+    top = root / WORKSPACE
+    folder = top.joinpath(*parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = top / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+    return folder
