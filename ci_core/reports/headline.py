@@ -1,0 +1,141 @@
+"""The first lines of a report: did it get better, may it merge, what will happen (pure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_core.reports.document import Banner, Mark, Strong, Tile, code, prose
+from ci_core.reports.text import ABSENT, arrow, pair, plural, shorten, signed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ci_core.reports.document import Inline, Line, Tone
+    from ci_core.reports.report import Direction, GateState, MetricRow, Plan, Report
+
+GATE_TONES: dict[GateState, Tone] = {"pass": "good", "warn": "warn", "fail": "bad"}
+DIRECTION_TONES: dict[Direction, Tone] = {"better": "good", "worse": "bad", "neutral": "muted"}
+MOST_TILES = 4
+_MOST_METRICS_IN_HEADLINE = 3
+
+
+def banner(report: Report) -> Banner:
+    """Return the answer to the reviewer's three questions."""
+    tone = GATE_TONES[report.verdict]
+    lines = [_better(report), *(plan_sentence(plan) for plan in report.plans)]
+    return Banner(
+        tone=tone, eyebrow=_eyebrow(report), title=_title(report), lines=tuple(line for line in lines if line)
+    )
+
+
+def _eyebrow(report: Report) -> Line:
+    head: tuple[Inline, ...] = (Strong(shorten(report.project, 60)),)
+    if report.title:
+        head += (" · ", shorten(report.title, 120))
+    if report.base is None:
+        return (*head, " · ", code(report.head.label), " with nothing to compare with")
+    return (*head, " · ", code(report.head.label), " against ", code(report.base.label))
+
+
+def _title(report: Report) -> str:
+    if report.pipeline is not None and report.pipeline.failure is not None:
+        return f"The stage {shorten(report.pipeline.failure.stage, 60)} failed"
+    failed = [gate for gate in report.gates if gate.state == "fail"]
+    warned = [gate for gate in report.gates if gate.state == "warn"]
+    if failed:
+        return f"{len(failed)} of {plural(len(report.gates), 'gate')} {'fails' if len(failed) == 1 else 'fail'}"
+    if report.verdict == "fail":
+        return "This can not be merged"
+    if warned:
+        return f"Every gate holds, {plural(len(warned), 'with a warning', 'with warnings')}"
+    if not report.gates:
+        return "No gate is set"
+    return "The gate passes" if len(report.gates) == 1 else f"All {len(report.gates)} gates pass"
+
+
+def main_metrics(report: Report, most: int) -> list[MetricRow]:
+    """Return the metrics to see first: those with a gate in the gates' order, then those known to be good or bad."""
+    gated = {gate.key: index for index, gate in enumerate(report.gates)}
+    known = [row for row in report.metrics if row.key in gated or row.direction != "neutral"]
+    return sorted(known, key=lambda row: gated.get(row.key, len(gated)))[:most]
+
+
+def _better(report: Report) -> Line:
+    rows = [row for row in main_metrics(report, _MOST_METRICS_IN_HEADLINE) if row.old is not None]
+    if not rows:
+        return ()
+    line: tuple[Inline, ...] = ()
+    for row in rows:
+        old, new = pair(row.old, row.new)
+        line += (", " if line else "", code(short_key(row.key)), f" {old} → ", Strong(new))
+        if row.difference and row.direction != "neutral":
+            line += (f" ({row.direction})",)
+        elif row.difference == 0:
+            line += (" (unchanged)",)
+    return line
+
+
+def short_key(key: str) -> str:
+    """Return a metric's key without the file: ``metrics.json:auc`` → ``auc``."""
+    return key.rpartition(":")[2] or key
+
+
+def plan_sentence(plan: Plan) -> Line:
+    """Return what merging does to one environment, as one sentence."""
+    place = Strong(shorten(plan.environment, 60))
+    when = "Merging" if plan.trigger == "merge" else f"Deploying on {shorten(plan.trigger, 30)}"
+    release = code((plan.release or "?")[:12])
+    if plan.action == "create":
+        return (f"{when} deploys release ", release, " to ", place, ", its first.")
+    if plan.action == "replace":
+        return (f"{when} deploys release ", release, " to ", place, " in place of ", code((plan.live or "?")[:12]), ".")
+    if plan.action == "refused":
+        reason = prose(shorten(plan.notes[0], 300)) if plan.notes else ("see the plan",)
+        return (f"{when} will not deploy to ", place, ": ", *reason, ".")
+    return (f"{when} changes nothing in ", place, ": release ", release, " is live already.")
+
+
+def change_text(row: MetricRow) -> str:
+    """Return how a metric moved: ``▲ +0.0219``, or what happened to it when there is no difference."""
+    if row.difference is not None:
+        return f"{arrow(row.difference)} {signed(row.difference)}" if row.difference else "="
+    if row.old is None and row.new is not None:
+        return "new"
+    if row.new is None and row.old is not None:
+        return "gone"
+    return "=" if row.old == row.new else "not comparable"
+
+
+def change_line(row: MetricRow) -> Line:
+    """Return how a metric moved with its meaning: a mark with ``better`` or ``worse`` when that is known."""
+    text = change_text(row)
+    if row.difference and row.direction != "neutral":
+        return (Mark(tone=DIRECTION_TONES[row.direction], text=f"{text} {row.direction}", is_state=False),)
+    return (text,)
+
+
+def tiles(report: Report) -> tuple[Tile, ...]:
+    """Return the main metrics as large numbers."""
+    return tuple(_tile(row) for row in main_metrics(report, MOST_TILES) if row.new is not None)
+
+
+def _tile(row: MetricRow) -> Tile:
+    old, new = pair(row.old, row.new)
+    return Tile(
+        label=shorten(short_key(row.key), 30),
+        value=shorten(new, 14),
+        change=change_text(row),
+        tone=DIRECTION_TONES[row.direction] if row.difference else "muted",
+        before="" if old == ABSENT else f"was {shorten(old, 14)}",
+    )
+
+
+def gate_lines(report: Report) -> Sequence[tuple[Line, ...]]:
+    """Return the rows of the table of gates: state, key, old, new, rule."""
+    rows = []
+    for gate in sorted(report.gates, key=lambda gate: ("fail", "warn", "pass").index(gate.state)):
+        old, new = pair(gate.old, gate.new)
+        rule = prose(shorten(gate.sentence, 400)) if gate.sentence and gate.state != "pass" else (gate.limit,)
+        state = Mark(tone=GATE_TONES[gate.state], text=gate.state)
+        rows.append(((state,), (code(gate.key),), (shorten(old, 40),), (Strong(shorten(new, 40)),), rule))
+    return rows
