@@ -211,7 +211,7 @@ def _by_block(differences: Floats, labels: NDArray[Any]) -> tuple[Floats, Floats
         message = f"{len(labels)} block labels for {len(differences)} rows"
         raise ValueError(message)
     _, place = np.unique(labels, return_inverse=True)
-    return np.bincount(place, weights=differences), np.asarray(np.bincount(place), dtype=np.float64)
+    return np.asarray(np.bincount(place, weights=differences), dtype=np.float64), np.bincount(place).astype(np.float64)
 
 
 def _interval(sums: Floats, counts: Floats, seed: int, resamples: int) -> tuple[float, float]:
