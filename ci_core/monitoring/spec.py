@@ -34,7 +34,7 @@ class ColumnVerdict:
     name: str
     kind: ColumnKind
     distance: float
-    """Jensen-Shannon divergence of window and reference in base 2, 0 to 1."""
+    """Jensen-Shannon distance of window and reference (the root of the divergence in base 2), 0 to 1."""
     bound: float
     """The most that the reference's own blocks lead us to expect, on the scale of `distance`."""
     floor: float
@@ -42,6 +42,9 @@ class ColumnVerdict:
     shift: float | None = None
     """Wasserstein-1 distance in standard deviations of the reference; None for categories."""
     shift_bound: float | None = None
+    """The most that the reference's own blocks lead us to expect, on the scale of `shift`."""
+    shift_floor: float | None = None
+    """Smallest shift that counts, on the scale of `shift`."""
     drifted: bool
     quality: tuple[str, ...] = ()
     """Broken-data findings: ``missing 2.0 % → 10.3 %``, ``new level `ZZ` 1.2 %``, …; empty when sound."""
