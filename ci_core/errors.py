@@ -219,6 +219,20 @@ class WouldOverwriteError(GraphshipError):
         )
 
 
+class FileNotWritableError(GraphshipError):
+    """A file of the project cannot be written."""
+
+    slug = "file-not-writable"
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(
+            f"the file cannot be written: {reason.lower()}",
+            where=path,
+            hint="check the owner and the rights of its folder",
+        )
+
+
 class InvalidVariableError(GraphshipError):
     """An environment variable that describes the run has a value that makes no sense."""
 
