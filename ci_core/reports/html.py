@@ -182,9 +182,11 @@ def _tile(tile: Tile) -> str:
 
 def _table(table: Table) -> str:
     classes = [' class="right"' if column.align == "right" else "" for column in table.columns]
-    head = "".join(f"<th{css}>{_text(column.title)}</th>" for css, column in zip(classes, table.columns, strict=True))
+    titles = [_text(column.title) for column in table.columns]
+    head = "".join(f"<th{css}>{title}</th>" for css, title in zip(classes, titles, strict=True))
+    opens = [f'<td{css} data-label="{title}">' for css, title in zip(classes, titles, strict=True)]
     rows = "".join(
-        f"<tr>{''.join(f'<td{css}>{_line(cell)}</td>' for css, cell in zip(classes, row, strict=True))}</tr>\n"
+        f"<tr>{''.join(f'{opening}{_line(cell)}</td>' for opening, cell in zip(opens, row, strict=True))}</tr>\n"
         for row in table.rows
     )
     more = f'<p class="more">… and {number(table.hidden)} more</p>' if table.hidden else ""

@@ -223,7 +223,12 @@ def _text_line(line: Line) -> str:
 
 
 def _line(line: Line, *, in_table: bool = False) -> str:
-    return "".join(_inline(inline, in_table=in_table) for inline in line).strip()
+    text = ""
+    for inline in line:
+        piece = _inline(inline, in_table=in_table)
+        # Two code spans that touch would be one.
+        text += f" {piece}" if text.endswith("`") and piece.startswith("`") else piece
+    return text.strip()
 
 
 def _inline(inline: Inline, *, in_table: bool = False) -> str:

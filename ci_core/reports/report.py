@@ -34,7 +34,9 @@ GateState = Literal["pass", "warn", "fail"]
 class Part(BaseModel):
     """Common behaviour: frozen, no unknown keys, finite numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True, use_attribute_docstrings=True
+    )
 
 
 class Link(Part):
