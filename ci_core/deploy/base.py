@@ -25,6 +25,10 @@ class DeployTarget(Protocol):
         """Return what runs now; an environment that was never deployed to is an empty :class:`Live`."""
         ...
 
+    def stored(self, environment: EnvironmentName, release: ReleaseId) -> Release | None:
+        """Return a release as this target keeps it; None when it never had it or keeps it no longer."""
+        ...
+
     def plan(self, environment: EnvironmentName, release: Release, live: Live, live_release: Release | None) -> Plan:
         """Return what applying `release` would do; wishes this target cannot meet make the plan ``refused``."""
         ...

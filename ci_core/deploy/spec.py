@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ci_core.types import ReleaseId
 
@@ -62,6 +62,27 @@ class Release:
             "settings": dict(self.settings),
         }
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Release:
+        """Build the release back from :meth:`to_dict`.
+
+        Raises:
+            ValueError: `data` is not the stored form of a release.
+        """
+        if data.get("format") != 1:
+            raise ValueError(f"expected format 1 of a release, found {data.get('format')!r}")
+        try:
+            return cls(
+                project=data["project"],
+                graph=data["graph"],
+                bundle=data["bundle"],
+                models=tuple(ModelFile(**model) for model in data["models"]),
+                lock=data["lock"],
+                settings=data["settings"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a release: {error}") from error
+
     @property
     def id(self) -> ReleaseId:
         """sha256 of the canonical JSON."""
@@ -74,7 +95,28 @@ class ReleaseRecord:
 
     release: Release
     commit: CommitId
+    """With ``+dirty.<4 hex>`` behind it when it was built from a work tree with changes."""
     metrics: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Return the record as plain JSON data."""
+        return {"release": self.release.to_dict(), "commit": self.commit, "metrics": dict(self.metrics)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ReleaseRecord:
+        """Build the record back from :meth:`to_dict`.
+
+        Raises:
+            ValueError: `data` is not the stored form of a record.
+        """
+        try:
+            return cls(
+                release=Release.from_dict(data["release"]),
+                commit=data["commit"],
+                metrics=MappingProxyType(data["metrics"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a release record: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
