@@ -102,7 +102,7 @@ class Router(Protocol):
 class ModelObserver(Protocol):
     """Told of every model call; must be quick and must not raise."""
 
-    def __call__(self, event: Event, model: str, call: ModelCall) -> None:
+    def __call__(self, event: Event, model: str, call: ModelCall, /) -> None:
         """Take note of `call`, which answered `event` with the model called `model`."""
         ...
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import dataclass
+from operator import length_hint
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ci_core.serving.event import Event
@@ -30,11 +31,12 @@ _HAS_EAGER_TASKS = sys.version_info >= (3, 12)
 
 def chain(steps: Sequence[CallableStep], on_error: OnError) -> Run:
     """Return a function that calls sync steps one after the other."""
+    if not any(step.wants_event for step in steps):
+        return _chain_of_bodies(steps, on_error)
     links = tuple((step.call, step.wants_event, step.name) for step in steps)
-    needs_event = any(step.wants_event for step in steps)
 
     def run(body: Any, event: Event | None) -> Any:
-        if needs_event and event is None:
+        if event is None:
             event = Event(body)
         name = ""
         try:
@@ -42,6 +44,23 @@ def chain(steps: Sequence[CallableStep], on_error: OnError) -> Run:
                 body = call(body, event) if wants_event else call(body)
         except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
             return on_error(name, error, body, event)
+        return body
+
+    return run
+
+
+def _chain_of_bodies(steps: Sequence[CallableStep], on_error: OnError) -> Run:
+    """Return the chain of steps that never see the event: nothing but the calls happens while all goes well."""
+    calls = tuple(step.call for step in steps)
+
+    def run(body: Any, event: Event | None) -> Any:
+        rest = iter(calls)
+        try:
+            for call in rest:
+                body = call(body)
+        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+            failed = steps[len(calls) - length_hint(rest) - 1]
+            return on_error(failed.name, error, body, event)
         return body
 
     return run

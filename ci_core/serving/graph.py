@@ -238,6 +238,13 @@ class Graph:
         """
         return self._home.active() if self._home else nullcontext()
 
+    def settle(self) -> None:
+        """Move this process into the project that the graph was loaded from, for good: what a serving process does."""
+        if self._home is not None:
+            self._home.settle()
+            self._home = None
+            self._plan = None
+
     def test(
         self, body: Any = None, path: str = "/", *, method: str = "POST", headers: Mapping[str, str] | None = None
     ) -> Any:
@@ -293,6 +300,7 @@ def _describe(step: Any, name: str | None, arguments: Mapping[str, Any]) -> _Dra
 
     if isinstance(step, RouterDraft):
         return _describe_router(step, name or "router")
+    targets: dict[str, Any] = {}
     if isinstance(step, str):
         if ":" not in step and step not in BUILT_IN:
             raise InvalidStepError(
@@ -300,9 +308,9 @@ def _describe(step: Any, name: str | None, arguments: Mapping[str, Any]) -> _Dra
                 reason=f"is `{step}`, which is neither `module:name` nor a built-in step",
                 hint=f"built-in steps: {', '.join(BUILT_IN)}",
             )
-        reference, targets = step, {}
+        reference = step
     elif type(step) in BUILT_IN.values():
-        reference, targets, arguments = type(step).__name__, {}, step.arguments
+        reference, arguments = type(step).__name__, step.arguments
     else:
         reference, targets = _reference_of(step), {"": step}
     shown = name or default_name(reference)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -67,6 +68,13 @@ class ProjectModules:
             for name in self._modules:
                 del sys.modules[name]
             sys.modules.update(hidden)
+
+    def settle(self) -> None:
+        """Make the project's code importable and its folder the working directory for the rest of the process."""
+        self._hide_namesakes()
+        sys.modules.update(self._modules)
+        sys.path.insert(0, str(self.root))
+        os.chdir(self.root)
 
     def _hide_namesakes(self) -> dict[str, ModuleType]:
         """Take modules out of ``sys.modules`` that came from another checkout and would stand in for ours."""

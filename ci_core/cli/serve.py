@@ -1,0 +1,50 @@
+"""``graphship serve``: the graph of this project on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ci_core.cli._common import need, project_option, read_settings
+from ci_core.errors import ExitCode, NoGraphError
+
+
+@click.command(short_help="Serve the graph of this project on this machine.")
+@project_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 is any free port.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that share the port."
+)
+@click.option("--no-capture", is_flag=True, help="Do not write model calls down.")
+@click.pass_obj
+def command(env: dict[str, str], project: Path, host: str, port: int, workers: int, no_capture: bool) -> int:  # noqa: FBT001 - click passes flags by name
+    """Serve the graph of this project on this machine, in the foreground.
+
+    POST a JSON object, or a list of them, to `/`. Model calls are written to the folder `capture.to` of graphship.yaml.
+    Ctrl-C stops: requests in flight are finished first.
+    """
+    settings = read_settings(project, env)
+    if settings.graph is None:
+        raise NoGraphError(where=settings.locate("graph"))
+    need("serve", "granian", "msgspec", "nanoarrow", "numpy", "orjson")
+    from ci_core.serving.__main__ import limit_threads
+
+    limit_threads(os.environ)
+    from ci_core.serving.project import serve_project
+
+    code = serve_project(
+        settings.graph,
+        settings.root,
+        host=host,
+        port=port,
+        workers=workers,
+        captures=None if no_capture else Path(settings.capture.to),
+        capture_sample=settings.capture.sample,
+        time_column=settings.monitor.time_column if settings.monitor else None,
+    )
+    sys.stderr.write("stopped\n")
+    return ExitCode(code)

@@ -1,0 +1,230 @@
+"""Write down every model call without slowing the answer and without changing it.
+
+The server appends what a model call already made (references, no copies) to a bounded buffer; one thread groups it and
+writes segments (``segments.py``). What does not fit into the buffer, or cannot be written, is counted, never waited
+for.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import zlib
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ci_core.errors import CaptureFolderError
+from ci_core.serving.segments import Segment, column_data, kind_of, write_segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from ci_core.serving.base import ModelCall
+    from ci_core.serving.event import Event
+
+logger = logging.getLogger(__name__)
+
+_LOG_EVERY_S = 60.0
+_HASH_RANGE = 2**32
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """One model call, as the request left it."""
+
+    event_id: str
+    event_time: datetime
+    rows: tuple[tuple[str, datetime], ...] | None
+    model: str
+    call: ModelCall
+    arrived: float
+
+
+class Capture:
+    """A buffer and its writer thread. Use: :meth:`start`, :meth:`add` for each call, :meth:`close`.
+
+    Args:
+        folder: where segments go; made when it does not exist.
+        release: id that is written beside each row.
+        sample: share of events that is captured, 0 to 1; chosen by the event's id, so all rows and models of one event
+            are captured together, and the same ones by every process.
+        max_rows: rows the buffer holds; more are dropped and counted. 100 000 rows of 20 columns are about 30 MB.
+        flush_rows: rows after which the writer is woken.
+        flush_interval_s: time after which rows are written even if they are few.
+
+    Attributes:
+        written_rows: rows in published segments.
+        dropped_rows: rows that met a full buffer.
+        failed_rows: rows that could not be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        release: str | None = None,
+        sample: float = 1.0,
+        max_rows: int = 100_000,
+        flush_rows: int = 8192,
+        flush_interval_s: float = 2.0,
+    ) -> None:
+        self.folder = folder
+        self._release = release
+        self._threshold = round(sample * _HASH_RANGE)
+        self._max_rows, self._flush_rows, self._flush_interval_s = max_rows, flush_rows, flush_interval_s
+        self._buffer: deque[_Record] = deque()
+        self._added_rows = 0  # counted by the server's thread only
+        self._taken_rows = 0  # counted by the writer's thread only
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._next_number = 0
+        self._logged_at = -_LOG_EVERY_S
+        self.written_rows = self.dropped_rows = self.failed_rows = 0
+
+    def check_folder(self) -> None:
+        """Make sure that the folder can be written.
+
+        Raises:
+            CaptureFolderError: it cannot.
+        """
+        probe = self.folder / f".probe-{threading.get_native_id()}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise CaptureFolderError(folder=str(self.folder), reason=error.strerror or str(error)) from error
+
+    def start(self) -> None:
+        """Start the writer. After a fork, in the process that serves: threads do not survive a fork.
+
+        Raises:
+            CaptureFolderError: the folder cannot be written.
+        """
+        self.check_folder()
+        self._thread = threading.Thread(target=self._write_until_closed, name="graphship-capture", daemon=True)
+        self._thread.start()
+
+    def add(self, event: Event, model: str, call: ModelCall) -> None:
+        """Take note of one model call; never waits and never raises."""
+        if self._threshold < _HASH_RANGE and zlib.crc32(event.id.encode()) >= self._threshold:
+            return
+        n_rows = len(call.answers)
+        waiting = self._added_rows - self._taken_rows + n_rows
+        if waiting > self._max_rows:
+            self.dropped_rows += n_rows
+            self._wake.set()
+            return
+        self._added_rows += n_rows
+        self._buffer.append(_Record(event.id, event.time, event.rows, model, call, time.time()))
+        if waiting >= self._flush_rows:
+            self._wake.set()
+
+    def close(self) -> None:
+        """Write what is left, and stop the writer."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _write_until_closed(self) -> None:
+        while not self._stopping:
+            self._wake.wait(self._flush_interval_s)
+            self._wake.clear()
+            self.flush()
+        self.flush()
+
+    def flush(self) -> None:
+        """Write all that is in the buffer now; called by the writer's thread, or by tests without one."""
+        groups: dict[tuple[Any, ...], list[_Record]] = {}
+        n_taken = 0
+        while self._buffer and n_taken < self._max_rows:
+            record = self._buffer.popleft()
+            n_taken += len(record.call.answers)
+            groups.setdefault(_group_key(record), []).append(record)
+        for key, records in groups.items():
+            self._write(key[0], records)
+        self._taken_rows += n_taken
+
+    def _write(self, day: str, records: list[_Record]) -> None:
+        n_rows = sum(len(record.call.answers) for record in records)
+        try:
+            segment = _segment(records, self._release)
+            folder = self.folder / day
+            folder.mkdir(parents=True, exist_ok=True)
+            self._write_under_free_name(segment, folder)
+        except Exception as error:  # noqa: BLE001 - whatever happens here, the answers go on
+            self.failed_rows += n_rows
+            self._log_failure(error)
+        else:
+            self.written_rows += n_rows
+
+    def _write_under_free_name(self, segment: Segment, folder: Path) -> None:
+        while True:
+            path = folder / f"{os.getpid()}-{self._next_number}.arrow"
+            self._next_number += 1
+            try:
+                write_segment(segment, path)
+            except FileExistsError:
+                continue
+            return
+
+    def _log_failure(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now - self._logged_at >= _LOG_EVERY_S:
+            self._logged_at = now
+            logger.warning(
+                "capture not written folder=%s failed_rows=%d error=%s: %s",
+                self.folder,
+                self.failed_rows,
+                type(error).__name__,
+                error,
+            )
+
+
+def _group_key(record: _Record) -> tuple[Any, ...]:
+    """Return what rows of one segment have in common: the day, the model, the columns."""
+    day = datetime.fromtimestamp(record.arrived, UTC).strftime("%Y%m%d")
+    return (day, record.model, tuple(record.call.columns))
+
+
+def _segment(records: list[_Record], release: str | None) -> Segment:
+    keys = [key for record in records for key in _row_keys(record)]
+    names = records[0].call.columns
+    return Segment(
+        release=release,
+        model=records[0].model,
+        event_ids=[event_id for event_id, _time in keys],
+        event_times=[event_time for _id, event_time in keys],
+        columns={name: _column([record.call.columns[name] for record in records]) for name in names},
+        outputs=np.concatenate([_outputs(record.call.outputs) for record in records]),
+    )
+
+
+def _column(parts: list[Any]) -> Any:
+    kinds = {kind_of(part) for part in parts}
+    # a column that is once a number and once a text is text: a segment has one type a column
+    kind = kinds.pop() if len(kinds) == 1 else "float64" if kinds == {"float64", "bool"} else "string"
+    return column_data(kind, parts)
+
+
+def _outputs(outputs: Sequence[float | None] | Any) -> Any:
+    return np.array([np.nan if value is None else value for value in outputs], dtype=np.float64)
+
+
+def _row_keys(record: _Record) -> Iterable[tuple[str, datetime]]:
+    n_rows = len(record.call.answers)
+    if record.rows is not None and len(record.rows) == n_rows:
+        return record.rows
+    if n_rows == 1:
+        return [(record.event_id, record.event_time)]
+    return [(f"{record.event_id}/{index}", record.event_time) for index in range(n_rows)]

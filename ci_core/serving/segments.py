@@ -1,0 +1,190 @@
+"""Capture segments: Arrow IPC stream files, one row per model call and row.
+
+Columns of a segment::
+
+    _event_id    string               who: see Event.id
+    _event_time  timestamp[us, UTC]   the event's own time
+    _release     string               id of the release that answered; null when none is known
+    _model       string               name of the route
+    <column>     float64|string|bool  as the model received it; missing values (None, NaN) are null
+    _output      float64              see ModelCall.outputs; null when there is no number
+
+A column of the model that has one of these names is written under the name with another ``_`` in front. All rows of a
+segment come from one model, so its columns are the same for all. Files are published by rename under their final name,
+``<folder>/<yyyymmdd>/<pid>-<n>.arrow`` (UTC day of arrival), and never change afterwards.
+
+The Arrow library is nanoarrow (3 MB); pyarrow is never in a serving process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+RESERVED = frozenset({"_event_id", "_event_time", "_release", "_model", "_output"})
+Kind = Literal["float64", "string", "bool"]
+ColumnData: TypeAlias = "NDArray[np.float64] | NDArray[np.bool_] | list[str | None]"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """What one file holds; all columns are equally long."""
+
+    release: str | None
+    model: str
+    event_ids: Sequence[str]
+    event_times: Sequence[datetime]
+    columns: Mapping[str, ColumnData]
+    outputs: NDArray[np.float64]
+    """NaN where there is no number."""
+
+
+def kind_of(values: Sequence[Any] | NDArray[Any]) -> Kind:
+    """Return the type that a captured column is written as; ``float64`` for one that is missing throughout."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        return "bool" if values.dtype.kind == "b" else "float64"
+    present = [value for value in values if value is not None]
+    if present and all(isinstance(value, bool) for value in present) and len(present) == len(values):
+        return "bool"
+    return "float64" if all(isinstance(value, bool | int | float | np.number) for value in present) else "string"
+
+
+def column_data(kind: Kind, parts: Iterable[Sequence[Any] | NDArray[Any]]) -> ColumnData:
+    """Return the parts of a column, one after the other, as `kind`."""
+    if kind == "string":
+        return [None if value is None else str(value) for part in parts for value in part]
+    dtype = np.float64 if kind == "float64" else np.bool_
+    return np.concatenate([np.asarray(part, dtype=dtype) for part in parts])
+
+
+def write_segment(segment: Segment, path: Path) -> None:
+    """Write a segment to a new file.
+
+    Raises:
+        FileExistsError: `path` exists; nothing is changed.
+        OSError: the file system refuses.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            _write_stream(segment, file)
+        _publish(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, unless the name is taken: two containers may have the same process id."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise FileExistsError(path) from None
+        temporary.rename(path)
+
+
+def _write_stream(segment: Segment, file: Any) -> None:
+    import nanoarrow as na
+    from nanoarrow.ipc import StreamWriter
+
+    n_rows = len(segment.event_ids)
+    types: dict[str, Any] = {"_event_id": na.string(), "_event_time": na.timestamp("us", "UTC")}
+    arrays = [_strings(segment.event_ids), _times(segment.event_times)]
+    for name, value in (("_release", segment.release), ("_model", segment.model)):
+        types[name] = na.string()
+        arrays.append(_strings([value] * n_rows))
+    for name, data in segment.columns.items():
+        stored_as, array = _array(data)
+        types[f"_{name}" if name in RESERVED else name] = stored_as
+        arrays.append(array)
+    types["_output"] = na.float64()
+    arrays.append(_floats(segment.outputs))
+    batch = na.c_array_from_buffers(na.struct(types), n_rows, [None], children=arrays)
+    with StreamWriter.from_writable(file) as writer:
+        writer.write_array(batch)
+
+
+def _array(data: ColumnData) -> tuple[Any, Any]:
+    import nanoarrow as na
+
+    if isinstance(data, list):
+        return na.string(), _strings(data)
+    if data.dtype == np.bool_:
+        return na.bool_(), na.c_array_from_buffers(na.bool_(), len(data), [None, _bits(data)])
+    return na.float64(), _floats(data)
+
+
+def _bits(flags: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return flags as Arrow packs them: least significant bit first."""
+    return np.packbits(flags, bitorder="little")
+
+
+def _validity(valid: NDArray[Any]) -> tuple[NDArray[np.uint8] | None, int]:
+    n_null = int(len(valid) - np.count_nonzero(valid))
+    return (_bits(valid) if n_null else None), n_null
+
+
+def _floats(values: NDArray[Any]) -> Any:
+    import nanoarrow as na
+
+    validity, n_null = _validity(~np.isnan(values))
+    return na.c_array_from_buffers(na.float64(), len(values), [validity, values], null_count=n_null)
+
+
+def _strings(values: Sequence[str | None]) -> Any:
+    import nanoarrow as na
+
+    # a lone surrogate is valid in a JSON text and in no UTF-8; it must not cost the segment
+    encoded = [b"" if value is None else value.encode("utf-8", "replace") for value in values]
+    offsets = np.zeros(len(encoded) + 1, dtype=np.int32)
+    np.cumsum([len(one) for one in encoded], out=offsets[1:])
+    validity, n_null = _validity(np.array([value is not None for value in values], dtype=np.bool_))
+    buffers = [validity, offsets, b"".join(encoded)]
+    return na.c_array_from_buffers(na.string(), len(encoded), buffers, null_count=n_null)
+
+
+def _times(values: Sequence[datetime]) -> Any:
+    import nanoarrow as na
+
+    micros = np.array([_microseconds(value) for value in values], dtype=np.int64)
+    return na.c_array_from_buffers(na.timestamp("us", "UTC"), len(micros), [None, micros])
+
+
+def _microseconds(value: datetime) -> int:
+    delta = value - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def read_segments(paths: Iterable[Path]) -> dict[str, list[Any]]:
+    """Return the columns of several segments, one after the other; None where a value, or a whole column, is missing.
+
+    For tests and small looks; monitoring reads segments by SQL.
+    """
+    import nanoarrow as na
+
+    table: dict[str, list[Any]] = {}
+    n_rows = 0
+    for path in paths:
+        with na.ArrayStream.from_path(str(path)) as stream:
+            for batch in stream:
+                names = [field.name for field in batch.schema.fields]
+                columns = {name: batch.child(index).to_pylist() for index, name in enumerate(names)}
+                for name in {*table, *columns}:
+                    table.setdefault(name, [None] * n_rows).extend(columns.get(name, [None] * len(batch)))
+                n_rows += len(batch)
+    return table
