@@ -154,7 +154,8 @@ async def start_child(
 ) -> asyncio.subprocess.Process:
     """Start a child of this event loop that appends what it says to `log`.
 
-    It leads a process group of its own (its id is the child's), so that it can be ended with all it started.
+    It leads a session and process group of its own (their id is the child's), so that it can be ended with all it
+    started.
 
     Raises:
         ProgramNotFoundError: there is no such program.
@@ -168,7 +169,7 @@ async def start_child(
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.STDOUT,
-            process_group=0,
+            start_new_session=True,  # rather than process_group, which uvloop does not know
         )
 
 

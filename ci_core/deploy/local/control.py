@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import socket
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_logger = logging.getLogger(__name__)
 
 _LINE_BYTES = 1 << 20
 
@@ -59,8 +62,8 @@ async def serve_control(path: Path, commands: Commands) -> asyncio.Server:
                 answer = await _answer(commands, line, owner)
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
-        except (OSError, ValueError):
-            pass  # the other side is gone or talks nonsense: either way this conversation is over
+        except OSError:
+            pass  # the other side is gone
         finally:
             await commands.abandon(owner)
             writer.close()
@@ -84,6 +87,9 @@ async def _answer(commands: Commands, line: bytes, owner: object) -> dict[str, A
         return {"ok": True, **await commands.handle(json.loads(line), owner)}
     except ControlProblem as problem:
         return {"ok": False, "problem": problem.slug, "text": problem.text}
+    except Exception as error:  # a mistake of ours in one request must not end the service, nor stay unseen
+        _logger.exception("request failed line=%r", line)
+        return {"ok": False, "problem": "failed", "text": f"{type(error).__name__}: {error}"}
 
 
 class ControlClient:

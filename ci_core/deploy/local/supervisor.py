@@ -115,11 +115,7 @@ class Supervisor:
         command = commands.get(request.get("do", ""))
         if command is None:
             raise ControlProblem("unknown-request", f"this supervisor does not know {request.get('do')!r}")
-        try:
-            return await command(request, owner)
-        except (OSError, GraphshipError) as error:
-            _logger.exception("request failed do=%s", request["do"])
-            raise ControlProblem("failed", f"{request['do']}: {error}") from error
+        return await command(request, owner)
 
     async def abandon(self, owner: object) -> None:
         """Stop a candidate and free a port whose deployment is gone."""
