@@ -198,6 +198,11 @@ class DvcProject:
         ]
         return tuple(sorted({*(file for file in files if file), *(i for i in ignores if (self.root / i).is_file())}))
 
+    def checkout(self) -> None:
+        """Make the work tree's data what its ``dvc.lock`` and ``.dvc`` files say, as far as the cache has it."""
+        with self.session("put the data back") as repo:
+            repo.checkout(force=True, allow_missing=True)
+
     def push(self) -> Transfer:
         """Send all objects and the run cache to the default remote, and look that they are there.
 

@@ -1,0 +1,131 @@
+"""Snapshots, comparisons and pipeline runs as text for a terminal."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from ci_core.printable import one_line
+from ci_core.reports.text import arrow, pair, scalar, seconds, signed, size
+from ci_core.versioning.plain import to_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ci_core.pipelines.spec import PipelineRun
+    from ci_core.types import Digest, JsonValue
+    from ci_core.versioning.difference import FileDiff, MetricDiff, SnapshotDiff
+    from ci_core.versioning.dvc import StaleStage
+    from ci_core.versioning.revision import Snapshot, TrackedFile
+
+_CELL = 60
+"""Characters of one cell; a longer value is cut."""
+_ABSENT = "–"
+
+
+def snapshot_text(snapshot: Snapshot) -> str:
+    """Return a snapshot as aligned lines, one block a kind."""
+    environment = snapshot.environment
+    lock = f", {environment.lock_file} {_digest(environment.lock)}" if environment.lock_file else ", no lock file"
+    lines = [f"commit   {snapshot.code.label}  ({snapshot.code.commit})", f"python   {environment.python}{lock}"]
+    if snapshot.stale:
+        lines.append(f"stale    {', '.join(snapshot.stale)}: run `graphship run`")
+    lines += _block("data", (_tracked(file) for file in snapshot.data))
+    lines += _block("outputs", (_tracked(file) for file in snapshot.outputs))
+    lines += _block("params", ((key, _value(value)) for key, value in snapshot.params.items()))
+    lines += _block("metrics", ((key, _value(value)) for key, value in snapshot.metrics.items()))
+    lines += _block("could not be read", ((problem,) for problem in snapshot.problems))
+    return "\n".join(lines)
+
+
+def difference_text(diff: SnapshotDiff) -> str:
+    """Return a comparison as aligned lines; what did not change is left out, except metrics."""
+    lines = [f"{diff.base[:7] if diff.base else 'nothing'} → {diff.head[:7]}"]
+    if diff.base_problem:
+        lines.append(f"not compared: {diff.base_problem}")
+    if diff.stale:
+        lines.append(f"stale: {', '.join(diff.stale)}; the metrics describe an older state")
+    lines += _block("metrics", (_metric(metric) for metric in diff.metrics))
+    lines += _block("params", ((row.key, *_pair(row.old, row.new, row.change)) for row in diff.params))
+    lines += _block("data", (_file(file) for file in diff.data))
+    lines += _block("outputs", (_file(file) for file in diff.outputs))
+    lines += _block(
+        "environment",
+        ((row.name, _short(row.old or _ABSENT), "→", _short(row.new or _ABSENT)) for row in diff.environment),
+    )
+    lines += _block("could not be read", ((problem,) for problem in diff.problems))
+    if not diff.has_changes:
+        lines += ["", "nothing differs in metrics, params, data, outputs and environment"]
+    return "\n".join(lines)
+
+
+def stale_text(stages: Sequence[StaleStage]) -> str:
+    """Return what a run would do, one line a stage."""
+    if not stages:
+        return "nothing is stale"
+    rows = [(stage.name, "; ".join(stage.reasons) or "follows a stale stage") for stage in stages]
+    return "\n".join(["these stages would run:", *(f"  {line}" for line in aligned(rows))])
+
+
+def run_text(run: PipelineRun) -> str:
+    """Return what a run did, one line a stage."""
+    rows = []
+    for stage in run.stages:
+        took = seconds(stage.seconds) if stage.outcome in {"ran", "failed", "cached"} else ""
+        rows.append((stage.name, stage.outcome.replace("-", " "), took, "; ".join(stage.reasons)))
+    return "\n".join(aligned(rows))
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return rows as lines whose columns begin below each other."""
+    shown = [[one_line(cell, max_chars=_CELL) for cell in row[:-1]] + [one_line(row[-1])] for row in rows]
+    widths = [max(map(len, column)) for column in zip_longest(*shown, fillvalue="")]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in shown]
+
+
+def _block(title: str, rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = aligned(rows)
+    return ["", title, *(f"  {line}" for line in lines)] if lines else []
+
+
+def _tracked(file: TrackedFile) -> tuple[str, ...]:
+    return file.path, _extent(file.size_bytes, file.files), _digest(file.digest)
+
+
+def _metric(metric: MetricDiff) -> tuple[str, ...]:
+    moved = f"{arrow(metric.difference)} {signed(metric.difference)}" if metric.difference is not None else metric.note
+    judged = metric.direction if metric.direction != "neutral" else ""
+    return metric.key, *_pair(metric.old, metric.new, metric.change), moved, judged
+
+
+def _pair(old: JsonValue, new: JsonValue, change: str) -> tuple[str, str, str]:
+    shown = (
+        pair(old, new) if isinstance(old, int | float) and isinstance(new, int | float) else (_value(old), _value(new))
+    )
+    return _ABSENT if change == "added" else shown[0], "→", _ABSENT if change == "removed" else shown[1]
+
+
+def _file(file: FileDiff) -> tuple[str, ...]:
+    what = f"{file.old_path} → {file.path}" if file.old_path else file.path
+    old, new = _extent(file.old_bytes, file.old_files), _extent(file.new_bytes, file.new_files)
+    return file.change, what, old if file.old_digest else _ABSENT, "→", new if file.new_digest else _ABSENT
+
+
+def _extent(size_bytes: int | None, files: int | None) -> str:
+    text = "size unknown" if size_bytes is None else size(size_bytes)
+    return text if files is None else f"{text} in {files} file{'s' if files != 1 else ''}"
+
+
+def _digest(digest: Digest | None) -> str:
+    return "not made yet" if digest is None else _short(digest)
+
+
+def _short(text: str) -> str:
+    """Return a digest by its first eight digits, other text as it is."""
+    algorithm, colon, rest = text.partition(":")
+    return f"{algorithm}:{rest[:8]}" if colon else text
+
+
+def _value(value: JsonValue) -> str:
+    plain = to_plain(value)
+    return scalar(plain) if plain is None or isinstance(plain, bool | int | float | str) else str(plain)

@@ -1,0 +1,99 @@
+"""What differs between two snapshots, as data (pure). Made by ``versioning/compare.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ci_core.types import Digest, JsonValue
+    from ci_core.versioning.revision import CodeVersion
+
+Change = Literal["added", "removed", "changed", "renamed", "same"]
+Direction = Literal["better", "worse", "neutral"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricDiff:
+    """One metric, before and after."""
+
+    key: str
+    """``metrics.json:auc``."""
+    old: JsonValue = None
+    new: JsonValue = None
+    change: Change
+    """Tells a metric that appears or disappears from one that is ``null``."""
+    difference: float | None = None
+    """``new - old``; None unless both are finite numbers."""
+    direction: Direction = "neutral"
+    note: str = ""
+    """What a number alone does not say: ``is not a number any more``, ``became NaN``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParamDiff:
+    """One param that differs, in value or in type."""
+
+    key: str
+    old: JsonValue = None
+    new: JsonValue = None
+    change: Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileDiff:
+    """One file or folder that DVC keeps and that differs."""
+
+    path: str
+    old_path: str | None = None
+    """Where the same content was, when it was renamed."""
+    change: Change
+    old_digest: Digest | None = None
+    new_digest: Digest | None = None
+    old_bytes: int | None = None
+    new_bytes: int | None = None
+    old_files: int | None = None
+    new_files: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentDiff:
+    """One thing the code runs on that differs."""
+
+    name: str
+    """``python``, or the lock file's name."""
+    old: str | None = None
+    new: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotDiff:
+    """What differs between two snapshots."""
+
+    base: CodeVersion | None
+    head: CodeVersion
+    """Not only a commit: a dirty work tree never passes for its commit."""
+    base_problem: str | None = None
+    """Why there is nothing to compare with; then metrics are the head's alone and everything else is empty."""
+    metrics: tuple[MetricDiff, ...] = ()
+    """All metrics of both sides, unchanged ones too, sorted by key."""
+    params: tuple[ParamDiff, ...] = ()
+    data: tuple[FileDiff, ...] = ()
+    outputs: tuple[FileDiff, ...] = ()
+    """What stages made, models included."""
+    environment: tuple[EnvironmentDiff, ...] = ()
+    stale: tuple[str, ...] = ()
+    """Stages of the head that have not run since their inputs moved: its metrics describe an older state."""
+    problems: tuple[str, ...] = ()
+    """What could not be read, each with the side it belongs to: ``base: metrics.json: it is not there``."""
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether anything differs; True when there was nothing to compare with."""
+        return self.base_problem is not None or bool(
+            self.params
+            or self.data
+            or self.outputs
+            or self.environment
+            or any(metric.change != "same" for metric in self.metrics)
+        )

@@ -1,0 +1,47 @@
+"""What the code runs on: the lock file and the version of Python (pure; files come through a function).
+
+The lock file is the first of :data:`LOCK_FILES` that is there. Python's version is what ``.python-version`` names,
+else what the caller says it runs on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Final
+
+from ci_core.types import Digest
+from ci_core.versioning.revision import EnvironmentVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOCK_FILES: Final = (
+    "uv.lock",
+    "poetry.lock",
+    "pdm.lock",
+    "pylock.toml",
+    "Pipfile.lock",
+    "conda-lock.yml",
+    "requirements.lock",
+    "requirements.txt",
+)
+"""From the most exact kind to the least: a project that has two has usually made the second from the first."""
+_VERSION: Final = re.compile(r"\d+\.\d+(\.\d+)?")
+
+
+def read_environment(read: Callable[[str], bytes | None], *, running: str) -> EnvironmentVersion:
+    """Return the lock file and the version of Python of one revision.
+
+    Args:
+        read: gives a file's bytes by its path, None when there is no such file.
+        running: the version of Python to name when the project names none, such as ``3.11``.
+    """
+    named = _VERSION.search((read(".python-version") or b"").decode("utf-8", "replace"))
+    python = named[0] if named else running
+    for name in LOCK_FILES:
+        content = read(name)
+        if content is not None:
+            digest = Digest(f"sha256:{hashlib.sha256(content).hexdigest()}")
+            return EnvironmentVersion(python=python, lock_file=name, lock=digest)
+    return EnvironmentVersion(python=python)

@@ -1,0 +1,65 @@
+"""Put the parts of a snapshot together: Git says which commit, DVC what is in it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ci_core.errors import GraphshipError
+from ci_core.versioning.dvc import DvcProject
+from ci_core.versioning.environment import read_environment
+from ci_core.versioning.git import GitRepository
+from ci_core.versioning.revision import CodeVersion, Snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def take_snapshot(root: Path, rev: str | None = None, *, dvc: DvcProject | None = None) -> Snapshot:
+    """Return the exact versions of everything at a commit, without checking it out, or in the work tree.
+
+    Args:
+        root: the project's folder.
+        rev: a revision; None for the work tree, which is marked dirty when it differs from its commit.
+        dvc: the project's DVC side when it is open already.
+
+    Raises:
+        NotARepositoryError, NoCommitYetError: there is nothing that has a version.
+        UnknownRevisionError: there is no such revision in this clone.
+        NotADvcProjectError: there is no DVC project, here or at that revision.
+        InvalidDvcFileError: a file of DVC's cannot be understood.
+    """
+    git = GitRepository(root)
+    commit = git.head() if rev is None else git.resolve(rev)
+    project = dvc or DvcProject(root)
+    state = project.read(None if rev is None else commit)
+
+    def read(path: str) -> bytes | None:
+        if rev is not None:
+            return git.read_file(commit, path)
+        file = root / path
+        return file.read_bytes() if file.is_file() else None
+
+    return Snapshot(
+        code=CodeVersion(commit=commit, dirty=git.dirty_digest() if rev is None else None),
+        data=state.data,
+        outputs=state.outputs,
+        params=state.params,
+        metrics=state.metrics,
+        environment=read_environment(read, running=f"{sys.version_info.major}.{sys.version_info.minor}"),
+        stale=tuple(stage.name for stage in state.stale),
+        problems=state.problems,
+    )
+
+
+def snapshot_or_problem(root: Path, rev: str, *, dvc: DvcProject | None = None) -> tuple[Snapshot | None, str | None]:
+    """Return the snapshot of a revision that is only wanted for comparison, or one sentence why it cannot be had.
+
+    A head must be readable; a base that is not (cut off by a shallow clone, older than the DVC project, a broken file)
+    is told in the report and leaves the rest of the work to be done.
+    """
+    try:
+        return take_snapshot(root, rev, dvc=dvc), None
+    except GraphshipError as error:
+        reasons = (error.fact, *error.known[:1], *([error.hint] if error.hint else []))
+        return None, f"the base `{rev}` could not be read: {'; '.join(reasons)}"
