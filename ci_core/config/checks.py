@@ -16,7 +16,7 @@ from ci_core.errors import Problem, nearest, quoted
 from ci_core.printable import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ci_core.config.overrides import Tree
     from ci_core.config.problems import Sources
@@ -51,14 +51,14 @@ def take_reserved_gates(tree: Tree, sources: Sources) -> Iterator[Problem]:
 
 
 def take_other_targets(
-    tree: Tree, sources: Sources, targets: Sequence[str]
+    tree: Tree, sources: Sources, target_names: Callable[[], Sequence[str]]
 ) -> tuple[dict[str, RawPluginEnvironment], list[Problem]]:
     """Take out the environments on a target that is not built in.
 
     Args:
         tree: content of the file; changed in place.
         sources: says where each key stands.
-        targets: names of all targets that are installed.
+        target_names: returns the names of all targets; asked only for one that is not built in.
 
     Returns:
         The environments on another package's target, by name, and the mistakes.
@@ -78,6 +78,7 @@ def take_other_targets(
         except ValueError as error:
             fact = f"{error}, found {describe(name)}"
             problems.append(Problem(fact=fact, location=sources.locate(f"environments.{name}")))
+        targets = target_names()
         if target not in targets:
             problems.append(_unknown_target(name, target, sources, targets))
             continue

@@ -22,7 +22,7 @@ from ci_core.errors import ConfigError, Location, NotAProjectError, Problem
 from ci_core.registry import TARGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ci_core.config.overrides import Tree
@@ -82,7 +82,7 @@ def settings_from_bytes(
     env: Mapping[str, str],
     flags: Mapping[str, JsonValue] = _NOTHING,
     check_files: bool = True,
-    targets: Sequence[str] | None = None,
+    target_names: Callable[[], Sequence[str]] = TARGETS.names,
 ) -> Settings:
     """Return the settings that the content of a ``graphship.yaml`` comes to.
 
@@ -93,7 +93,7 @@ def settings_from_bytes(
         flags: key path → value, from the command line.
         check_files: whether the files it names must be there; False for the file of another commit, whose files the
             work tree need not have.
-        targets: names of the targets there are; the installed ones by default.
+        target_names: returns the names of the targets there are.
 
     Raises:
         ConfigError: there are mistakes; the error has all of them, in the order of the file.
@@ -119,7 +119,7 @@ def settings_from_bytes(
     if check_files:
         problems += files.path_problems(tree, sources, root)
     order = list(tree["environments"]) if isinstance(tree.get("environments"), dict) else []
-    others, target_problems = checks.take_other_targets(tree, sources, targets or TARGETS.names())
+    others, target_problems = checks.take_other_targets(tree, sources, target_names)
     problems += target_problems
     raw = _validated(tree, sources, problems)
     if raw is None or problems:

@@ -343,7 +343,7 @@ def test_the_file_of_another_commit_is_read_without_its_neighbours(tmp_path: Pat
 def test_an_environment_on_the_target_of_another_package_keeps_its_own_keys_and_its_place(tmp_path: Path) -> None:
     text = b"name: a\nenvironments:\n  edge: {target: boat, knots: 3, deploy-on: manual}\n  staging: {}\n"
 
-    settings = settings_from_bytes(text, root=tmp_path, env={}, targets=["boat", "local"])
+    settings = settings_from_bytes(text, root=tmp_path, env={}, target_names=lambda: ["boat", "local"])
 
     assert settings.environments[0] == EnvironmentSettings(
         name=EnvironmentName("edge"), target="boat", deploy_on="manual", options={"knots": 3}
