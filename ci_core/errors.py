@@ -899,6 +899,57 @@ class NothingToRollBackToError(GraphshipError):
         )
 
 
+class DirtyWorkTreeError(GraphshipError):
+    """The work tree has changes that are not committed, and the command would lose them."""
+
+    slug = "dirty-work-tree"
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(
+            "the work tree has changes that are not committed",
+            where=path,
+            hint="commit or stash them; `git status` lists them",
+        )
+
+
+class CannotRetrainError(GraphshipError):
+    """The configuration asks for retraining but lacks what it needs."""
+
+    slug = "cannot-retrain"
+
+    def __init__(self, *, missing: str, where: Location, hint: str) -> None:
+        self.missing = missing
+        super().__init__(f"retraining needs {missing}", where=where, hint=hint)
+
+
+class ForeignEventError(GraphshipError):
+    """The event comes from a fork and asks for something that only trusted commits may do."""
+
+    slug = "untrusted-event"
+
+    def __init__(self, *, event: str) -> None:
+        self.event = event
+        super().__init__(
+            f"a `{event}` event from another repository deploys nothing and reads no secret",
+            hint="merge the change request; the merge runs with your rights",
+        )
+
+
+class DemoFolderTakenError(GraphshipError):
+    """The folder that the demo wants to make holds something that no demo made."""
+
+    slug = "demo-folder-taken"
+
+    def __init__(self, *, path: str) -> None:
+        self.path = path
+        super().__init__(
+            "the folder for the demo holds something else, and nothing of yours is removed",
+            where=path,
+            hint="name another folder: `graphship demo --folder ELSEWHERE`",
+        )
+
+
 # --- the user's code failed: exit 3 --------------------------------------------------------------------------------
 
 
@@ -1122,7 +1173,7 @@ class AlreadyExistsOnHostError(HostError):
 
     def __init__(self, *, host: str, kind: str, name: str, url: str) -> None:
         self.host, self.kind, self.name, self.url = host, kind, name, url
-        super().__init__(f"there is a {kind} `{name}` already", where=host, known=[url])
+        super().__init__(f"there already is one {kind} `{name}`", where=host, known=[url])
 
 
 class HostRefusedError(HostError):

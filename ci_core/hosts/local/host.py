@@ -150,7 +150,7 @@ def create_local_host(
     Raises:
         HostRefusedError: there is a host folder already, or `repository` is a folder with something else in it.
     """
-    repository = repository.absolute()
+    repository = repository.resolve()
     folder = host_folder(repository)
     if (folder / "host.json").exists():
         raise HostRefusedError(host=str(folder), action="make a new host", reason="there is one")
@@ -183,7 +183,9 @@ def find_local_host(
         return None
     else:
         path = Path(remote_url).expanduser()
-    repository = (base or Path()) / path
+    repository = ((base or Path()) / path).resolve()
+    if not (remote_url and repository.name):
+        return None
     folder = host_folder(repository)
     return LocalHost(repository, folder, login, clock) if (folder / "host.json").is_file() else None
 
