@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from ci_core.printable import one_line
-from ci_core.reports.text import arrow, pair, scalar, seconds, signed, size
+from ci_core.reports.text import arrow, exact, pair, seconds, signed, size
 from ci_core.versioning.plain import to_plain
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ci_core.pipelines.spec import PipelineRun
     from ci_core.types import Digest, JsonValue
-    from ci_core.versioning.difference import FileDiff, MetricDiff, SnapshotDiff
+    from ci_core.versioning.difference import FileDiff, MetricDiff, ParamDiff, SnapshotDiff
     from ci_core.versioning.dvc import StaleStage
     from ci_core.versioning.revision import Snapshot, TrackedFile
 
@@ -40,13 +40,13 @@ def snapshot_text(snapshot: Snapshot) -> str:
 
 def difference_text(diff: SnapshotDiff) -> str:
     """Return a comparison as aligned lines; what did not change is left out, except metrics."""
-    lines = [f"{diff.base[:7] if diff.base else 'nothing'} → {diff.head[:7]}"]
+    lines = [f"{diff.base.label if diff.base else 'nothing'} → {diff.head.label}"]
     if diff.base_problem:
         lines.append(f"not compared: {diff.base_problem}")
     if diff.stale:
         lines.append(f"stale: {', '.join(diff.stale)}; the metrics describe an older state")
     lines += _block("metrics", (_metric(metric) for metric in diff.metrics))
-    lines += _block("params", ((row.key, *_pair(row.old, row.new, row.change)) for row in diff.params))
+    lines += _block("params", (_param(param) for param in diff.params))
     lines += _block("data", (_file(file) for file in diff.data))
     lines += _block("outputs", (_file(file) for file in diff.outputs))
     lines += _block(
@@ -95,14 +95,16 @@ def _tracked(file: TrackedFile) -> tuple[str, ...]:
 def _metric(metric: MetricDiff) -> tuple[str, ...]:
     moved = f"{arrow(metric.difference)} {signed(metric.difference)}" if metric.difference is not None else metric.note
     judged = metric.direction if metric.direction != "neutral" else ""
-    return metric.key, *_pair(metric.old, metric.new, metric.change), moved, judged
+    old, new = _value(metric.old), _value(metric.new)
+    if isinstance(metric.old, int | float) and isinstance(metric.new, int | float):
+        old, new = pair(metric.old, metric.new)
+    was = _ABSENT if metric.change == "added" else old
+    return metric.key, was, "→", _ABSENT if metric.change == "removed" else new, moved, judged
 
 
-def _pair(old: JsonValue, new: JsonValue, change: str) -> tuple[str, str, str]:
-    shown = (
-        pair(old, new) if isinstance(old, int | float) and isinstance(new, int | float) else (_value(old), _value(new))
-    )
-    return _ABSENT if change == "added" else shown[0], "→", _ABSENT if change == "removed" else shown[1]
+def _param(param: ParamDiff) -> tuple[str, ...]:
+    old = _ABSENT if param.change == "added" else _value(param.old)
+    return param.key, old, "→", _ABSENT if param.change == "removed" else _value(param.new)
 
 
 def _file(file: FileDiff) -> tuple[str, ...]:
@@ -128,4 +130,4 @@ def _short(text: str) -> str:
 
 def _value(value: JsonValue) -> str:
     plain = to_plain(value)
-    return scalar(plain) if plain is None or isinstance(plain, bool | int | float | str) else str(plain)
+    return exact(plain) if plain is None or isinstance(plain, bool | int | float | str) else str(plain)
