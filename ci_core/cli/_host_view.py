@@ -100,7 +100,7 @@ def print_overview(overview: Overview, env: Mapping[str, str]) -> None:
     issues = _table("Issues", "#", "state", "title", "labels")
     for issue in overview.issues:
         _add(issues, str(issue.number), _state(issue.state), issue.title, ", ".join(issue.labels))
-    deployments = _table("Deployments", "environment", "state", "release", "commit", "description")
+    deployments = _table("Deployments", "environment", "state", "release", "commit", "address", "description")
     for record in overview.deployments:
         _add(
             deployments,
@@ -108,12 +108,14 @@ def print_overview(overview: Overview, env: Mapping[str, str]) -> None:
             _state(record.state),
             record.release[:12],
             record.commit[:7],
+            record.url or "",
             record.description,
         )
     tables = [table for table in (requests, issues, _statuses(overview.statuses), deployments) if table.row_count]
     console = _console(env)
     console.print(Text(one_line(overview.folder), style="dim"), soft_wrap=True)
     for table in tables:
+        console.print()
         console.print(table)
     if not tables:
         hint = "nothing yet: push a branch and run `graphship host open --branch BRANCH --title TITLE`"
@@ -148,7 +150,7 @@ def _table(title: str, *columns: str) -> Table:
     table = Table(title=Text(title, style="bold"), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(
-            Text(column, style="dim"), overflow="fold" if column in {"title", "description"} else "ellipsis"
+            Text(column, style="dim"), overflow="fold" if column in {"title", "address", "description"} else "ellipsis"
         )
     return table
 

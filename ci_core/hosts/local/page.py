@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_FOLDING_TAG = re.compile(r"&lt;(/?(?:details|summary|br|sub))&gt;")
+_OUR_TAG = re.compile(r"&lt;(/?(?:details|summary|b|br|code|sub))&gt;")
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --open: #1a7f37; --merged: #8250df; --closed: #b3382c }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
@@ -73,6 +73,6 @@ def _markdown() -> MarkdownIt:
 
 
 def _harmless(_renderer: object, tokens: Sequence[Token], index: int, _options: object, _env: object) -> str:
-    """Render raw HTML as forges do, only stricter: tags that fold stay, comments vanish, all else is shown as text."""
+    """Render raw HTML stricter than forges do: our reports' tags stay, comments vanish, the rest is shown as text."""
     text = escape(_COMMENT.sub("", tokens[index].content), quote=False)
-    return _FOLDING_TAG.sub(r"<\1>", text)
+    return _OUR_TAG.sub(r"<\1>", text)
