@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _START_TIMEOUT_S = 20.0
 _GIVEN_UP_S = 1.0
+_PING_TIMEOUT_S = 5.0
 _POLL_S = 0.02
 _LOG_BYTES = 5_000_000
 _JOB_VARIABLES = (
@@ -47,28 +48,21 @@ class SupervisorSession:
         Raises:
             SupervisorError: it does not start, with the last lines of its log.
         """
-        client = _connect(folder)
-        if client is not None:
-            return cls(environment, folder, client, is_new=False)
-        folder.make()
-        _rotate(folder.supervisor_log)
-        pid = _process.start_detached(
-            [sys.executable, "-m", "ci_core.deploy.local", str(folder.root)],
-            cwd=folder.root,
-            env={key: value for key, value in env.items() if key not in _JOB_VARIABLES},
-            log=folder.supervisor_log,
-        )
+        started: int | None = None
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:
             client = _connect(folder)
             if client is not None:
-                return cls(environment, folder, client, is_new=True)
-            if ProcessId.of(pid) is None:  # it failed, or made room for one that was quicker
+                return cls(environment, folder, client, is_new=started is not None)
+            if started is None and not _is_supervised(folder):
+                started = _start(folder, env)
+            elif started is not None and ProcessId.of(started) is None:
+                # It failed, or made room for one that was quicker.
                 deadline = min(deadline, time.monotonic() + _GIVEN_UP_S)
             time.sleep(_POLL_S)
         raise SupervisorError(
             environment=environment,
-            reason="does not start",
+            reason="does not answer" if started is None else "does not start",
             log=str(folder.supervisor_log),
             last_lines=_tail(folder.supervisor_log),
         )
@@ -112,14 +106,38 @@ def wait_for_end(process: ProcessId, timeout_s: float = 60.0) -> bool:
     return True
 
 
-def _connect(folder: EnvironmentFolder) -> ControlClient | None:
+def _is_supervised(folder: EnvironmentFolder) -> bool:
+    """Whether a supervisor runs; one that is ending still does, and is waited for."""
     state = read_state(folder.state)
-    if state is None or state.control is None or state.supervisor is None or not state.supervisor.is_running:
+    return state is not None and state.supervisor is not None and state.supervisor.is_running
+
+
+def _connect(folder: EnvironmentFolder) -> ControlClient | None:
+    """Return a conversation with a supervisor that surely listens: one that is dying still has an open socket."""
+    state = read_state(folder.state)
+    if state is None or state.control is None:
         return None
     try:
-        return ControlClient(Path(state.control))
+        client = ControlClient(Path(state.control))
     except ControlUnavailable:
         return None
+    try:
+        client.ask("status", timeout_s=_PING_TIMEOUT_S)
+    except (ControlUnavailable, ControlProblem):
+        client.close()
+        return None
+    return client
+
+
+def _start(folder: EnvironmentFolder, env: Mapping[str, str]) -> int:
+    folder.make()
+    _rotate(folder.supervisor_log)
+    return _process.start_detached(
+        [sys.executable, "-m", "ci_core.deploy.local", str(folder.root)],
+        cwd=folder.root,
+        env={key: value for key, value in env.items() if key not in _JOB_VARIABLES},
+        log=folder.supervisor_log,
+    )
 
 
 def _rotate(log: Path) -> None:

@@ -146,7 +146,8 @@ class Supervisor:
             try:
                 self._reserved = listener = await self._open(host, port)
             except (OSError, OverflowError) as error:
-                raise ControlProblem("port", getattr(error, "strerror", None) or str(error)) from error
+                number = getattr(error, "errno", None)
+                raise ControlProblem("port", os.strerror(number).lower() if number else str(error)) from error
         return {"host": listener.host, "port": listener.port}
 
     async def _start_candidate(self, request: dict[str, Any], owner: object) -> dict[str, Any]:

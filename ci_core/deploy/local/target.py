@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import sys
 from contextlib import contextmanager
@@ -225,12 +226,16 @@ class LocalTarget:
                 command=self._server_command,
                 progress=progress,
             )
-            if bundle is not None:
-                with rollout.phase("unpack"):
-                    store.put(record, bundle)
-                rollout.run(outcome="deployed", smoke=smoke)
-            else:
-                rollout.run(outcome="rolled-back", reason="rolled back")
+            try:
+                if bundle is not None:
+                    with rollout.phase("unpack"):
+                        store.put(record, bundle)
+                    rollout.run(outcome="deployed", smoke=smoke)
+                else:
+                    rollout.run(outcome="rolled-back", reason="rolled back")
+            except BaseException:
+                self._end_if_idle(folder, session)
+                raise
         state = read_state(folder.state) or State()
         store.prune({state.release, *(release for release, _ in list(state.earlier)[:1])})
         return DeploymentOutcome(
@@ -241,6 +246,14 @@ class LocalTarget:
             smoke_requests=len(smoke),
             phases=tuple(rollout.phases),
         )
+
+    def _end_if_idle(self, folder: EnvironmentFolder, session: SupervisorSession) -> None:
+        """Leave no daemon behind that has nothing to serve."""
+        state = read_state(folder.state)
+        if state is not None and state.release is None and state.supervisor is not None:
+            with contextlib.suppress(SupervisorError):
+                session.ask("destroy")
+                wait_for_end(state.supervisor)
 
     def _refusals(self, environment: EnvironmentName, release: Release, live: Live) -> list[str]:
         refusals = []
