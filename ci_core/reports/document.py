@@ -60,6 +60,8 @@ class Spark:
 
     values: tuple[float, ...]
     side: Side = "head"
+    from_zero: bool = False
+    """Whether the smallest picture is zero (counts) rather than the smallest value (curves)."""
 
 
 Inline: TypeAlias = str | Code | Strong | Mark | Address | Spark

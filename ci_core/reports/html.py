@@ -226,7 +226,7 @@ def _inline(inline: Inline) -> str:  # noqa: PLR0911  # one answer a kind
 
 def _spark(spark: Spark) -> str:
     values = spark.values
-    low, high = min(values, default=0.0), max(values, default=0.0)
+    low, high = 0.0 if spark.from_zero else min(values, default=0.0), max(values, default=0.0)
     bars = []
     for index, value in enumerate(values):
         height = 2 + (_SPARK_HEIGHT - 2) * ((value - low) / (high - low) if high > low else 0.4)

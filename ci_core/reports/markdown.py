@@ -246,7 +246,7 @@ def _inline(inline: Inline, *, in_table: bool = False) -> str:
             text = _escape(inline.text, in_table=in_table)
             return f"[{text}](<{quote_url(inline.url)}>)" if text and is_safe_url(inline.url) else text
         case Spark():
-            return sparkline(inline.values)
+            return sparkline(inline.values, low=0.0 if inline.from_zero else None)
 
 
 def _keep_ends(text: str, *, in_table: bool) -> str:

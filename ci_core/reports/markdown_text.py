@@ -12,7 +12,7 @@ import re
 from ci_core.reports.text import visible
 
 _HARMLESS = re.compile(r"[\w.,;:()'\"’“”?!+\-–—…→×=%/·≤≥&±▲▼≈✓⏎]+")
-_NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?")
+_NUMBER_OR_TIME = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?|\d\d:\d\d(:\d\d)?", re.ASCII)
 _HARMFUL = re.compile(
     r"""
     _                                # emphasis
@@ -34,7 +34,7 @@ def escape_prose(text: str) -> str:
 
 
 def _is_harmless(word: str) -> bool:
-    return bool(_NUMBER.fullmatch(word) or (_HARMLESS.fullmatch(word) and not _HARMFUL.search(word)))
+    return bool(_NUMBER_OR_TIME.fullmatch(word) or (_HARMLESS.fullmatch(word) and not _HARMFUL.search(word)))
 
 
 def escape_block_start(line: str) -> str:

@@ -162,7 +162,7 @@ def _sparks(bins: Bins | None) -> Line:
     if bins is None:
         return (ABSENT,)
     before, after = (tuple(thin(_shares(counts), _SPARK_POINTS)) for counts in (bins.reference, bins.window))
-    return (Spark(before, side="base"), " → ", Spark(after))
+    return (Spark(before, side="base", from_zero=True), " → ", Spark(after, from_zero=True))
 
 
 def _shares(counts: Sequence[float]) -> list[float]:

@@ -38,8 +38,9 @@ def _summary(figure: PlotFigure, series: Series) -> Line:
     curve = list(series.y)
     if figure.plot.kind == "line" and not isinstance(series.x[0], str):
         curve = [y for _, y in sorted(zip(series.x, series.y, strict=True), key=lambda point: point[0])]
-    spark = Spark(tuple(thin(curve, _SPARK_POINTS)), side=series.side)
-    if figure.plot.kind == "histogram":
+    is_counts = figure.plot.kind == "histogram"
+    spark = Spark(tuple(thin(curve, _SPARK_POINTS)), side=series.side, from_zero=is_counts)
+    if is_counts:
         return (spark,)
     return (spark, f" {number(curve[0])} → {number(curve[-1])}")
 

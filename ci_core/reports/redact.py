@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import operator
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -68,23 +69,29 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return `text` with every known value and every token shape masked."""
-        if self._known is not None:
-            text = self._known.sub(MASK, text)
-        return _SHAPES.sub(MASK, text)
+        masked = text if self._known is None else self._known.sub(MASK, text)
+        masked = _SHAPES.sub(MASK, masked)
+        return text if masked == text else masked
 
     def value(self, value: object) -> object:
-        """Return plain JSON data (dict, list, str, numbers) with every string in it masked, keys included."""
+        """Return a string, a model or a tuple of them with every string masked; anything else as it is.
+
+        What holds no secret is returned itself, not a copy: plots are long tuples of numbers.
+        """
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(value, dict):
-            return {self.value(key): self.value(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.value(item) for item in value]
+        if isinstance(value, BaseModel):
+            return self.model(value)
+        if isinstance(value, tuple) and value and not isinstance(value[0], float):
+            masked = tuple(map(self.value, value))
+            return value if all(map(operator.is_, masked, value)) else masked
         return value
 
     def model(self, model: Model) -> Model:
-        """Return a copy of a pydantic model with every string in it masked."""
-        return type(model).model_validate(self.value(model.model_dump(mode="json", by_alias=True)))
+        """Return a model of this package with every string in it masked; the model itself when there is no secret."""
+        masked = {name: self.value(getattr(model, name)) for name in type(model).model_fields}
+        changed = {name: value for name, value in masked.items() if value is not getattr(model, name)}
+        return model.model_copy(update=changed) if changed else model
 
 
 SHAPES_ONLY = Redactor()

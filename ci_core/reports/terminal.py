@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -151,7 +150,31 @@ def _columns(text: str) -> int:
 
 
 def _wrap(text: str, width: int, *, first: str = "", indent: str = "") -> list[str]:
-    return textwrap.wrap(text, width, initial_indent=first or indent, subsequent_indent=indent, break_on_hyphens=False)
+    """Return the text's words in lines of at most `width` columns; a longer word is broken."""
+    lines, line = [], first or indent
+    is_fresh = True
+    for word in text.split():
+        rest = word
+        if not is_fresh and _columns(line) + 1 + _columns(word) <= width:
+            line += f" {word}"
+            continue
+        if not is_fresh:
+            lines.append(line)
+            line = indent
+        while _columns(line) + _columns(rest) > width:
+            head = _head(rest, width - _columns(line))
+            lines.append(line + head)
+            rest, line = rest[len(head) :], indent
+        line, is_fresh = line + rest, False
+    return lines if is_fresh else [*lines, line]
+
+
+def _head(word: str, width: int) -> str:
+    """Return the beginning of a word that takes at most `width` columns, one letter at least."""
+    end = 1
+    while end < len(word) and _columns(word[: end + 1]) <= width:
+        end += 1
+    return word[:end]
 
 
 def _line(line: Line) -> str:
@@ -169,4 +192,4 @@ def _inline(inline: Inline) -> str:
         case Address():
             return f"{visible(inline.text)} {visible(inline.url)}"
         case Spark():
-            return sparkline(inline.values)
+            return sparkline(inline.values, low=0.0 if inline.from_zero else None)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "reports"
 OURS = re.compile(r"<details>\n<summary><b>[A-Z][a-z ]+</b>[^\n]*</summary>\n?|</details>\n?")
-ACTIVE = re.compile(r"[@#<>|\[\]*~$^{}]|://|www\.|:\w+:|GH-\d|(?:^|\s)[!%&/]\w")
+ACTIVE = re.compile(r"[@#<>|\[\]*~$^{}]|://|www\.|(?<!\d):\w+:|GH-\d|(?:^|\s)[!%&/]\w")
 ATTACKS = [
     "|",
     "\n",
@@ -170,7 +170,8 @@ def test_names_of_a_stranger_do_nothing_in_a_report(name: str) -> None:
 def test_names_of_a_stranger_do_nothing_in_an_issue(name: str) -> None:
     sample = sample_monitoring()
     columns = tuple(
-        column.model_copy(update={"name": name, "quality": (name,), "window_summary": name}) for column in sample.columns
+        column.model_copy(update={"name": name, "quality": (name,), "window_summary": name})
+        for column in sample.columns
     )
     report = MonitoringReport.model_validate(
         {

@@ -60,7 +60,7 @@ ATTACKS = [
 ]
 hostile = st.lists(st.sampled_from(ATTACKS) | st.text(max_size=6), max_size=6).map("".join)
 
-ACTIVE = re.compile(r"[@#<>|\[\]*~$^{}]|://|www\.|:\w+:|GH-\d|(?:^|\s)[!%&/]\w")
+ACTIVE = re.compile(r"[@#<>|\[\]*~$^{}]|://|www\.|(?<!\d):\w+:|GH-\d|(?:^|\s)[!%&/]\w")
 
 
 def tokens(markdown: str) -> Iterator[Token]:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_core.reports.report import Scalar
 from ci_core.reports.text import (
     exact,
     number,
@@ -19,6 +20,9 @@ from ci_core.reports.text import (
     thin,
     visible,
 )
+
+if TYPE_CHECKING:
+    from ci_core.reports.report import Scalar
 
 
 @pytest.mark.parametrize(

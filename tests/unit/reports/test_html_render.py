@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ci_core.reports import plots
+from ci_core.reports.html import LARGEST_PAGE_BYTES, stylesheet
+from ci_core.reports.render import render_deployments_page, render_html, render_monitoring_page
+from ci_core.reports.report import (
+    Commit,
+    DataRow,
+    GraphEdge,
+    GraphNode,
+    Link,
+    MetricRow,
+    Note,
+    ParamRow,
+    Plot,
+    Report,
+    Series,
+    ServingGraph,
+)
+from ci_core.testing.golden import assert_golden
+from ci_core.testing.sample_reports import sample_deployments, sample_failed_report, sample_monitoring, sample_report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "reports"
+VOID = {"meta", "link"}
+PAGES: list[tuple[str, Callable[[], str]]] = [
+    ("report.html", lambda: render_html(sample_report(), stylesheet_url="graphship.css")),
+    ("report-failed.html", lambda: render_html(sample_failed_report(), stylesheet_url="graphship.css")),
+    ("monitoring.html", lambda: render_monitoring_page(sample_monitoring(), stylesheet_url="graphship.css")),
+    ("deployments.html", lambda: render_deployments_page(sample_deployments(), stylesheet_url="graphship.css")),
+]
+
+
+class Page(HTMLParser):
+    """Collects elements and attributes, and fails on tags that are not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def tags(self) -> set[str]:
+        return {tag for tag, _ in self.elements}
+
+
+@pytest.mark.parametrize(("name", "make"), PAGES)
+def test_pages_are_as_reviewed(name: str, make: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    # Drawn plots change with the version of the drawing library; their own tests look at them.
+    monkeypatch.setattr(plots, "can_draw", lambda: False)
+
+    assert_golden(GOLDEN / name, make())
+
+
+@pytest.mark.parametrize(("name", "make"), PAGES)
+def test_pages_are_well_formed_with_plots(name: str, make: Callable[[], str]) -> None:
+    page = Page(make())
+
+    assert "main" in page.tags
+    assert ("figure" in page.tags) == (name in {"report.html", "monitoring.html"})
+
+
+def test_element_ids_are_unique() -> None:
+    ids = [attributes["id"] for _, attributes in Page(render_html(sample_report())).elements if "id" in attributes]
+
+    assert len(ids) == len(set(ids))
+
+
+def test_policy_allows_the_style_sheet_by_its_hash_and_nothing_else() -> None:
+    html = render_html(sample_report())
+
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)
+    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
+    assert policy
+    assert style
+    digest = base64.b64encode(hashlib.sha256(style.group(1).encode()).digest()).decode()
+    expected = f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-{digest}'"
+    assert policy.group(1) == expected
+
+
+def test_pages_need_no_script_no_inline_style_and_no_address() -> None:
+    pages = [Page(make()) for _, make in PAGES] + [Page(render_html(sample_report()))]
+
+    for page in pages:
+        assert not page.tags & {
+            "script",
+            "img",
+            "iframe",
+            "object",
+            "embed",
+            "image",
+            "use",
+            "base",
+            "form",
+            "foreignobject",
+        }
+        assert not [tag for tag, attributes in page.elements if "style" in attributes or "src" in attributes]
+        assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert "url(" not in stylesheet()
+    assert "@import" not in stylesheet()
+
+
+def test_a_page_for_places_without_inline_styles_links_its_style_sheet() -> None:
+    html = render_html(sample_report(), stylesheet_url="graphship.css")
+
+    assert '<link rel="stylesheet" href="graphship.css">' in html
+    assert "style-src 'self'" in html
+    assert "<style" not in html
+
+
+def test_style_sheet_knows_light_and_dark_and_narrow() -> None:
+    assert "prefers-color-scheme: dark" in stylesheet()
+    assert "max-width: 640px" in stylesheet()
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    st.lists(st.sampled_from(["<script>", "</svg>", '" onload="x', "&amp;", "\u202e", "'"]) | st.text(max_size=4)).map(
+        "".join
+    )
+)
+def test_names_of_a_stranger_stay_text(name: str) -> None:
+    report = Report(
+        project=name,
+        title=name,
+        verdict="pass",
+        head=Commit(id="a" * 40, label=name),
+        metrics=(MetricRow(key=name, old=name, new=name),),
+        graph=ServingGraph(
+            nodes=(GraphNode(id=name, text=name, detail=name), GraphNode(id="end", text=name)),
+            edges=(GraphEdge(source=name, target="end", text=name),),
+        ),
+        plots=(Plot(name=name, kind="scatter", series=(Series(side="head", x=(0.0,), y=(1.0,)),)),),
+        notes=(Note(kind="warning", text=name),),
+        links=(Link(text=name, url=f"javascript:{name}"), Link(text=name, url=f"https://x/{name}".replace(" ", ""))),
+    )
+
+    page = Page(render_html(report))
+
+    allowed = {"html", "head", "meta", "title", "style", "body", "main", "header", "p", "strong", "code", "bdi", "h1"}
+    allowed |= {"span", "section", "h2", "div", "table", "thead", "tbody", "tr", "th", "td", "svg", "desc", "defs", "g"}
+    allowed |= {"marker", "path", "rect", "text", "figure", "figcaption", "line", "footer", "a", "ul", "li", "circle"}
+    assert page.tags <= allowed
+    assert not [key for _, attributes in page.elements for key in attributes if key.startswith("on")]
+    addresses = [attributes.get("href") or "" for tag, attributes in page.elements if tag == "a"]
+    assert all(address.startswith("https://x/") for address in addresses)
+    assert "\u202e" not in "".join(page.words)
+
+
+@pytest.mark.parametrize("rows", [2_000, 8_000])
+def test_pages_stay_below_a_megabyte_whatever_the_data(rows: int) -> None:
+    long = "é<&'\"" * 400
+    values = tuple(float(index % 97) for index in range(rows))
+    plot = Plot(
+        name=long,
+        kind="line",
+        series=(Series(side="base", x=values, y=values), Series(side="head", x=values, y=values)),
+    )
+    report = sample_report().model_copy(
+        update={
+            "title": long,
+            "params": tuple(ParamRow(key=f"{long}{index}", old=long, new=long) for index in range(rows // 20)),
+            "data": tuple(
+                DataRow(path=f"{long}{index}", old_path=long, change="renamed", detail=long)
+                for index in range(rows // 20)
+            ),
+            "metrics": tuple(MetricRow(key=f"{index}", old=long, new=index) for index in range(rows // 20)),
+            "plots": (plot,) * 30,
+            "notes": tuple(Note(kind="warning", text=long) for _ in range(rows // 20)),
+            "graph": ServingGraph(
+                nodes=tuple(GraphNode(id=str(index), text=long, detail=long) for index in range(rows // 20)),
+                edges=tuple(GraphEdge(source=str(index), target=str(index + 1)) for index in range(rows // 20)),
+            ),
+        }
+    )
+
+    html = render_html(report)
+
+    assert len(html.encode()) <= LARGEST_PAGE_BYTES
+    assert (" more</p>" in html) == (rows == 8_000)
+
+
+def test_without_the_drawing_library_plots_become_sparklines_and_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "can_draw", lambda: False)
+
+    page = Page(render_html(sample_report()))
+
+    assert "4801 → 4866" in page.words
+    assert [attributes for tag, attributes in page.elements if tag == "svg" and attributes.get("class") == "spark base"]
