@@ -7,6 +7,7 @@ knows them too.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ci_core.reports import plots
@@ -92,7 +93,7 @@ def render_deployments_markdown(
 
 
 def _page(make: Callable[[Extent], Document], stylesheet_url: str | None) -> str:
-    draw = plots.plot_svg if plots.can_draw() else None
+    draw = cache(plots.plot_svg) if plots.can_draw() else None  # a smaller page has the same plots, drawn already
     page = ""
     for extent in _PAGE_STEPS:
         page = to_html(make(extent), draw_plot=draw, stylesheet_url=stylesheet_url)
