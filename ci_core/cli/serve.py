@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ci_core.cli._common import need, project_option, read_settings
-from ci_core.errors import ExitCode, NoGraphError
+from ci_core.errors import CaptureFolderError, ExitCode, NoGraphError
+from ci_core.workspace import WORKSPACE, workspace_folder
+
+if TYPE_CHECKING:
+    from ci_core.config.settings import Settings
 
 
 @click.command(short_help="Serve the graph of this project on this machine.")
@@ -21,7 +26,7 @@ from ci_core.errors import ExitCode, NoGraphError
 )
 @click.option("--no-capture", is_flag=True, help="Do not write model calls down.")
 @click.pass_obj
-def command(env: dict[str, str], project: Path, host: str, port: int, workers: int, no_capture: bool) -> int:  # noqa: FBT001 - click passes flags by name
+def command(env: dict[str, str], *, project: Path, host: str, port: int, workers: int, no_capture: bool) -> int:
     """Serve the graph of this project on this machine, in the foreground.
 
     POST a JSON object, or a list of them, to `/`. Model calls are written to the folder `capture.to` of graphship.yaml.
@@ -42,9 +47,23 @@ def command(env: dict[str, str], project: Path, host: str, port: int, workers: i
         host=host,
         port=port,
         workers=workers,
-        captures=None if no_capture else Path(settings.capture.to),
+        captures=None if no_capture else _captures_folder(settings),
         capture_sample=settings.capture.sample,
         time_column=settings.monitor.time_column if settings.monitor else None,
     )
     sys.stderr.write("stopped\n")
     return ExitCode(code)
+
+
+def _captures_folder(settings: Settings) -> Path:
+    """Return the folder that model calls are written to.
+
+    Raises:
+        CaptureFolderError: `capture.to` is no folder of this machine.
+    """
+    to = settings.capture.to
+    if "://" in to:
+        raise CaptureFolderError(folder=to, reason="a server on this machine writes to a folder, not to a URL")
+    if Path(to).parts[0] == WORKSPACE:
+        workspace_folder(settings.root)
+    return settings.root / to

@@ -52,11 +52,13 @@ def adapt_step(spec: StepSpec, target: Any, arguments: Mapping[str, Any], contex
         InvalidStepError: `target` cannot be called, or its arguments do not fit.
         Exception: whatever the user's constructor raises.
     """
-    if inspect.isclass(target):
+    if inspect.isclass(target) and _is_step_class(target):
         target = _construct(spec.name, target, arguments, context)
     elif arguments:
         raise InvalidStepError(
-            step=spec.name, reason="is a function and takes no arguments", hint="make it a class, or a partial function"
+            step=spec.name,
+            reason="is a function and takes no arguments",
+            hint="make it a class with a method `do(self, body)`",
         )
     function, full_event = _entry(spec, target)
     if inspect.isfunction(target) and "context" in inspect.signature(target).parameters:
@@ -65,6 +67,11 @@ def adapt_step(spec: StepSpec, target: Any, arguments: Mapping[str, Any], contex
     call = _with_event(function, is_async=is_async) if full_event else function
     call = _with_paths(call, spec, is_async=is_async)
     return CallableStep(name=spec.name, call=call, wants_event=full_event, is_async=is_async)
+
+
+def _is_step_class(cls: type) -> bool:
+    """Whether instances of `cls` are called, rather than the class itself: ``str`` and ``list`` are functions here."""
+    return any(inspect.isroutine(vars(one).get(name)) for one in cls.__mro__ for name in ("do", "do_event", "__call__"))
 
 
 def _construct(step: str, cls: type, arguments: Mapping[str, Any], context: Context) -> Any:
