@@ -454,7 +454,9 @@ class NotADvcProjectError(GraphshipError):
         super().__init__(
             "this folder is not in a DVC project" + (f" at `{revision}`" if revision else ""),
             where=path,
-            hint="run `dvc init` in the top folder of your repository",
+            hint="DVC came later: compare with a newer commit"
+            if revision
+            else "run `dvc init` in the top folder of your repository",
         )
 
 
@@ -714,10 +716,10 @@ class UnknownFunctionError(GraphshipError):
         )
 
 
-class MissingModelError(GraphshipError):
+class MissingGraphFileError(GraphshipError):
     """A model or data file that the graph opens is not there."""
 
-    slug = "missing-model"
+    slug = "missing-graph-file"
 
     def __init__(self, *, kind: str, path: str, user: str, known_names: Sequence[str]) -> None:
         self.kind, self.path, self.user, self.known_names = kind, path, user, tuple(known_names)
@@ -1012,13 +1014,15 @@ class GraphCodeError(GraphshipError):
     slug = "graph-code-failed"
     exit_code = ExitCode.USER_CODE
 
-    def __init__(self, *, what: str, exception: str, where: str, trace: Sequence[str]) -> None:
-        self.what, self.exception, self.trace = what, exception, tuple(trace)
+    def __init__(
+        self, *, what: str, exception: str, where: str, trace: Sequence[str], missing_module: str | None = None
+    ) -> None:
+        self.what, self.exception, self.trace, self.missing_module = what, exception, tuple(trace), missing_module
         super().__init__(
             f"{what} raised {exception}",
             where=where,
             known=trace,
-            hint="run it by itself to see more: `python -c 'import …'` in the project's folder",
+            hint=f"install the package of `{missing_module}`, or add it to the project" if missing_module else None,
         )
 
 
@@ -1146,6 +1150,25 @@ class StateFileError(GraphshipError):
         )
 
 
+# --- a check failed: exit 1 ----------------------------------------------------------------------------------------
+
+
+class DemoRunFailedError(GraphshipError):
+    """A run of ``graphship ci`` in the demo did not end well: the story cannot go on."""
+
+    slug = "demo-run-failed"
+    exit_code = ExitCode.CHECK_FAILED
+
+    def __init__(self, *, event: str, exit_code: int, log: str, last_lines: Sequence[str]) -> None:
+        self.event, self.run_exit_code, self.log = event, exit_code, log
+        super().__init__(
+            f"`graphship ci` for the event `{event}` ended with exit code {exit_code}",
+            where=log,
+            known=last_lines,
+            hint="this should not happen on any machine; the log is worth a report",
+        )
+
+
 # --- a host, a remote or a cluster that cannot be reached or refuses: exit 5 ---------------------------------------
 
 
@@ -1251,7 +1274,7 @@ class GitRemoteError(GraphshipError):
         self.remote, self.url, self.doing, self.message, self.is_denied = remote, url, doing, message, is_denied
         self.is_temporary = not is_denied  # type: ignore[misc] # what the class says in general, one error knows better
         super().__init__(
-            f"the remote `{remote}` {'does not let us in' if is_denied else 'cannot be reached'} to {doing}",
+            f"the remote `{remote}` {'does not let us' if is_denied else 'was not reached to'} {doing}",
             where=url,
             known=message.splitlines(),
             hint="check the token or key of this job and that it may read and write the repository's contents"
@@ -1296,7 +1319,10 @@ class MissingObjectsError(GraphshipError):
     def __init__(self, *, place: str, files: Sequence[tuple[str, int | None]], hint: str) -> None:
         self.place, self.files = place, tuple(files)
         count = len(self.files)
-        lines = [f"`{path}` ({'size unknown' if size is None else f'{size:,} bytes'})" for path, size in self.files]
+        lines = [
+            f"`{path}` ({'size unknown' if size is None else f'{size:,} byte' + 's' * (size != 1)})"
+            for path, size in self.files
+        ]
         more = [f"and {count - self.SHOWN} more"] if count > self.SHOWN else []
         super().__init__(
             f"{count} file{'s are' if count != 1 else ' is'} missing in {place}",

@@ -101,8 +101,8 @@ class Workspace:
         return LocalTarget(self.state, env=self.env, clock=lambda: datetime.now(UTC))
 
     def stop(self) -> None:
-        """End every process that serves from here; nothing to end is fine."""
-        if (self.state / ENVIRONMENT).is_dir():
+        """End every process that serves from here; nothing to end, or a folder of somebody else's, is fine."""
+        if (self.root / _MARKER).is_file() and (self.state / ENVIRONMENT).is_dir():
             self.target().destroy(ENVIRONMENT)
 
     def run(self, *arguments: str, cwd: Path | None = None, on_line: OnLine | None = None) -> str:
@@ -181,7 +181,8 @@ def checkout_for_ci(workspace: Workspace, branch: str) -> Path:
         workspace.run("git", "clone", "--quiet", "--", str(workspace.repository), str(clone), cwd=workspace.root)
     workspace.run("git", "fetch", "--quiet", "--prune", "origin", cwd=clone)
     workspace.run("git", "checkout", "--quiet", "--force", "-B", branch, f"origin/{branch}", cwd=clone)
-    workspace.run("git", "clean", "--quiet", "--force", "-d", cwd=clone)
+    # What an earlier job left behind goes, as GitLab does it; DVC's cache stays, as a cache of the CI system would.
+    workspace.run("git", "clean", "--quiet", "-ffdx", "--exclude=.dvc/cache", cwd=clone)
     return clone
 
 
