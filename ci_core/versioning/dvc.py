@@ -69,7 +69,7 @@ class DvcProject:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
 
-    @functools.cached_property
+    @property
     def repo(self) -> Any:
         """DVC's own object.
 
@@ -77,13 +77,19 @@ class DvcProject:
             NotADvcProjectError: there is no ``.dvc`` folder here or above.
             MissingExtraError: DVC is not installed.
         """
-        return open_repo(self.root)
+        return self._opened[0]
 
     @functools.cached_property
+    def _opened(self) -> tuple[Any, str]:
+        repo = open_repo(self.root)
+        # Read now: while DVC looks at a commit, its root is that of the commit's own file system.
+        relative = self.root.relative_to(repo.root_dir).as_posix()
+        return repo, "" if relative == "." else relative
+
+    @property
     def prefix(self) -> str:
         """The project's folder relative to the DVC root, with ``/``; empty when they are the same."""
-        relative = self.root.relative_to(self.repo.root_dir).as_posix()
-        return "" if relative == "." else relative
+        return self._opened[1]
 
     @property
     def has_pipeline(self) -> bool:
@@ -247,20 +253,20 @@ class DvcProject:
         """Do the work of :meth:`pull` inside a session that is open already."""
         from dvc.exceptions import CheckoutError, FileTransferError
 
-        wanted = {path: out for path, out in self._outs(repo, paths) if _dvc_remote.missing_in_work_tree(out, path)}
+        wanted = {path: out for path, out in self._outs(repo, paths) if _dvc_remote.is_incomplete(out)}
         if not wanted:
             return Transfer(remote=None, transferred=0, verified=0)
         targets = [out.fs_path for out in wanted.values()]
         repo.checkout(targets=targets, allow_missing=True)
         fetched, cause, remote = 0, None, self.remote()
-        if any(_dvc_remote.missing_in_work_tree(out, path) for path, out in wanted.items()):
+        if any(_dvc_remote.is_incomplete(out) for out in wanted.values()):
             self._need_remote()
             _dvc_remote.forget_remote_contents(repo)
             try:
                 fetched = repo.pull(targets=targets)["stats"]["fetched"]
             except (CheckoutError, FileTransferError) as error:
                 cause = error
-        lost = [file for path, out in wanted.items() for file in _dvc_remote.missing_in_work_tree(out, path)]
+        lost = [file for path, out in wanted.items() for file in _dvc_remote.lost_files(out, path)]
         if lost:
             hint = "push them from a clone that has them: `dvc push`, or run the stages that make them"
             raise MissingObjectsError(place=f"the DVC remote `{remote}`", files=lost, hint=hint) from cause

@@ -7,6 +7,7 @@ repository, and never asks Git for "the active branch". Paths are relative to th
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -14,7 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from ci_core.errors import GitRemoteError, NoCommitYetError, NotARepositoryError, UnknownRevisionError
+from ci_core.errors import (
+    DirtyWorkTreeError,
+    GitRemoteError,
+    NoCommitYetError,
+    NotARepositoryError,
+    UnknownRevisionError,
+)
 from ci_core.types import CommitId, Digest
 from ci_core.versioning._git_process import (
     GitOutput,
@@ -26,7 +33,7 @@ from ci_core.versioning._git_process import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 AUTHOR_NAME: Final = "graphship"
 AUTHOR_EMAIL: Final = "graphship@localhost"
@@ -260,6 +267,22 @@ class GitRepository:
             raise push_rejection(ref=target, remote=remote, output=output) or remote_failure(
                 remote=remote, url=url, doing=f"push `{target}`", output=output
             )
+
+    @contextlib.contextmanager
+    def detached(self) -> Iterator[None]:
+        """Let the block commit on a detached head; afterwards head and tracked files are what they were.
+
+        Raises:
+            DirtyWorkTreeError: the work tree has changes that are not committed; they would be lost.
+        """
+        if self.dirty_digest() is not None:
+            raise DirtyWorkTreeError(path=str(self.folder))
+        start = self.branch() or self.head()
+        self.run("checkout", "--quiet", "--detach")
+        try:
+            yield
+        finally:
+            self.run("checkout", "--quiet", "--force", start, "--")
 
     # --- the remote ---
 

@@ -1,0 +1,264 @@
+"""On a change request: run what is stale, compare with the base, judge the gates, plan the merge, and say it once.
+
+The report is written to files first, then to the host. A run that was overtaken by a newer push says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_core import __version__
+from ci_core.errors import ExitCode, GraphshipError
+from ci_core.hosts.marker import Run
+from ci_core.hosts.spec import CommitStatus
+from ci_core.hosts.upsert import upsert_comment
+from ci_core.operations import report_data
+from ci_core.operations.delivery import Deliveries
+from ci_core.operations.release import live_release, make_plan
+from ci_core.reports import report as shown
+from ci_core.reports.render import render_html, render_junit, render_markdown
+from ci_core.types import CommitId
+from ci_core.versioning.compare import compare
+from ci_core.versioning.gates import judge_gates
+from ci_core.versioning.snapshot import take_snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ci_core.ci.context import Context
+    from ci_core.hosts.spec import ChangeRequest
+    from ci_core.operations.project import Project
+    from ci_core.pipelines.spec import PipelineRun
+    from ci_core.serving.spec import GraphSpec
+    from ci_core.versioning.difference import SnapshotDiff
+    from ci_core.versioning.plots import Plot
+    from ci_core.versioning.revision import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportResult:
+    """What a change request's run found and did."""
+
+    report: shown.Report | None
+    """None when the run was overtaken by a newer push."""
+    folder: Path | None
+    """Where ``report.json``, ``report.md``, ``report.html`` and ``junit.xml`` are."""
+    exit_code: ExitCode
+    is_delivered: bool = True
+
+
+def report_change_request(project: Project, context: Context) -> ReportResult:
+    """Report on the change request of `context`, whose head is checked out.
+
+    A pipeline that fails is reported like anything else: the report says which stage, and the exit code is 3.
+
+    Raises:
+        GraphshipError: the project's files make no sense, or a remote is not reachable.
+    """
+    request = _request(project, context)
+    if request is not None and request.head != context.head:
+        project.console.notice(f"a newer push to {request.source_branch} has its own run; this one says nothing")
+        return ReportResult(report=None, folder=None, exit_code=ExitCode.DONE)
+    run = _run_stale(project)
+    head = context.head
+    if run.failure is None:
+        head = _keep_lock(project, context, request, run)
+    report = _compare(project, context, request, head, run)
+    folder = _write_files(project, report)
+    deliveries = Deliveries(project.console)
+    project.console.summary(render_markdown(report))
+    if request is not None and context.is_trusted:
+        _deliver(project, context, request, report, deliveries)
+    return ReportResult(report=report, folder=folder, exit_code=_exit_code(report), is_delivered=deliveries.is_complete)
+
+
+def _exit_code(report: shown.Report) -> ExitCode:
+    if report.pipeline is not None and report.pipeline.failure is not None:
+        return ExitCode.USER_CODE
+    return ExitCode.CHECK_FAILED if report.verdict == "fail" else ExitCode.DONE
+
+
+def _request(project: Project, context: Context) -> ChangeRequest | None:
+    if project.host is None or context.change_request is None:
+        return None
+    return project.host.change_requests.get(context.change_request)
+
+
+def _run_stale(project: Project) -> PipelineRun:
+    with project.console.group("run what is stale"):
+        run = project.engine.run(
+            on_line=lambda line: project.console.step(f"  {line}"),
+            on_stage=lambda stage: project.console.step(f"{stage.name}: {stage.outcome} ({stage.seconds:.1f} s)"),
+        )
+        if run.failure is not None:
+            project.console.error(f"stage {run.failure.stage} failed: {run.failure.reason}")
+    return run
+
+
+def _keep_lock(project: Project, context: Context, request: ChangeRequest | None, run: PipelineRun) -> CommitId:
+    """Send the new objects to the DVC remote and commit ``dvc.lock`` to the branch; return the head from then on.
+
+    Otherwise the merged commit would describe a model that nobody made. The run that this commit starts finds nothing
+    stale and writes nothing.
+    """
+    if not project.settings.pipeline.commit_lock or not context.is_trusted or request is None:
+        return context.head
+    with project.console.group("keep what the pipeline made"):
+        if project.dvc.remote() is not None:
+            sent = project.engine.push()
+            project.console.step(f"{sent.verified} objects are in {sent.remote}")
+        commit = project.git.commit(run.git_files, "chore(graphship): record what the pipeline made")
+        if commit is None:
+            return context.head
+        project.git.push(commit, f"refs/heads/{request.source_branch}", lease=context.head)
+        project.console.step(f"committed dvc.lock as {commit[:7]}")
+    return commit
+
+
+def _compare(
+    project: Project, context: Context, request: ChangeRequest | None, head: CommitId, run: PipelineRun
+) -> shown.Report:
+    target = request.target_branch if request else context.default_branch
+    after = take_snapshot(project.root, dvc=project.dvc)
+    base, problem = _base_snapshot(project, f"origin/{target}", head)
+    diff = compare(base, after, gates=project.settings.gates, base_problem=problem)
+    base_commit = diff.base.commit if diff.base else None
+    gates = judge_gates(project.settings.gates, diff)
+    graph = _graph(project) if run.failure is None else None
+    plans, planned_against = _plans(project, graph)
+    return shown.Report(
+        project=project.settings.name,
+        title=request.title if request else "",
+        verdict=report_data.verdict(gates, run),
+        base=_commit(project, base_commit, target),
+        head=_commit(project, head, context.branch or head[:7]) or shown.Commit(id=head, label=head[:7]),
+        run=shown.Run(
+            system=context.system,
+            event=context.event,
+            change_request=context.change_request,
+            url=context.run_url,
+            version=__version__,
+        ),
+        gates=report_data.gate_rows(gates),
+        metrics=report_data.metric_rows(diff),
+        params=report_data.param_rows(diff),
+        data=report_data.data_rows(diff),
+        models=report_data.model_rows(diff, graph.models if graph else ()),
+        environment=report_data.environment_rows(diff),
+        pipeline=report_data.pipeline_part(run),
+        graph=report_data.graph_part(graph, planned_against) if graph else None,
+        plans=plans,
+        plots=report_data.plot_parts(_plots(project, base_commit) if base_commit else (), _plots(project, None)),
+        notes=_notes(diff),
+        links=(shown.Link(kind="run", text="run", url=context.run_url),) if context.run_url else (),
+    )
+
+
+def _base_snapshot(project: Project, target: str, head: CommitId) -> tuple[Snapshot | None, str | None]:
+    """Return the snapshot of the merge base, or the reason why there is none."""
+    try:
+        base = project.git.merge_base(target, head, remote="origin")
+        if base is None:
+            return None, f"this branch and {target} have no common commit"
+        return take_snapshot(project.root, base, dvc=project.dvc), None
+    except GraphshipError as error:
+        return None, error.fact
+
+
+def _plots(project: Project, revision: CommitId | None) -> tuple[Plot, ...]:
+    """Return the plots of a commit (None: the work tree); a base without plots is no reason to fail."""
+    try:
+        return project.dvc.plots(revision)
+    except GraphshipError as error:
+        project.console.warning(f"no plots of {'the head' if revision is None else 'the base'}: {error.fact}")
+        return ()
+
+
+def _graph(project: Project) -> GraphSpec | None:
+    from ci_core.serving import load_graph
+
+    return load_graph(project.settings.graph, project.root).spec if project.settings.graph else None
+
+
+def _plans(project: Project, graph: GraphSpec | None) -> tuple[tuple[shown.Plan, ...], GraphSpec | None]:
+    """Return what the merge does to each environment, and the live graph of the first one."""
+    environments = [env for env in project.settings.environments if env.deploy_on == "merge"]
+    if graph is None or not environments:
+        return (), None
+    from ci_core.deploy.release import build_release
+    from ci_core.serving.spec import GraphSpec
+
+    built = build_release(project.settings, project.output("bundles", ""))
+    plans = tuple(
+        report_data.plan_part(make_plan(project, environment, built.release), environment.deploy_on)
+        for environment in environments
+    )
+    live = live_release(project, project.target(environments[0]).observe(environments[0].name).release)
+    return plans, GraphSpec.from_dict(live.graph) if live else None
+
+
+def _commit(project: Project, commit: CommitId | None, label: str) -> shown.Commit | None:
+    if commit is None:
+        return None
+    url = project.host.commit_url(commit) if project.host else None
+    return shown.Commit(id=commit, label=label, url=url)
+
+
+def _notes(diff: SnapshotDiff) -> tuple[shown.Note, ...]:
+    """Return what the reader must know: a base that cannot be read is said, never shown as no change."""
+    said = [diff.base_problem] if diff.base_problem else []
+    return tuple(shown.Note(kind="warning", text=text) for text in (*said, *diff.problems))
+
+
+def _write_files(project: Project, report: shown.Report) -> Path:
+    folder = project.output("report", "report.json").parent
+    (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
+    (folder / "report.md").write_text(render_markdown(report), encoding="utf-8")
+    (folder / "report.html").write_text(render_html(report), encoding="utf-8")
+    (folder / "junit.xml").write_text(render_junit(report), encoding="utf-8")
+    project.console.output("report-path", str(folder / "report.html"))
+    return folder
+
+
+def _deliver(
+    project: Project,
+    context: Context,
+    request: ChangeRequest,
+    report: shown.Report,
+    deliveries: Deliveries,
+) -> None:
+    """Put the report into the one comment of the change request, and the light on its head commit."""
+    host, head = project.host, CommitId(report.head.id)
+    if host is None:
+        return
+    with deliveries.attempt("the report"):
+        delivery = upsert_comment(
+            host,
+            topic=request.number,
+            scope=("report", project.settings.name),
+            body=render_markdown(report, host.body_limit),
+            head=head,
+            run=Run(id=context.run_id, attempt=context.attempt),
+        )
+        project.console.step(f"report {delivery.outcome}: {delivery.url}")
+        project.console.output("change-request-url", request.url)
+    light = CommitStatus(
+        commit=head,
+        context="graphship/report",
+        state="failure" if report.verdict == "fail" else "success",
+        description=_in_short(report),
+        url=context.run_url,
+    )
+    with deliveries.attempt("the commit status"):
+        if light not in tuple(host.statuses.list(head)):
+            host.statuses.set(light)
+
+
+def _in_short(report: shown.Report) -> str:
+    if report.pipeline is not None and report.pipeline.failure is not None:
+        return f"stage {report.pipeline.failure.stage} failed"[:140]
+    failed = [gate.key for gate in report.gates if gate.state == "fail"]
+    if failed:
+        return f"{len(failed)} of {len(report.gates)} gates failed: {', '.join(failed)}"[:140]
+    return f"{len(report.gates)} gates passed" if report.gates else "nothing is gated"

@@ -1,0 +1,49 @@
+"""Do what the event of this CI run calls for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_core.errors import ExitCode, ForeignEventError, worst
+from ci_core.operations.change_request import report_change_request
+from ci_core.operations.deployments_page import write_deployments_page
+from ci_core.operations.merge import deploy_merge
+from ci_core.operations.schedule import watch
+
+if TYPE_CHECKING:
+    from ci_core.ci.context import Context
+    from ci_core.operations.project import Project
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CiResult:
+    """What one CI run came to."""
+
+    did: str
+    """``report``, ``deploy``, ``watch`` or ``nothing``."""
+    exit_code: ExitCode
+    is_delivered: bool = True
+
+
+def run_ci(project: Project, context: Context) -> CiResult:
+    """Report on a change request, deploy a push to the default branch, or watch the traffic on a schedule.
+
+    Raises:
+        ForeignEventError: a fork's event asks for more than a report.
+        GraphshipError: whatever the work raises.
+    """
+    if context.event == "change-request":
+        reported = report_change_request(project, context)
+        return CiResult(did="report", exit_code=reported.exit_code, is_delivered=reported.is_delivered)
+    if not context.is_trusted:
+        raise ForeignEventError(event=context.event)
+    if context.event == "push" and context.branch == context.default_branch:
+        merged = deploy_merge(project, context)
+        write_deployments_page(project)
+        return CiResult(did="deploy", exit_code=worst([merged.exit_code]), is_delivered=merged.is_delivered)
+    if context.event in ("schedule", "manual"):
+        watched = watch(project, context)
+        return CiResult(did="watch", exit_code=watched.exit_code, is_delivered=watched.is_delivered)
+    project.console.notice(f"nothing to do for a `{context.event}` of {context.branch or context.tag}")
+    return CiResult(did="nothing", exit_code=ExitCode.DONE)

@@ -1,0 +1,55 @@
+"""Write to the host without letting it decide: what could not be delivered is said, and the work goes on.
+
+Order matters: files first, then the summary, then the host, so that a host that refuses takes nothing with it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from ci_core.errors import GraphshipError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ci_core.ci.console import Console
+
+T = TypeVar("T")
+
+
+class Deliveries:
+    """What of one run reached the host, and what did not."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.failed: list[str] = []
+
+    @contextmanager
+    def attempt(self, what: str) -> Iterator[None]:
+        """Try one write inside the ``with`` block; an error of the host is a warning, noted in :attr:`failed`.
+
+        Args:
+            what: completes "could not deliver …".
+        """
+        try:
+            yield
+        except GraphshipError as error:
+            self._note(what, error)
+
+    def result(self, what: str, write: Callable[[], T]) -> T | None:
+        """Return what `write` returns, or None when the host refused; see :meth:`attempt`."""
+        try:
+            return write()
+        except GraphshipError as error:
+            self._note(what, error)
+            return None
+
+    def _note(self, what: str, error: GraphshipError) -> None:
+        self.failed.append(what)
+        self._console.warning(f"could not deliver {what}: {error.fact}" + (f" ({error.hint})" if error.hint else ""))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that was tried arrived."""
+        return not self.failed

@@ -1,0 +1,59 @@
+"""A project with its adapters: what every operation is given.
+
+``cli/_adapters.py`` puts it together; tests put others in. Operations call only what is in here and pure functions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from ci_core.ci.console import Console
+    from ci_core.config.settings import EnvironmentSettings, Settings
+    from ci_core.deploy.base import DeployTarget
+    from ci_core.hosts.base import RepositoryHost
+    from ci_core.pipelines.base import PipelineEngine
+    from ci_core.versioning.dvc import DvcProject
+    from ci_core.versioning.git import GitRepository
+    from ci_core.versioning.ledger import Ledger
+
+OUTPUT = ".graphship"
+"""Folder in the project for what a run leaves behind; it ignores itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """Settings and adapters of one project in one work tree."""
+
+    settings: Settings
+    git: GitRepository
+    dvc: DvcProject
+    engine: PipelineEngine
+    ledger: Ledger
+    host: RepositoryHost | None
+    """None when the repository's remote is on no host we know: then results stay in files and in the log."""
+    target: Callable[[EnvironmentSettings], DeployTarget]
+    console: Console
+    now: Callable[[], datetime]
+    """The present, aware, UTC."""
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.settings.root
+
+    def output(self, *parts: str) -> Path:
+        """Return a path below the output folder; its parent exists afterwards."""
+        folder = self.root / OUTPUT
+        folder.mkdir(exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+        path = folder.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path

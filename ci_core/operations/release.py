@@ -1,0 +1,87 @@
+"""From a commit's work tree to a release that can be deployed anywhere, and to the plan of doing so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from ci_core.deploy.release import build_release
+from ci_core.deploy.spec import Release, ReleaseRecord
+from ci_core.operations.release_reference import keep_reference
+from ci_core.pipelines.base import run_pipeline
+from ci_core.versioning.snapshot import take_snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ci_core.config.settings import EnvironmentSettings
+    from ci_core.deploy.spec import Plan
+    from ci_core.operations.project import Project
+    from ci_core.types import CommitId, JsonObject, ReleaseId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRelease:
+    """A release, its archive, and where it came from."""
+
+    record: ReleaseRecord
+    bundle: Path
+
+    @property
+    def release(self) -> Release:
+        """The release itself."""
+        return self.record.release
+
+    @property
+    def id(self) -> ReleaseId:
+        """The release's id."""
+        return self.record.release.id
+
+
+def prepare_release(project: Project, commit: CommitId) -> PreparedRelease:
+    """Bring the outputs of `commit` up to date, build its release, and keep record and reference in the ledger.
+
+    Raises:
+        GraphshipError: the pipeline or the graph failed (exit code 3), or a remote was not reachable (5).
+    """
+    refresh_outputs(project)
+    with project.console.group("build the release"):
+        built = build_release(project.settings, project.output("bundles", ""))
+        snapshot = take_snapshot(project.root, dvc=project.dvc)
+        record = ReleaseRecord(release=built.release, commit=commit, metrics=snapshot.metrics)
+        project.console.step(f"release {record.release.id[:12]} from commit {snapshot.code.label}")
+        if project.ledger.read(release_path(record.release.id)) is None:
+            message = f"release {record.release.id[:12]}"
+            project.ledger.write_json(release_path(record.release.id), record.to_dict(), message)
+        keep_reference(project, built.release.id)
+    return PreparedRelease(record=record, bundle=built.bundle.path)
+
+
+def refresh_outputs(project: Project) -> None:
+    """Fetch what the stages made, or run what is stale: usually nothing, since the change request did it."""
+    with project.console.group("bring the pipeline's outputs up to date"):
+        stale = project.engine.stale()
+        if stale:
+            project.console.step(f"stale: {', '.join(stage.name for stage in stale)}")
+            run_pipeline(project.engine, on_line=project.console.step)
+        else:
+            project.dvc.pull()
+            project.console.step("nothing is stale")
+
+
+def make_plan(project: Project, environment: EnvironmentSettings, release: Release) -> Plan:
+    """Return what deploying `release` to `environment` would do, compared with what is live there now."""
+    target = project.target(environment)
+    live = target.observe(environment.name)
+    return target.plan(environment.name, release, live, live_release(project, live.release))
+
+
+def live_release(project: Project, release: ReleaseId | None) -> Release | None:
+    """Return a release by its id from the ledger; None when the ledger does not have it."""
+    stored = project.ledger.read_json(release_path(release)) if release else None
+    return ReleaseRecord.from_dict(cast("JsonObject", stored)).release if stored else None
+
+
+def release_path(release: ReleaseId) -> str:
+    """Return where the ledger keeps a release record."""
+    return f"releases/{release}.json"

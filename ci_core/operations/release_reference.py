@@ -1,0 +1,93 @@
+"""What a release's live traffic is compared with, computed when the release is made and kept in the ledger.
+
+Then data and model are at hand; a scheduled run later needs neither, only the ledger and the captures. The ledger keeps
+``profiles/<release>.json``::
+
+    {"profile": ReferenceProfile.to_dict(), "importance": {"temp": 0.31, …} | null}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
+
+from ci_core.monitoring.reference import ReferenceProfile
+from ci_core.operations.reference import measure_importance, profile_reference
+from ci_core.serving import load_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ci_core.operations.project import Project
+    from ci_core.serving.base import Model
+    from ci_core.types import JsonObject, ReleaseId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseReference:
+    """What windows of one release are judged by."""
+
+    profile: ReferenceProfile
+    importance: Mapping[str, float] | None
+    """Column → share of the model's importance; None when not known."""
+
+
+def keep_reference(project: Project, release: ReleaseId) -> ReleaseReference | None:
+    """Return the reference of `release`, which the work tree must hold; computed and kept unless the ledger has it.
+
+    Returns:
+        None when the project has no ``monitor`` section.
+
+    Raises:
+        GraphshipError: the reference table cannot be read, lacks a column the model gets, or the graph fails.
+    """
+    settings = project.settings.monitor
+    if settings is None:
+        return None
+    known = read_reference(project, release)
+    if known is not None:
+        return known
+    project.dvc.pull([settings.reference])
+    table = project.root / settings.reference
+    model = served_model(project)
+    score, columns = (model.score, model.input_columns) if model is not None else (None, None)
+    reference = ReleaseReference(
+        profile=profile_reference(table, settings, score, columns=columns),
+        importance=measure_importance(table, settings, score, root=project.root, columns=columns),
+    )
+    blocks = len(reference.profile.whole_blocks)
+    project.console.step(
+        f"profiled {settings.reference}: {reference.profile.pooled.rows:,} rows in {blocks} whole blocks"
+    )
+    stored = {
+        "profile": reference.profile.to_dict(),
+        "importance": None if reference.importance is None else dict(reference.importance),
+    }
+    project.ledger.write_json(_path(release), stored, f"reference of release {release[:12]}")
+    return reference
+
+
+def read_reference(project: Project, release: ReleaseId) -> ReleaseReference | None:
+    """Return the reference of `release` from the ledger; None when it has none."""
+    stored = project.ledger.read_json(_path(release))
+    if stored is None:
+        return None
+    data = cast("dict[str, JsonObject]", stored)
+    weights = cast("dict[str, float] | None", data["importance"])
+    return ReleaseReference(
+        profile=ReferenceProfile.from_dict(data["profile"]),
+        importance=None if weights is None else MappingProxyType(weights),
+    )
+
+
+def served_model(project: Project) -> Model | None:
+    """Return the model of the work tree's graph that answers by default: the first; None when the graph has none."""
+    if project.settings.graph is None:
+        return None
+    graph = load_graph(project.settings.graph, project.root)
+    return next(iter(graph.compile(root=project.root).models.values()), None)
+
+
+def _path(release: ReleaseId) -> str:
+    return f"profiles/{release}.json"

@@ -1,0 +1,277 @@
+"""Turn snapshots, comparisons, gates, graphs and plans into the report's data model (pure)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ci_core.reports import report as shown
+from ci_core.serving.render import edges, labels
+from ci_core.serving.spec import REQUEST
+from ci_core.versioning.compare import as_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ci_core.deploy.spec import Plan
+    from ci_core.pipelines.spec import PipelineRun
+    from ci_core.serving.spec import GraphSpec, StepSpec
+    from ci_core.types import JsonObject, JsonValue
+    from ci_core.versioning.difference import FileDiff, SnapshotDiff
+    from ci_core.versioning.gates import GateResult
+    from ci_core.versioning.plots import Plot, PlotSource
+
+_ANSWER = "answer"
+
+
+def verdict(gates: Sequence[GateResult], run: PipelineRun | None) -> shown.GateState:
+    """Return the colour of the check: the worst gate, or ``fail`` when the pipeline failed."""
+    if run is not None and run.failure is not None:
+        return "fail"
+    states = {gate.state for gate in gates}
+    return "fail" if "fail" in states else "warn" if "warn" in states else "pass"
+
+
+def gate_rows(gates: Sequence[GateResult]) -> tuple[shown.Gate, ...]:
+    """Return the gates as the report shows them."""
+    return tuple(
+        shown.Gate(
+            key=gate.key,
+            state=gate.state,
+            old=scalar(gate.old),
+            new=scalar(gate.new),
+            limit=gate.limit,
+            sentence=gate.sentence,
+        )
+        for gate in gates
+    )
+
+
+def metric_rows(diff: SnapshotDiff) -> tuple[shown.MetricRow, ...]:
+    """Return every metric, before and after."""
+    return tuple(
+        shown.MetricRow(
+            key=metric.key,
+            old=scalar(metric.old),
+            new=scalar(metric.new),
+            difference=metric.difference,
+            direction=metric.direction,
+        )
+        for metric in diff.metrics
+    )
+
+
+def param_rows(diff: SnapshotDiff) -> tuple[shown.ParamRow, ...]:
+    """Return the params that differ."""
+    return tuple(
+        shown.ParamRow(key=param.key, old=scalar(param.old), new=scalar(param.new), change=param.change)
+        for param in diff.params
+    )
+
+
+def data_rows(diff: SnapshotDiff) -> tuple[shown.DataRow, ...]:
+    """Return the data files that differ."""
+    return tuple(
+        shown.DataRow(
+            path=file.path,
+            old_path=file.old_path,
+            change=file.change,
+            old_bytes=file.old_bytes,
+            new_bytes=file.new_bytes,
+            detail=_files_detail(file),
+        )
+        for file in diff.data
+    )
+
+
+def _files_detail(file: FileDiff) -> str:
+    if file.old_files is None and file.new_files is None:
+        return ""
+    return f"files {file.old_files or 0:,} → {file.new_files or 0:,}"
+
+
+def model_rows(diff: SnapshotDiff, models: Iterable[str]) -> tuple[shown.ModelRow, ...]:
+    """Return the outputs that differ and that the serving graph loads."""
+    wanted = set(models)
+    return tuple(
+        shown.ModelRow(
+            path=file.path,
+            change=file.change,
+            old_digest=file.old_digest,
+            new_digest=file.new_digest,
+            old_bytes=file.old_bytes,
+            new_bytes=file.new_bytes,
+        )
+        for file in diff.outputs
+        if file.path in wanted
+    )
+
+
+def environment_rows(diff: SnapshotDiff) -> tuple[shown.EnvironmentRow, ...]:
+    """Return what the code runs on and that differs."""
+    return tuple(shown.EnvironmentRow(name=row.name, old=row.old, new=row.new) for row in diff.environment)
+
+
+def pipeline_part(run: PipelineRun) -> shown.Pipeline:
+    """Return what running the pipeline did."""
+    failure = run.failure
+    return shown.Pipeline(
+        stages=tuple(
+            shown.Stage(
+                name=stage.name,
+                state=stage.outcome,
+                seconds=None if stage.outcome in ("skipped", "not-run") else stage.seconds,
+                reason=", ".join(stage.reasons),
+            )
+            for stage in run.stages
+        ),
+        failure=None
+        if failure is None
+        else shown.StageFailure(
+            stage=failure.stage,
+            command=failure.command,
+            exit_code=failure.exit_code,
+            tail="\n".join(failure.last_lines) or failure.reason,
+        ),
+        note="" if any(stage.outcome != "skipped" for stage in run.stages) else "nothing was stale",
+    )
+
+
+def graph_part(head: GraphSpec, base: GraphSpec | None) -> shown.ServingGraph:
+    """Return the serving graph of the head; what `base` had and the head has not stays in it, marked as removed.
+
+    Args:
+        head: the graph of the change.
+        base: the graph to compare with; None when there is none, then nothing is marked.
+    """
+    before = {step.name: step for step in base.steps} if base else {}
+    nodes = [_terminal(REQUEST, "source")]
+    for step in head.steps:
+        nodes += _nodes(step, before.get(step.name), is_compared=base is not None)
+    gone = [step for name, step in before.items() if name not in {step.name for step in head.steps}]
+    for step in gone:
+        nodes += [node.model_copy(update={"change": "removed"}) for node in _nodes(step, step, is_compared=True)]
+    nodes.append(_terminal(_ANSWER, "response"))
+    arrows = dict.fromkeys(_arrows(head))
+    old_arrows = dict.fromkeys(_arrows(base)) if base else {}
+    shown_edges = [
+        shown.GraphEdge(
+            source=arrow[0], target=arrow[1], text=arrow[2],
+            change="same" if base is None or arrow in old_arrows else "added",
+        )
+        for arrow in arrows
+    ]  # fmt: skip
+    shown_edges += [
+        shown.GraphEdge(source=arrow[0], target=arrow[1], text=arrow[2], change="removed")
+        for arrow in old_arrows
+        if arrow not in arrows
+    ]
+    return shown.ServingGraph(name=head.name, nodes=tuple(nodes), edges=tuple(shown_edges))
+
+
+def _terminal(name: str, kind: str) -> shown.GraphNode:
+    return shown.GraphNode.model_validate({"id": name, "text": name, "kind": kind})
+
+
+def _nodes(step: StepSpec, old: StepSpec | None, *, is_compared: bool) -> list[shown.GraphNode]:
+    """Return the box of a step and, of a router, one box a model."""
+    change: shown.Change = "same"
+    if is_compared and old is None:
+        change = "added"
+    elif is_compared and old != step:
+        change = "changed"
+    kind = "step" if step.router is None else "router"
+    detail = ", ".join(labels(step)[1:2])
+    found = [shown.GraphNode.model_validate(
+        {"id": step.name, "text": step.name, "kind": kind, "change": change, "detail": detail}
+    )]  # fmt: skip
+    return found + [
+        shown.GraphNode(
+            id=f"{step.name}/{route.name}", text=route.name, kind="model", change=change, detail=route.model
+        )
+        for route in step.routes
+    ]
+
+
+def _arrows(spec: GraphSpec) -> Iterable[tuple[str, str, str]]:
+    for start, end, is_error in edges(spec):
+        yield start, end, "on error" if is_error else ""
+    for step in spec.steps:
+        for route in step.routes:
+            yield step.name, f"{step.name}/{route.name}", ""
+
+
+def plan_part(plan: Plan, trigger: str) -> shown.Plan:
+    """Return what a merge does to one environment."""
+    return shown.Plan(
+        environment=plan.environment,
+        target=plan.target,
+        action=plan.action,
+        trigger=trigger,
+        release=plan.release,
+        live=plan.live,
+        steps=tuple(
+            shown.StepChange(step=change.step, change=change.change, detail=change.detail) for change in plan.steps
+        ),
+        models=plan.models,
+        notes=plan.notes,
+    )
+
+
+def plot_parts(base: Sequence[Plot], head: Sequence[Plot]) -> tuple[shown.Plot, ...]:
+    """Return the declared line and scatter plots with base and head over each other.
+
+    Plots that cannot be drawn from two columns of numbers (pictures, templates of the user's own) are left out: the
+    files themselves are in the repository.
+    """
+    before = {plot.id: plot for plot in base}
+    found = (_plot(plot, before.get(plot.id)) for plot in head)
+    return tuple(plot for plot in found if plot is not None)
+
+
+def _plot(head: Plot, base: Plot | None) -> shown.Plot | None:
+    x, y = head.properties.get("x"), head.properties.get("y")
+    if not isinstance(x, str) or not isinstance(y, str):
+        return None
+    sides: list[tuple[shown.Side, Plot | None]] = [("base", base), ("head", head)]
+    series = [_series(side, source, x, y) for side, plot in sides if plot for source in plot.sources]
+    drawn = tuple(one for one in series if one is not None)
+    if not drawn:
+        return None
+    properties: Mapping[str, JsonValue] = head.properties
+    return shown.Plot(
+        name=str(properties.get("title") or head.id),
+        kind="scatter" if "scatter" in str(properties.get("template", "")) else "line",
+        x_label=str(properties.get("x_label") or x),
+        y_label=str(properties.get("y_label") or y),
+        series=drawn,
+    )
+
+
+def _series(side: shown.Side, source: PlotSource, x: str, y: str) -> shown.Series | None:
+    points = [(_number(row, x), _number(row, y)) for row in source.rows]
+    sound = [(one, other) for one, other in points if one is not None and other is not None]
+    if not sound:
+        return None
+    return shown.Series(side=side, x=tuple(point[0] for point in sound), y=tuple(point[1] for point in sound))
+
+
+def _number(row: JsonObject, column: str) -> float | None:
+    """Return a cell as a finite number; cells of CSV files are text."""
+    value = row.get(column)
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    number = as_number(value)
+    return number if number is not None and math.isfinite(number) else None
+
+
+def scalar(value: JsonValue) -> bool | int | float | str | None:
+    """Return a value as one cell shows it: lists and mappings as JSON text."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    import json
+
+    return json.dumps(value, ensure_ascii=False, default=list)

@@ -1,0 +1,233 @@
+"""On a schedule: judge what each environment's traffic did, say it in one issue, and retrain when it matters.
+
+Every complete window that was not judged yet is judged, in order, and kept in the ledger. A run that finds nothing new
+writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ci_core.errors import ExitCode
+from ci_core.hosts.marker import Run
+from ci_core.hosts.spec import CommitStatus
+from ci_core.hosts.upsert import upsert_issue
+from ci_core.monitoring.records import WindowRecord
+from ci_core.operations.delivery import Deliveries
+from ci_core.operations.monitor import judge_windows
+from ci_core.operations.monitoring_data import monitoring_report
+from ci_core.operations.release_reference import keep_reference, read_reference
+from ci_core.operations.retrain import RetrainResult, retrain
+from ci_core.reports.render import render_issue, render_monitoring_page
+from ci_core.retrain.change_request import comparison_sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ci_core.ci.context import Context
+    from ci_core.config.settings import EnvironmentSettings, MonitorSettings
+    from ci_core.deploy.spec import Live
+    from ci_core.hosts.spec import StatusState
+    from ci_core.hosts.upsert import Delivery
+    from ci_core.monitoring.spec import State
+    from ci_core.operations.project import Project
+    from ci_core.reports.monitoring import MonitoringReport
+    from ci_core.types import CommitId, ReleaseId
+
+_LIGHTS: dict[State, StatusState] = {
+    "no-drift": "success",
+    "potential": "success",
+    "drift": "failure",
+    "broken-data": "failure",
+    "insufficient-data": "pending",
+}
+"""What a verdict looks like on the shipped commit. `potential` stays green: one odd window asks for nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentWatch:
+    """What one scheduled run found and did in one environment."""
+
+    environment: str
+    report: MonitoringReport
+    judged: tuple[WindowRecord, ...]
+    """The windows that this run judged, oldest first."""
+    page: Path
+    issue: Delivery | None
+    retrain: RetrainResult | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleResult:
+    """What a scheduled run did."""
+
+    environments: tuple[EnvironmentWatch, ...] = ()
+    exit_code: ExitCode = ExitCode.DONE
+    is_delivered: bool = True
+
+
+def watch(project: Project, context: Context) -> ScheduleResult:
+    """Judge the traffic of every environment that has a live release.
+
+    A verdict is a result and not a failure: the exit code is that of the work.
+
+    Raises:
+        GraphshipError: captures or reference cannot be read, or retraining failed in the user's pipeline.
+    """
+    if project.settings.monitor is None:
+        project.console.notice("nothing is watched: graphship.yaml has no `monitor` section")
+        return ScheduleResult()
+    deliveries = Deliveries(project.console)
+    watched = []
+    for environment in project.settings.environments:
+        live = project.target(environment).observe(environment.name)
+        if live.release is None or live.commit is None or live.captures is None:
+            project.console.notice(f"nothing is live in {environment.name}, so there is nothing to watch")
+            continue
+        found = _watch_environment(
+            project, context, environment, project.settings.monitor, deliveries,
+            live=live, release=live.release, shipped=live.commit, captures=Path(live.captures),
+        )  # fmt: skip
+        watched.append(found)
+    for found in watched:
+        project.console.output("verdict", found.report.state)
+        project.console.output("drifted-columns", ",".join(c.name for c in found.report.columns if c.drifted))
+    return ScheduleResult(environments=tuple(watched), is_delivered=deliveries.is_complete)
+
+
+def _watch_environment(
+    project: Project,
+    context: Context,
+    environment: EnvironmentSettings,
+    settings: MonitorSettings,
+    deliveries: Deliveries,
+    *,
+    live: Live,
+    release: ReleaseId,
+    shipped: CommitId,
+    captures: Path,
+) -> EnvironmentWatch:
+    reference = read_reference(project, release) or keep_reference(project, release)
+    assert reference is not None  # noqa: S101 - there is a monitor section
+    history = read_history(project, environment)
+    with project.console.group(f"judge the traffic of {environment.name}"):
+        judged = judge_windows(
+            reference.profile,
+            captures,
+            settings,
+            importance=reference.importance,
+            history=history,
+            now=project.now(),
+            warn=project.console.warning,
+        )
+        for record in judged:
+            project.console.step(f"{record.window.label}: {record.verdict.state} ({record.rows:,} rows)")
+        if not judged:
+            project.console.step("no complete window that was not judged already")
+    if judged:
+        project.ledger.append(
+            _history_path(environment),
+            [record.to_dict() for record in judged],
+            f"judge {len(judged)} windows of {environment.name}",
+        )
+    records = (*history, *judged)
+    current = [record for record in records if record.reference == reference.profile.digest]
+    challenge = retrain(project, context, environment, live=live, records=current) if current else None
+    report = monitoring_report(
+        project=project.settings.name,
+        environment=environment.name,
+        live=live,
+        reference=reference.profile,
+        records=records,
+        next_steps=next_steps(environment.name, current, challenge),
+    )
+    page = project.output("monitoring", f"{environment.name}.html")
+    page.write_text(render_monitoring_page(report), encoding="utf-8")
+    page.with_suffix(".json").write_text(report.to_json(), encoding="utf-8")
+    issue = _tell(project, context, environment, report, shipped=shipped, deliveries=deliveries)
+    return EnvironmentWatch(
+        environment=environment.name, report=report, judged=judged, page=page, issue=issue, retrain=challenge
+    )
+
+
+def next_steps(environment: str, records: Sequence[WindowRecord], challenge: RetrainResult | None) -> list[str]:
+    """Say what happens next; the same words on every run until something changes."""
+    if not is_alarming([record.verdict.state for record in records]):
+        return []
+    if records[-1].verdict.state == "broken-data":
+        return ["Mend the source of the data: graphship does not retrain on broken data."]
+    if challenge is None:
+        return [f"Run `graphship retrain {environment}` to train a challenger on the new windows."]
+    if challenge.request:
+        return [
+            f"Review the retrain change request: {challenge.request}",
+            "Merging it deploys the challenger; this issue closes when the windows that follow are without drift.",
+        ]
+    if challenge.comparison is not None:
+        return [f"No change request: {comparison_sentence(challenge.comparison)}"]
+    return [f"No retraining: {challenge.decision.reason}."]
+
+
+def read_history(project: Project, environment: EnvironmentSettings) -> tuple[WindowRecord, ...]:
+    """Return every window of `environment` that was ever judged, oldest first."""
+    lines = project.ledger.read_lines(_history_path(environment))
+    return tuple(sorted((WindowRecord.from_dict(line) for line in lines), key=lambda record: record.window.start))
+
+
+def is_alarming(states: Iterable[State]) -> bool:
+    """Say whether there is something to act on after these verdicts, oldest first.
+
+    Drift and broken data raise the alarm, a window without drift ends it; `potential` and `insufficient-data` decide
+    nothing, so one odd window neither opens an issue nor closes one.
+    """
+    alarming = False
+    for state in states:
+        if state in ("drift", "broken-data"):
+            alarming = True
+        elif state == "no-drift":
+            alarming = False
+    return alarming
+
+
+def _history_path(environment: EnvironmentSettings) -> str:
+    return f"monitoring/{environment.name}.jsonl"
+
+
+def _tell(
+    project: Project,
+    context: Context,
+    environment: EnvironmentSettings,
+    report: MonitoringReport,
+    *,
+    shipped: CommitId,
+    deliveries: Deliveries,
+) -> Delivery | None:
+    """Put the verdict on the shipped commit and into the environment's one issue."""
+    host = project.host
+    if host is None or report.window is None:
+        return None
+    light = CommitStatus(
+        commit=shipped,
+        context=f"graphship/monitor/{environment.name}",
+        state=_LIGHTS[report.state],
+        description=f"{report.state} on {report.window.label}"[:140],
+        url=context.run_url,
+    )
+    with deliveries.attempt("the commit status"):
+        if light not in tuple(host.statuses.list(shipped)):
+            host.statuses.set(light)
+    return deliveries.result(
+        "the monitoring issue",
+        lambda: upsert_issue(
+            host,
+            scope=("monitor", project.settings.name, environment.name),
+            title=f"{project.settings.name}/{environment.name}: {report.state}",
+            body=render_issue(report, host.body_limit),
+            labels=("graphship", "monitoring"),
+            is_open=is_alarming([window.state for window in report.history]),
+            head=shipped,
+            run=Run(id=context.run_id, attempt=context.attempt),
+        ),
+    )
