@@ -36,7 +36,7 @@ EVENTS: tuple[Event, ...] = get_args(Event)
 
 _NUMBER = ("GRAPHSHIP_CHANGE_REQUEST", "CI_PULL_REQUEST")
 _COMMIT = ("GRAPHSHIP_COMMIT", "CI_COMMIT")
-_BRANCH = ("GRAPHSHIP_BRANCH", "CI_BRANCH")
+BRANCH_VARIABLES = ("GRAPHSHIP_BRANCH", "CI_BRANCH")
 _TAG = ("GRAPHSHIP_TAG", "CI_TAG")
 _RUN_ID = ("GRAPHSHIP_RUN_ID", "CI_RUN_ID")
 _RUN_URL = ("GRAPHSHIP_RUN_URL", "CI_RUN_URL")
@@ -102,11 +102,11 @@ def _commit(env: Mapping[str, str]) -> CommitId | None:
 
 
 def _branch(env: Mapping[str, str], checkout: Checkout) -> str:
-    branch = _first(env, _BRANCH)[1] or checkout.branch()
+    branch = _first(env, BRANCH_VARIABLES)[1] or checkout.branch()
     if branch is None:
         raise MissingVariableError(
             fact="a commit is checked out rather than a branch, and nothing says of which branch it is",
-            variables=_BRANCH,
+            variables=BRANCH_VARIABLES,
             example="main",
         )
     return branch

@@ -13,10 +13,11 @@ from ci_core.cli import cli
 from ci_core.config.raw import check_name
 from ci_core.config.reader import read_settings, settings_from_bytes
 from ci_core.config.survey import Metric, Survey, project_name
-from ci_core.config.template import render
+from ci_core.config.template import _SCORES, render
 from ci_core.errors import FileNotWritableError, InvalidDvcFileError, WouldOverwriteError
 from ci_core.operations.init_project import init_project
 from ci_core.testing.golden import assert_golden
+from ci_core.versioning.compare import known_goal
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "config"
 
@@ -104,6 +105,11 @@ def test_a_project_that_has_everything_is_deployed_to_staging(tmp_path: Path) ->
     assert settings.monitor.reference == "data/training_set.parquet"
 
 
+@pytest.mark.parametrize("score", sorted(_SCORES))
+def test_a_gate_that_is_on_can_be_judged_by_the_name_of_its_metric(score: str) -> None:
+    assert known_goal(f"metrics.json:{score}") == "higher"
+
+
 def test_an_empty_repository_gets_a_name_and_everything_else_as_comments(tmp_path: Path) -> None:
     root = make(tmp_path / "churn", {})
 
@@ -131,9 +137,7 @@ names = st.text(min_size=1, max_size=20)
 
 
 @given(
-    st.lists(
-        st.tuples(names, st.floats(allow_nan=False, allow_infinity=False)), max_size=4, unique_by=lambda it: it[0]
-    ),
+    st.lists(st.tuples(names, st.floats(-1e12, 1e12)), max_size=4, unique_by=lambda it: it[0]),
     names,
     names,
 )
