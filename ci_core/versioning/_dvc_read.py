@@ -133,6 +133,8 @@ def stale_reasons(repo: Any, stage: Any) -> list[str]:
     """
     if stage.frozen:
         return []
+    if not any(file.hash_info for file in (*stage.deps, *stage.outs)):
+        return ["it has never run"]
     reasons = ["its command changed"] if stage.changed_stage() else []
     if stage.always_changed or stage.is_callback:
         reasons.append("it is declared to run always")

@@ -72,20 +72,27 @@ def missing_runs(repo: Any) -> list[str]:
     return sorted(_runs(local.fs, local.path) - _runs(remote.fs, remote.path))
 
 
-def missing_in_work_tree(out: Any, path: str) -> list[tuple[str, int | None]]:
-    """Return path and size of what an output lacks in the work tree."""
+def is_incomplete(out: Any) -> bool:
+    """Whether an output, or a file of a folder, is not in the work tree."""
     if not out.exists:
-        return [(path, out.meta.size)]
+        return True
     if not out.is_dir_checksum or not out.changed_checksum():
-        return []
+        return False
     tree = out.get_obj()
-    if tree is None:
-        return [(path, out.meta.size)]
-    return [
+    return tree is None or any(not out.fs.exists(out.fs.join(out.fs_path, *key)) for key, _, _ in tree)
+
+
+def lost_files(out: Any, path: str) -> list[tuple[str, int | None]]:
+    """Return path and size of what an output lacks and the cache cannot give; empty when it is complete."""
+    if not is_incomplete(out):
+        return []
+    tree = _tree(out) if out.is_dir_checksum else None
+    files = [
         (posixpath.join(path, *key), meta.size if meta else None)
-        for key, meta, _ in tree
-        if not out.fs.exists(out.fs.join(out.fs_path, *key))
+        for key, meta, digest in tree or ()
+        if not out.cache.exists(digest.value)
     ]
+    return files or [(path, out.meta.size)]
 
 
 def _belongs_to_default_remote(out: Any) -> bool:

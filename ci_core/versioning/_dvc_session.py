@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import posixpath
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import (
@@ -91,13 +92,16 @@ def _translate(error: Exception, *, doing: str, path: str, revision: str | None,
             translation = NoDataRemoteError()
         case YAMLSyntaxError():
             translation = InvalidDvcFileError(
-                file=error.relpath, message=str(error.exc), revision=revision, is_conflict=bool(error.hint)
+                file=posixpath.normpath(error.relpath),
+                message=str(error.exc),
+                revision=revision,
+                is_conflict=bool(error.hint),
             )
         case YAMLValidationError():
             mistakes = "\n".join(str(mistake) for mistake in error.exc.errors)
-            translation = InvalidDvcFileError(file=error.path, message=mistakes, revision=revision)
+            translation = InvalidDvcFileError(file=posixpath.normpath(error.path), message=mistakes, revision=revision)
         case ParseError():
-            translation = InvalidDvcFileError(file=error.path, message=message, revision=revision)
+            translation = InvalidDvcFileError(file=posixpath.normpath(error.path), message=message, revision=revision)
         case FileTransferError() if remote is not None:
             translation = DataRemoteError(doing=doing, remote=remote, message=message)
         case _:
