@@ -1,0 +1,42 @@
+"""``graphship retrain``: train a challenger on new windows, and open a change request if it wins."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ci_core.cli._common import dry_run_option, need, project_option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@click.command()
+@click.argument("environment", metavar="ENV")
+@project_option
+@dry_run_option
+@click.pass_obj
+def command(env: Mapping[str, str], environment: str, project: Path, dry_run: bool) -> None:  # noqa: FBT001 - click's way
+    """Train a challenger on the windows that ENV's traffic was judged by; open a change request if it wins.
+
+    Needs no drift: you asked for it. The windows must have been judged before, by `graphship ci` on a schedule.
+    """
+    need("dvc", "dvc", "git")
+    need("monitor", "duckdb", "numpy")
+    from ci_core.ci.detect import detect
+    from ci_core.ci.plain import PlainConsole
+    from ci_core.cli._project import open_project
+    from ci_core.operations.schedule import retrain_on_command
+
+    opened = open_project(project, env, PlainConsole.from_environment(env, sys.stderr))
+    context = detect({**env, "GRAPHSHIP_EVENT": "manual"}, read_event=lambda _path: {}, checkout=opened.git)
+    result = retrain_on_command(opened, context, opened.settings.environment(environment), dry_run=dry_run)
+    if result is None:
+        click.echo("nothing to do: graphship.yaml has no `retrain` section, or the repository has no host we know")
+    else:
+        click.echo(result.outcome or result.decision.reason)
+        if result.request:
+            click.echo(f"change request: {result.request}")
