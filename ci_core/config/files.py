@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from ci_core.config.overrides import Tree
     from ci_core.config.problems import Sources
     from ci_core.types import JsonValue
+
+_MAX_NAME_BYTES = 250
+"""Linux allows 255 bytes a name; five less leave room for ``.dvc``."""
+
+_MAX_PATH_CHARS = 1_000
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -104,8 +110,8 @@ def _escape(path: str) -> str | None:
 def _judge_presence(rule: _PathRule, path: str, sources: Sources, root: Path) -> Iterator[Problem]:
     location = sources.locate(rule.key)
     shown = one_line(path)
-    if "\0" in path:
-        yield Problem(fact=f"`{shown}` is not a path", location=location)
+    if not _can_be_a_name(path):
+        yield Problem(fact=f"`{one_line(path, max_chars=60)}` cannot be a path", location=location)
     elif (root / path).is_file():
         # A file that DVC keeps may be a link into a cache that several projects share; the others may not.
         if not rule.may_be_tracked and not (root / path).resolve().is_relative_to(root.resolve()):
@@ -120,6 +126,15 @@ def _judge_presence(rule: _PathRule, path: str, sources: Sources, root: Path) ->
             location=location,
             hint=f"did you mean `{one_line(close)}`?" if close else None,
         )
+
+
+def _can_be_a_name(path: str) -> bool:
+    """Tell whether a file system could hold `path` at all; asking it about another raises."""
+    try:
+        parts = [os.fsencode(part) for part in path.split("/")]
+    except UnicodeEncodeError:
+        return False
+    return b"\0" not in b"".join(parts) and max(map(len, parts)) <= _MAX_NAME_BYTES and len(path) <= _MAX_PATH_CHARS
 
 
 def _neighbours(root: Path, path: str, rule: _PathRule) -> list[str]:

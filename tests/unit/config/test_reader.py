@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ci_core.cli._render import render_error
 from ci_core.config.reader import find_project, read_settings, settings_from_bytes
@@ -349,3 +353,36 @@ def test_an_environment_on_the_target_of_another_package_keeps_its_own_keys_and_
         name=EnvironmentName("edge"), target="boat", deploy_on="manual", options={"knots": 3}
     )
     assert settings.environments[1].name == "staging"
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "x/" * 2000, "a\\0b"])
+def test_text_that_no_file_system_can_hold_is_no_path(tmp_path: Path, path: str) -> None:
+    make(tmp_path, f'name: a\nsmoke: "{path}"\n')
+
+    assert "cannot be a path" in message(tmp_path)
+
+
+yaml_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+top_keys = st.sampled_from(
+    ["name", "pipeline", "graph", "gates", "environments", "smoke", "capture", "monitor", "retrain", "x.y"]
+)
+
+
+@given(
+    st.dictionaries(
+        top_keys,
+        yaml_values
+        | st.dictionaries(
+            st.sampled_from(["target", "window", "reference", "data", "on", "to", "labels", "m.json:auc", "staging"]),
+            yaml_values,
+        ),
+    )
+)
+def test_whatever_the_file_says_it_is_settings_or_a_list_of_mistakes(content: dict[str, object]) -> None:
+    with contextlib.suppress(ConfigError):
+        settings = settings_from_bytes(yaml.safe_dump(content).encode(), root=Path(__file__).parent, env={})
+        assert settings.name == content["name"]
