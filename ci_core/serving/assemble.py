@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ci_core.errors import GraphshipError, InvalidStepError, MissingModelError
+from ci_core.errors import GraphshipError, InvalidStepError, MissingGraphFileError
 from ci_core.serving.base import Context, ignore_call
 from ci_core.serving.models import check_suffix, model_from_file
 from ci_core.serving.modules import ProjectModules, graph_code_error
@@ -82,7 +82,7 @@ def _check_file(kind: str, path: str, user: str, root: Path) -> None:
         return
     folder = file.parent
     names = sorted(one.relative_to(root).as_posix() for one in folder.glob("*") if one.is_file())
-    raise MissingModelError(kind=kind, path=path, user=user, known_names=names)
+    raise MissingGraphFileError(kind=kind, path=path, user=user, known_names=names)
 
 
 class _Builder:

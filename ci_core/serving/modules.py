@@ -212,4 +212,10 @@ def graph_code_error(what: str, error: BaseException, root: Path) -> GraphCodeEr
         places.append(f"{shown}:{error.lineno}")
     text = str(error)
     exception = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return GraphCodeError(what=what, exception=exception, where=places[-1] if places else str(root), trace=trace)
+    return GraphCodeError(
+        what=what,
+        exception=exception,
+        where=places[-1] if places else str(root),
+        trace=trace,
+        missing_module=error.name if isinstance(error, ModuleNotFoundError) else None,
+    )
