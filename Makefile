@@ -37,7 +37,7 @@ bench: .venv/.test
 	$(BIN)/python -m bench
 
 docs: .venv/.test
-	$(BIN)/python -m docs.generate
+	$(BIN)/python docs/generate.py
 
 # Names, versions and hashes only: no addresses of package indexes.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ci_core import __version__
 from ci_core.errors import ExitCode, GraphshipError
-from ci_core.hosts.marker import Run
+from ci_core.hosts.marker import MARKER_ROOM, Run
 from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_comment
 from ci_core.operations import report_data
@@ -22,6 +22,7 @@ from ci_core.types import CommitId
 from ci_core.versioning.compare import compare
 from ci_core.versioning.gates import judge_gates
 from ci_core.versioning.snapshot import take_snapshot
+from ci_core.workspace import workspace_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,7 +190,7 @@ def _plans(project: Project, graph: GraphSpec | None) -> tuple[tuple[shown.Plan,
     from ci_core.deploy.release import build_release
     from ci_core.serving.spec import GraphSpec
 
-    built = build_release(project.settings, project.output("bundles", ""))
+    built = build_release(project.settings, workspace_folder(project.root, "bundles"))
     plans = tuple(
         report_data.plan_part(make_plan(project, environment, built.release), environment.deploy_on)
         for environment in environments
@@ -237,7 +238,7 @@ def _deliver(
             host,
             topic=request.number,
             scope=("report", project.settings.name),
-            body=render_markdown(report, host.body_limit),
+            body=render_markdown(report, host.body_limit - MARKER_ROOM),
             head=head,
             run=Run(id=context.run_id, attempt=context.attempt),
         )

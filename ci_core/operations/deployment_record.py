@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.hosts.marker import Run
+from ci_core.hosts.marker import MARKER_ROOM, Run
 from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_comment
 from ci_core.reports.document import Banner, Document, Paragraph, code, prose
@@ -127,7 +127,7 @@ class DeploymentRecorder:
                     host,
                     topic=request.number,
                     scope=("deploy", self._project.settings.name, self._environment.name),
-                    body=to_markdown(note, host.body_limit),
+                    body=to_markdown(note, host.body_limit - MARKER_ROOM),
                     head=self._record.commit,
                     run=Run(id=self._context.run_id, attempt=self._context.attempt),
                 )

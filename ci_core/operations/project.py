@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ci_core.workspace import workspace_folder
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
     from ci_core.versioning.dvc import DvcProject
     from ci_core.versioning.git import GitRepository
     from ci_core.versioning.ledger import Ledger
-
-OUTPUT = ".graphship"
-"""Folder in the project for what a run leaves behind; it ignores itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +47,6 @@ class Project:
         return self.settings.root
 
     def output(self, *parts: str) -> Path:
-        """Return a path below the output folder; its parent exists afterwards."""
-        folder = self.root / OUTPUT
-        folder.mkdir(exist_ok=True)
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
-        path = folder.joinpath(*parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        """Return the path of a file below ``.graphship``; its folder exists afterwards."""
+        *folders, name = parts
+        return workspace_folder(self.root, *folders) / name

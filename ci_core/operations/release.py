@@ -10,6 +10,7 @@ from ci_core.deploy.spec import Release, ReleaseRecord
 from ci_core.operations.release_reference import keep_reference
 from ci_core.pipelines.base import run_pipeline
 from ci_core.versioning.snapshot import take_snapshot
+from ci_core.workspace import workspace_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,7 @@ def prepare_release(project: Project, commit: CommitId) -> PreparedRelease:
     """
     refresh_outputs(project)
     with project.console.group("build the release"):
-        built = build_release(project.settings, project.output("bundles", ""))
+        built = build_release(project.settings, workspace_folder(project.root, "bundles"))
         snapshot = take_snapshot(project.root, dvc=project.dvc)
         record = ReleaseRecord(release=built.release, commit=commit, metrics=snapshot.metrics)
         project.console.step(f"release {record.release.id[:12]} from commit {snapshot.code.label}")

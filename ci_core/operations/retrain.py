@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ci_core.errors import CannotRetrainError
-from ci_core.hosts.marker import Run
+from ci_core.hosts.marker import MARKER_ROOM, Run
 from ci_core.hosts.upsert import upsert_change_request
 from ci_core.monitoring.duckdb import open_table, read_arrays
 from ci_core.operations.monitor import load_window_rows
@@ -44,8 +44,8 @@ class RetrainResult:
     """Whether a challenger was trained, and what came of it."""
 
     decision: RetrainDecision
-    comparison: Comparison | None = None
-    """Champion against challenger, when one was trained."""
+    outcome: str = ""
+    """One sentence on champion against challenger; empty when none was trained."""
     delivery: Delivery | None = None
     """The change request that was written by this run."""
     request: str | None = None
@@ -60,6 +60,7 @@ def retrain(
     live: Live,
     records: Sequence[WindowRecord],
     trigger: Trigger = "schedule",
+    dry_run: bool = False,
 ) -> RetrainResult | None:
     """Train and propose a challenger if the verdicts call for it.
 
@@ -70,6 +71,7 @@ def retrain(
         live: what serves there.
         records: the windows judged against the live release's reference, oldest first.
         trigger: a ``command`` needs no drift.
+        dry_run: decide, and train nothing.
 
     Returns:
         None when the project does not want it or has no host to propose it on.
@@ -97,12 +99,21 @@ def retrain(
     if not decision.should:
         project.console.step(f"no retraining: {decision.reason}")
         return RetrainResult(decision=decision, request=open_request.url if open_request else None)
+    lost = _lost_before(project, environment, decision)
+    if lost is not None and trigger == "schedule":
+        project.console.step(f"no retraining: a challenger on the same windows has lost already. {lost}")
+        return RetrainResult(decision=decision, outcome=lost)
+    if dry_run:
+        project.console.step(f"would retrain: {decision.reason}")
+        return RetrainResult(decision=decision)
     with project.console.group(f"retrain for {environment.name}: {decision.reason}"), _aside(project):
         attempt = _Attempt(project, settings, monitor, Path(live.captures or ""), decision)
         comparison, counts = attempt.challenge()
-        project.console.step(comparison_sentence(comparison))
+        outcome = comparison_sentence(comparison)
+        project.console.step(outcome)
         if comparison.verdict != "better":
-            return RetrainResult(decision=decision, comparison=comparison)
+            _remember_loss(project, environment, decision, outcome)
+            return RetrainResult(decision=decision, outcome=outcome)
         case = RetrainCase(
             project=project.settings.name,
             environment=environment.name,
@@ -114,7 +125,25 @@ def retrain(
             deploys_to=tuple(env.name for env in project.settings.environments if env.deploy_on == "merge"),
         )
         delivery = _propose(project, context, host, case, attempt.git_files)
-    return RetrainResult(decision=decision, comparison=comparison, delivery=delivery, request=delivery.url)
+    return RetrainResult(decision=decision, outcome=outcome, delivery=delivery, request=delivery.url)
+
+
+def _losses_path(environment: EnvironmentSettings) -> str:
+    """Return where the ledger keeps challengers that did not win: nobody wants to train them again each night."""
+    return f"retrain/{environment.name}.jsonl"
+
+
+def _lost_before(project: Project, environment: EnvironmentSettings, decision: RetrainDecision) -> str | None:
+    newest = decision.windows[-1].label
+    for line in reversed(project.ledger.read_lines(_losses_path(environment))):
+        if line["evidence"] == decision.evidence_key and line["newest-window"] == newest:
+            return str(line["outcome"])
+    return None
+
+
+def _remember_loss(project: Project, environment: EnvironmentSettings, decision: RetrainDecision, outcome: str) -> None:
+    line = {"evidence": decision.evidence_key, "newest-window": decision.windows[-1].label, "outcome": outcome}
+    project.ledger.append(_losses_path(environment), [line], f"challenger for {environment.name} did not win")
 
 
 @contextmanager
@@ -248,7 +277,7 @@ def _propose(
         branch=branch,
         target_branch=context.default_branch,
         title=title(case),
-        body=body(case, host.body_limit),
+        body=body(case, host.body_limit - MARKER_ROOM),
         labels=settings.change_request.labels,
         reviewers=settings.change_request.reviewers,
         head=head,

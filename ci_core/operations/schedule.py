@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_core.errors import ExitCode
-from ci_core.hosts.marker import Run
+from ci_core.hosts.marker import MARKER_ROOM, Run
 from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_issue
 from ci_core.monitoring.records import WindowRecord
@@ -21,7 +21,6 @@ from ci_core.operations.monitoring_data import monitoring_report
 from ci_core.operations.release_reference import keep_reference, read_reference
 from ci_core.operations.retrain import RetrainResult, retrain
 from ci_core.reports.render import render_issue, render_monitoring_page
-from ci_core.retrain.change_request import comparison_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -152,6 +151,21 @@ def _watch_environment(
     )
 
 
+def retrain_on_command(
+    project: Project, context: Context, environment: EnvironmentSettings, *, dry_run: bool = False
+) -> RetrainResult | None:
+    """Train and propose a challenger because a person asked: on the windows judged for the live release.
+
+    Raises:
+        GraphshipError: as :func:`ci_core.operations.retrain.retrain`.
+    """
+    live = project.target(environment).observe(environment.name)
+    reference = read_reference(project, live.release) if live.release else None
+    history = read_history(project, environment)
+    current = [record for record in history if reference and record.reference == reference.profile.digest]
+    return retrain(project, context, environment, live=live, records=current, trigger="command", dry_run=dry_run)
+
+
 def next_steps(environment: str, records: Sequence[WindowRecord], challenge: RetrainResult | None) -> list[str]:
     """Say what happens next; the same words on every run until something changes."""
     if not is_alarming([record.verdict.state for record in records]):
@@ -165,8 +179,8 @@ def next_steps(environment: str, records: Sequence[WindowRecord], challenge: Ret
             f"Review the retrain change request: {challenge.request}",
             "Merging it deploys the challenger; this issue closes when the windows that follow are without drift.",
         ]
-    if challenge.comparison is not None:
-        return [f"No change request: {comparison_sentence(challenge.comparison)}"]
+    if challenge.outcome:
+        return [f"No change request: {challenge.outcome}"]
     return [f"No retraining: {challenge.decision.reason}."]
 
 
@@ -224,7 +238,7 @@ def _tell(
             host,
             scope=("monitor", project.settings.name, environment.name),
             title=f"{project.settings.name}/{environment.name}: {report.state}",
-            body=render_issue(report, host.body_limit),
+            body=render_issue(report, host.body_limit - MARKER_ROOM),
             labels=("graphship", "monitoring"),
             is_open=is_alarming([window.state for window in report.history]),
             head=shipped,
