@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import logging
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from ci_core.errors import CaptureFolderError
+from ci_core.serving import Event
+from ci_core.serving.base import ModelCall
+from ci_core.serving.capture import Capture
+from ci_core.serving.segments import Segment, kind_of, read_segments, write_segment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOON = datetime(2013, 6, 15, 12, 0, 0, 250, tzinfo=UTC)
+
+
+def model_call(n_rows: int = 1, **columns: Any) -> ModelCall:
+    return ModelCall(answers=[None] * n_rows, columns=columns, outputs=[0.5] * n_rows)
+
+
+def segments(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*/*"))
+
+
+def test_a_segment_says_who_when_what_and_the_answer(tmp_path: Path) -> None:
+    capture = Capture(tmp_path, release="r1")
+    call = ModelCall(
+        answers=[{}, {}],
+        columns={
+            "carrier": ["ÜA", None],
+            "temp": np.array([1.5, np.nan]),
+            "delayed": np.array([True, False]),
+            "_model": ["Corsa", "Polo"],
+        },
+        outputs=np.array([0.25, np.nan]),
+    )
+    event = Event([], id="e1", time=NOON)
+    event.rows = (("e1", NOON), ("other", datetime(2013, 6, 16, tzinfo=UTC)))
+
+    capture.add(event, "late", call)
+    capture.flush()
+
+    assert read_segments(segments(tmp_path)) == {
+        "_event_id": ["e1", "other"],
+        "_event_time": [NOON, datetime(2013, 6, 16, tzinfo=UTC)],
+        "_release": ["r1", "r1"],
+        "_model": ["late", "late"],
+        "carrier": ["ÜA", None],
+        "temp": [1.5, None],
+        "delayed": [True, False],
+        "__model": ["Corsa", "Polo"],
+        "_output": [0.25, None],
+    }
+    assert capture.written_rows == 2
+
+
+def test_a_segment_lies_below_the_day_of_arrival_and_nothing_unfinished_beside_it(tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    before = datetime.now(UTC)
+    capture.add(Event({}, time=NOON), "m", model_call(a=[1]))
+    capture.flush()
+
+    (segment,) = tmp_path.rglob("*.*")
+
+    days = {f"{moment:%Y%m%d}" for moment in (before, datetime.now(UTC))}
+    assert segment.name == f"{os.getpid()}-0.arrow"
+    assert segment.parent.name in days
+
+
+def test_rows_of_one_event_without_ids_are_numbered(tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    capture.add(Event([], id="e", time=NOON), "m", model_call(2, a=[1, 2]))
+    capture.add(Event([], id="f", time=NOON), "m", model_call(1, a=[3]))
+    capture.flush()
+
+    assert read_segments(segments(tmp_path))["_event_id"] == ["e/0", "e/1", "f"]
+
+
+def test_calls_of_several_models_go_to_segments_of_their_own(tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    for model, columns in (("m", {"a": [1]}), ("n", {"b": ["x"]}), ("m", {"a": [2]}), ("m", {"a": [3], "c": [1]})):
+        capture.add(Event({}), model, model_call(1, **columns))
+    capture.flush()
+
+    table = read_segments(segments(tmp_path))
+    assert len(segments(tmp_path)) == 3
+    assert table["a"] == [1.0, 2.0, None, 3.0]
+    assert table["b"] == [None, None, "x", None]
+
+
+@pytest.mark.parametrize(
+    ("parts", "stored"),
+    [
+        ([[1], [2.5]], [1.0, 2.5]),
+        ([[True], [False]], [True, False]),
+        ([[True], [3]], [1.0, 3.0]),
+        ([[1], ["x"]], ["1", "x"]),
+        ([[None], [None]], [None, None]),
+        ([[None], ["x"]], [None, "x"]),
+        ([["\ud800"], ["y"]], ["?", "y"]),
+        ([[{"a": 1}], ["y"]], ["{'a': 1}", "y"]),
+    ],
+)
+def test_whatever_a_users_model_received_is_written_as_one_type_a_column(
+    parts: list[list[Any]], stored: list[Any], tmp_path: Path
+) -> None:
+    capture = Capture(tmp_path)
+    for part in parts:
+        capture.add(Event({}), "m", model_call(1, a=part))
+    capture.flush()
+
+    assert read_segments(segments(tmp_path))["a"] == stored
+
+
+def test_a_full_buffer_drops_rows_and_counts_them(tmp_path: Path) -> None:
+    capture = Capture(tmp_path, max_rows=5)
+
+    for _ in range(4):
+        capture.add(Event({}), "m", model_call(2, a=[1, 2]))
+
+    assert capture.dropped_rows == 4
+    capture.flush()
+    capture.add(Event({}), "m", model_call(2, a=[1, 2]))
+    capture.flush()
+    assert (capture.written_rows, capture.dropped_rows, capture.failed_rows) == (6, 4, 0)
+
+
+def test_a_sample_takes_the_same_events_in_every_process_and_about_its_share(tmp_path: Path) -> None:
+    chosen = []
+    for folder in ("a", "b"):
+        capture = Capture(tmp_path / folder, sample=0.25)
+        for number in range(2000):
+            capture.add(Event({}, id=f"e{number}"), "m", model_call(a=[number]))
+        capture.flush()
+        chosen.append(read_segments(segments(tmp_path / folder))["_event_id"])
+
+    assert chosen[0] == chosen[1]
+    # 2000 draws at 0.25: mean 500, standard deviation 19.4; five of them on either side
+    assert 403 < len(chosen[0]) < 597
+
+
+@pytest.mark.parametrize("sample", [0.0, 1.0])
+def test_a_sample_of_none_or_all_is_exact(sample: float, tmp_path: Path) -> None:
+    capture = Capture(tmp_path, sample=sample)
+    for number in range(50):
+        capture.add(Event({}, id=f"e{number}"), "m", model_call(a=[number]))
+    capture.flush()
+
+    assert capture.written_rows == 50 * sample
+
+
+def test_a_folder_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(CaptureFolderError, match="captures cannot be written: Not a directory"):
+        Capture(tmp_path / "file" / "captures").start()
+
+
+def test_a_write_that_fails_later_is_counted_and_told_once_and_the_next_one_may_succeed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    capture = Capture(tmp_path)
+    monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr("pathlib.Path.rename", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            capture.add(Event({}), "m", model_call(a=[1]))
+            capture.flush()
+    monkeypatch.undo()
+    capture.add(Event({}), "m", model_call(a=[1]))
+    capture.flush()
+
+    assert (capture.written_rows, capture.failed_rows) == (1, 3)
+    assert [record.message.split(" error=")[1] for record in caplog.records] == [
+        "OSError: [Errno 28] No space left on device"
+    ]
+    assert [path.name for path in segments(tmp_path)] == [f"{os.getpid()}-3.arrow"]
+
+
+def test_a_name_that_another_container_took_is_left_alone(tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    day = tmp_path / datetime.now(UTC).strftime("%Y%m%d")
+    day.mkdir()
+    (day / f"{os.getpid()}-0.arrow").write_text("theirs")
+
+    capture.add(Event({}), "m", model_call(a=[1]))
+    capture.flush()
+
+    assert (day / f"{os.getpid()}-0.arrow").read_text() == "theirs"
+    assert len(read_segments([day / f"{os.getpid()}-1.arrow"])["a"]) == 1
+
+
+def test_a_file_system_without_hard_links_gets_its_segments_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError(1, "Operation not permitted")))
+    segment = Segment(release=None, model="m", event_ids=["e"], event_times=[NOON], columns={}, outputs=np.array([1.0]))
+
+    write_segment(segment, tmp_path / "1.arrow")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["1.arrow"]
+    assert read_segments([tmp_path / "1.arrow"])["_release"] == [None]
+    with pytest.raises(FileExistsError):
+        write_segment(segment, tmp_path / "1.arrow")
+
+
+def test_closing_writes_what_is_left(tmp_path: Path) -> None:
+    capture = Capture(tmp_path, flush_interval_s=60)
+    capture.start()
+    for number in range(100):
+        capture.add(Event({}), "m", model_call(a=[number]))
+
+    capture.close()
+
+    assert capture.written_rows == 100
+    assert read_segments(segments(tmp_path))["a"] == list(range(100))
+
+
+def test_kinds_follow_the_values() -> None:
+    assert kind_of(np.array([1, 2])) == "float64"
+    assert kind_of(np.array([True])) == "bool"
+    assert kind_of([True, None]) == "float64"
+    assert kind_of([1, "a"]) == "string"
