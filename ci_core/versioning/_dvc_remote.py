@@ -1,4 +1,4 @@
-"""Say which objects a project needs, and which of them a place does not have. Pure reading; nothing is sent here.
+"""Say which objects a project needs, and which of them a place does not have.
 
 DVC keeps a note of what it believes a remote holds and skips looking; a pull can warn and still end well. So what was
 pushed or pulled is looked for again, without that note.
@@ -50,6 +50,20 @@ def missing_in_remote(repo: Any, objects: list[StoredObject]) -> list[StoredObje
         present = set(store.oids_exist({needed.oid for needed in of_kind}))
         missing += [needed for needed in of_kind if needed.oid not in present]
     return missing
+
+
+def push_outputs_kept_by_git(repo: Any) -> int:
+    """Send the metrics and plots that Git keeps, too, and return how many were new.
+
+    Without them an entry of the run cache cannot be used elsewhere, and DVC leaves them out.
+    """
+    digests = {
+        out.hash_info
+        for out in repo.index.outs
+        if out.stage.cmd and not out.use_cache and out.is_in_repo and out.hash_info
+    }
+    present = {digest for digest in digests if repo.cache.local.exists(digest.value)}
+    return len(repo.cloud.push(present).transferred) if present else 0
 
 
 def forget_remote_contents(repo: Any) -> None:

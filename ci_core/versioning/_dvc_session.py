@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import posixpath
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import (
@@ -40,10 +41,13 @@ def open_repo(root: Path) -> Any:
     """
     # A stage may call `dvc` itself; that process must not call home either.
     os.environ.setdefault("DVC_NO_ANALYTICS", "true")
+    streams = sys.stdout, sys.stderr
     try:
         from dvc.repo import Repo
     except ImportError as error:
         raise MissingExtraError(extra="dvc", module="dvc") from error
+    finally:
+        sys.stdout, sys.stderr = streams  # importing DVC wraps them to take colours out
     _quieten()
     with translated("open the project", path=str(root)):
         # What is committed, and when, is for the caller to say: DVC never adds to Git's index.
@@ -116,10 +120,7 @@ def _causes(error: BaseException | None) -> Iterator[str]:
 
 
 def _quieten() -> None:
-    """Undo what importing DVC does to standard output. Progress bars stay: on standard error, on a terminal only."""
-    import colorama  # type: ignore[import-untyped] # ships no types
-
-    colorama.deinit()
+    """Take DVC's words off standard output. Progress bars stay: on standard error, on a terminal only."""
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers = [logging.NullHandler()]

@@ -220,7 +220,7 @@ class DvcProject:
         remote = self._need_remote()
         with self.session("send the data", remote=remote) as repo:
             needed = list(_dvc_remote.stored_objects(repo, self.prefix))
-            sent = repo.push(run_cache=True)
+            sent = repo.push(run_cache=True) + _dvc_remote.push_outputs_kept_by_git(repo)
             missing = _dvc_remote.missing_in_remote(repo, needed)
             if missing:  # DVC believed they were there
                 _dvc_remote.forget_remote_contents(repo)

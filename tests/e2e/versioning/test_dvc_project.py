@@ -257,7 +257,8 @@ def test_a_push_sends_and_sees_that_it_is_there(tmp_path: Path) -> None:
 
     assert sent.verified == 5
     assert sent.remote == f"storage ({project.dvc_remote})"
-    assert len([path for path in (project.dvc_remote / "files").rglob("*") if path.is_file()]) == 5
+    # raw.csv, prepared and its two files, model.json; metrics.json and errors.csv for the run cache
+    assert len([path for path in (project.dvc_remote / "files").rglob("*") if path.is_file()]) == 7
 
 
 def test_a_push_repairs_what_dvc_believes_to_be_there(tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ci_core.testing.projects import make_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ci_core.testing.projects import SampleProject
+
+pytestmark = pytest.mark.e2e
+
+
+def graphship(project: SampleProject, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ci_core", *arguments],
+        cwd=project.root,
+        env={**os.environ, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_run_prints_nothing_but_json_to_standard_output(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "größer als")
+    project.replace("params.yaml", "keep: 40", "keep: 38")
+
+    done = graphship(project, "run", "--json", "--push")
+
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)
+    assert [(stage["name"], stage["outcome"]) for stage in run["stages"]] == [
+        ("prepare", "ran"),
+        ("train", "ran"),
+        ("evaluate", "ran"),
+    ]
+    assert "prepared 38 rows" in done.stderr
+    assert "a remark on standard error" in done.stderr
+    assert "5 objects are in storage" in done.stderr
+
+
+def test_a_failing_stage_ends_with_three_and_its_last_lines(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.write("src/train.py", "for n in range(30):\n    print('line', n)\nraise SystemExit(3)\n")
+
+    done = graphship(project, "run")
+
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[1].startswith("train")
+    last = done.stderr[done.stderr.index("error[stage-failed]") :]
+    assert "line 9\n" not in last
+    assert "line 10\n" in last
+
+
+def test_a_dry_run_lists_what_is_stale_and_runs_nothing(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.replace("params.yaml", "rate: 0.001", "rate: 0.0012")
+
+    done = graphship(project, "run", "--dry-run")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        "these stages would run:\n  train     param `train.rate` changed\n  evaluate  follows a stale stage\n"
+    )
+    assert project.git("status", "--short") == " M params.yaml"
+
+
+def test_a_snapshot_of_another_commit_is_json_with_full_names(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    first = project.head()
+    project.write("README.md", "more\n")
+    project.commit()
+
+    done = graphship(project, "snapshot", "--rev", "HEAD~1", "--json")
+
+    assert done.returncode == 0, done.stderr
+    snapshot = json.loads(done.stdout)
+    assert snapshot["code"] == {"commit": first, "dirty": None}
+    assert snapshot["params"] == {
+        "params.yaml:prepare.keep": 40,
+        "params.yaml:train.rate": 0.001,
+        "params.yaml:train.steps": 3,
+    }
+
+
+def test_a_comparison_reads_well(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.replace("params.yaml", "rate: 0.001", "rate: 0.0012")
+    graphship(project, "run")
+    project.commit()
+    old, new = project.git("rev-parse", "HEAD~1")[:7], project.head()[:7]
+
+    done = graphship(project, "diff", "HEAD~1", "HEAD")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:7] == [
+        f"{old} → {new}",
+        "",
+        "metrics",
+        "  metrics.json:mae        6.346  →  2.937  ▼ -3.41  better",
+        "  metrics.json:test.rows  20     →  20     = 0",
+        "",
+        "params",
+    ]
+
+
+def test_an_unknown_base_ends_with_two(tmp_path: Path) -> None:
+    done = graphship(make_project(tmp_path), "diff", "mian")
+
+    assert done.returncode == 2
+    assert "error[unknown-revision]: there is no commit `mian` in this clone" in done.stderr
+    assert done.stdout == ""
