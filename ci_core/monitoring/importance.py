@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from numpy.typing import NDArray
-
-    Columns: TypeAlias = Mapping[str, NDArray[np.generic] | NDArray[np.object_]]
-    Score: TypeAlias = Callable[[Columns], NDArray[np.float64]]
+Columns: TypeAlias = Mapping[str, NDArray[Any]]
+"""Column → ``(n_rows,)``: float64 with NaN for the missing, else an object array with None for the missing."""
+Score: TypeAlias = Callable[[Columns], NDArray[np.float64]]
+"""A model: columns of ``(n_rows,)`` → outputs ``(n_rows,)``."""
 
 
 def permutation_importance(score: Score, columns: Columns, *, seed: int = 0, repeats: int = 2) -> dict[str, float]:

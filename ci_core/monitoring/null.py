@@ -3,7 +3,8 @@
 A p-value asks whether two tables are the same; with enough rows they never are. The question is rather whether the
 window lies outside of what the reference's own days do to each other. So each block of the reference is compared with
 the others (leave one out), and the bound is a prediction bound of these distances: it carries sampling noise,
-autocorrelation and ordinary wobble at any number of rows.
+autocorrelation and ordinary wobble at any number of rows. It is never below what sampling alone does at the window's
+number of rows (``noise.py``).
 
 First version: no strata for seasons (a weekly rhythm widens the bounds instead) and one scale besides the single
 window, the pair of neighbours.
@@ -12,14 +13,16 @@ window, the pair of neighbours.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from scipy import special
 
 from ci_core.monitoring.binning import gathering, moments, ordered_codes, positions_of, vector
+from ci_core.monitoring.noise import sampling_noise
 from ci_core.monitoring.profile import MISSING, OTHER, NumericGrid
+from ci_core.monitoring.reference import LEAST_WINDOW_ROWS
 from ci_core.monitoring.statistics import jensen_shannon_distance, wasserstein
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ci_core.monitoring.binning import Gathering
+    from ci_core.monitoring.noise import Noise
     from ci_core.monitoring.profile import Bins, ColumnCounts
     from ci_core.monitoring.reference import Block, ReferenceProfile
 
@@ -51,6 +55,10 @@ class Bound:
     window: float
     pair: float
 
+    def at_least(self, window: float, pair: float) -> Bound:
+        """Return the bound raised to these values where it is below them."""
+        return Bound(window=max(self.window, window), pair=max(self.pair, pair))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnNull:
@@ -68,6 +76,19 @@ class ColumnNull:
     """Largest share of missing values that the blocks lead us to expect."""
     unseen: float
     """Largest share of rows with levels that the rest of the reference does not have, likewise."""
+    noise: Noise
+
+    def for_window(self, rows: int) -> ColumnNull:
+        """Return the null with no bound below the sampling noise of a window of `rows`."""
+        window, pair = self.noise.scale(rows), self.noise.scale(2 * rows)
+        shift = None if self.shift is None else self.shift.at_least(self.noise.shift * window, self.noise.shift * pair)
+        missing = self.reference.missing / max(self.reference.rows, 1)
+        return replace(
+            self,
+            distance=self.distance.at_least(self.noise.distance * window, self.noise.distance * pair),
+            shift=shift,
+            missing=max(self.missing, missing + self.noise.missing * window),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +98,10 @@ class Null:
     columns: dict[str, ColumnNull]
     blocks: int
     """Number of blocks that the bounds rest on; 0 when they are iid bounds."""
+
+    def for_window(self, rows: int) -> Null:
+        """Return the null with no bound below the sampling noise of a window of `rows`."""
+        return replace(self, columns={name: column.for_window(rows) for name, column in self.columns.items()})
 
     @property
     def is_calibrated(self) -> bool:
@@ -94,20 +119,18 @@ class Null:
         return SHIFT_FLOOR if self.is_calibrated else IID_SHIFT_FLOOR
 
 
-def reference_null(reference: ReferenceProfile, *, window_rows: int) -> Null:
-    """Prepare a reference for judging windows.
+def reference_null(reference: ReferenceProfile) -> Null:
+    """Prepare a reference for judging windows; :meth:`Null.for_window` then fits it to each window's rows.
 
     Args:
         reference: the reference's counts.
-        window_rows: rows of the window to judge. Only the iid bounds depend on it, and, without blocks, which levels
-            are rare.
 
     Returns:
-        Block bounds when the reference has at least :data:`LEAST_BLOCKS` whole blocks, iid bounds else.
+        Block bounds when the reference has at least :data:`LEAST_BLOCKS` whole blocks. Else bounds of 0, which
+        ``for_window`` raises to the noise of independent rows.
     """
-    blocks = reference.whole_blocks
-    calibrated = len(blocks) >= LEAST_BLOCKS
-    usual_rows = float(np.median([block.profile.rows for block in blocks])) if calibrated else float(window_rows)
+    blocks = reference.whole_blocks if len(reference.whole_blocks) >= LEAST_BLOCKS else ()
+    usual_rows = float(np.median([block.profile.rows for block in blocks])) if blocks else float(LEAST_WINDOW_ROWS)
     columns = {}
     for name, bins in reference.layout.columns.items():
         pooled = reference.pooled.columns[name]
@@ -115,11 +138,20 @@ def reference_null(reference: ReferenceProfile, *, window_rows: int) -> Null:
         sd = moments(bins, pooled).sd if isinstance(bins, NumericGrid) else None
         sd = sd if sd and np.isfinite(sd) else None
         alpha = ALPHA / len(reference.layout.columns) / (1 if sd is None else 2)
-        if calibrated:
-            columns[name] = _from_blocks(name, bins, chosen, pooled, sd=sd, alpha=alpha, blocks=blocks)
-        else:
-            columns[name] = _from_independence(bins, chosen, pooled, sd=sd, alpha=alpha, rows=window_rows)
-    return Null(columns=columns, blocks=len(blocks) if calibrated else 0)
+        nothing = Bound(window=0.0, pair=0.0)
+        column = ColumnNull(
+            bins=bins,
+            gathering=chosen,
+            reference=pooled,
+            sd=sd,
+            distance=nothing,
+            shift=None if sd is None else nothing,
+            missing=0.0,
+            unseen=0.0,
+            noise=sampling_noise(bins, chosen, pooled, sd=sd, alpha=alpha),
+        )
+        columns[name] = _bounded_by_blocks(column, name, blocks, alpha) if blocks else column
+    return Null(columns=columns, blocks=len(blocks))
 
 
 def prediction_bound(values: Floats, *, alpha: float, independent: int | None = None) -> float:
@@ -140,32 +172,21 @@ def prediction_bound(values: Floats, *, alpha: float, independent: int | None = 
     return float((roots.mean() + factor * roots.std(ddof=1)) ** 2)
 
 
-def _from_blocks(
-    name: str,
-    bins: Bins,
-    chosen: Gathering,
-    pooled: ColumnCounts,
-    *,
-    sd: float | None,
-    alpha: float,
-    blocks: Sequence[Block],
-) -> ColumnNull:
+def _bounded_by_blocks(column: ColumnNull, name: str, blocks: Sequence[Block], alpha: float) -> ColumnNull:
     tables = [block.profile.columns[name] for block in blocks]
     pairs = _neighbours(blocks)
-    coarse = np.stack([chosen.gather(table) for table in tables])
+    pooled, gather = column.reference, column.gathering.gather
     shift = None
-    if sd is not None and isinstance(bins, NumericGrid):
-        codes = ordered_codes(bins, [pooled])
+    if column.sd is not None and isinstance(column.bins, NumericGrid):
+        codes = ordered_codes(column.bins, [pooled])
         fine = np.stack([vector(codes, table) for table in tables])
-        places = positions_of(bins, codes) / sd
+        places = positions_of(column.bins, codes) / column.sd
         whole = vector(codes, pooled)
         shift = _bound(lambda rest, part: wasserstein(places, rest, part), whole, fine, pairs, alpha)
-    return ColumnNull(
-        bins=bins,
-        gathering=chosen,
-        reference=pooled,
-        sd=sd,
-        distance=_bound(jensen_shannon_distance, chosen.gather(pooled), coarse, pairs, alpha),
+    coarse = np.stack([gather(table) for table in tables])
+    return replace(
+        column,
+        distance=_bound(jensen_shannon_distance, gather(pooled), coarse, pairs, alpha),
         shift=shift,
         missing=_share_bound(np.array([_share(table, MISSING) for table in tables]), alpha),
         unseen=_share_bound(_shares_unseen_elsewhere(pooled, tables), alpha),
@@ -215,59 +236,3 @@ def _shares_unseen_elsewhere(pooled: ColumnCounts, tables: Sequence[ColumnCounts
             for table in tables
         ]
     )
-
-
-def _from_independence(
-    bins: Bins, chosen: Gathering, pooled: ColumnCounts, *, sd: float | None, alpha: float, rows: int
-) -> ColumnNull:
-    """Return the bounds as if all rows were independent draws; a pair of windows has twice the rows."""
-    missing = _share(pooled, MISSING)
-    noise = float(special.ndtri(1 - alpha)) * np.sqrt(missing * (1 - missing) * _noise(pooled.rows, rows))
-    occupied = int((chosen.gather(pooled) > 0).sum())
-    return ColumnNull(
-        bins=bins,
-        gathering=chosen,
-        reference=pooled,
-        sd=sd,
-        distance=Bound(
-            window=_iid_distance(occupied, alpha, _noise(pooled.rows, rows)),
-            pair=_iid_distance(occupied, alpha, _noise(pooled.rows, 2 * rows)),
-        ),
-        shift=None
-        if sd is None or not isinstance(bins, NumericGrid)
-        else Bound(
-            window=_iid_shift(bins, pooled, alpha, _noise(pooled.rows, rows)) / sd,
-            pair=_iid_shift(bins, pooled, alpha, _noise(pooled.rows, 2 * rows)) / sd,
-        ),
-        missing=missing + float(noise),
-        unseen=0.0,
-    )
-
-
-def _noise(reference_rows: int, rows: int) -> float:
-    return 1 / max(reference_rows, 1) + 1 / max(rows, 1)
-
-
-def _iid_distance(occupied: int, alpha: float, noise: float) -> float:
-    """Bound the Jensen-Shannon distance of two samples of one distribution.
-
-    For close tables the PSI is ``noise * chi-square`` with one degree of freedom less than bins, and the
-    Jensen-Shannon divergence is an eighth of it (both are second-order expansions of the same sum), in bits here.
-    """
-    quantile = float(special.chdtri(max(occupied - 1, 1), alpha))
-    return float(min(1.0, np.sqrt(noise * quantile / (8 * np.log(2)))))
-
-
-def _iid_shift(grid: NumericGrid, pooled: ColumnCounts, alpha: float, noise: float) -> float:
-    """Bound the Wasserstein-1 distance of two samples of one distribution, in the column's unit.
-
-    The difference of both distribution functions is close to a Gaussian process of variance ``F (1 - F) noise``. Its
-    L1 norm has the mean ``sqrt(2 / pi) S`` and exceeds it by ``S sqrt(2 ln(1 / alpha))`` with chance at most `alpha`,
-    where ``S`` is the integral of the standard deviation (the Borell-TIS inequality: R. J. Adler, J. E. Taylor,
-    "Random Fields and Geometry" (2007), theorem 2.1.1). Certain, and on the wide side.
-    """
-    codes = ordered_codes(grid, [pooled])
-    rows = vector(codes, pooled)
-    below = np.cumsum(rows)[:-1] / rows.sum()
-    spread = float((np.sqrt(below * (1 - below)) * np.diff(positions_of(grid, codes))).sum() * np.sqrt(noise))
-    return spread * float(np.sqrt(2 / np.pi) + np.sqrt(2 * np.log(1 / alpha)))

@@ -101,8 +101,9 @@ class NumericGrid:
             return POSITIVE_INFINITY if value > 0 else NEGATIVE_INFINITY
         if value in self.atoms:
             return ATOM + self.atoms.index(value)
-        index = math.floor(CELLS_PER_UNIT * math.asinh((value - self.centre) / self.scale))
-        return max(-GRID_LIMIT, min(GRID_LIMIT, index))
+        # The difference may overflow to an infinity, which has a place on the scale but no integer: clamp first.
+        place = CELLS_PER_UNIT * math.asinh((value - self.centre) / self.scale)
+        return math.floor(max(float(-GRID_LIMIT), min(float(GRID_LIMIT), place)))
 
     def position(self, code: int) -> float:
         """Return the value that stands for a cell: its middle in ``asinh``, an atom itself, or an infinity."""

@@ -111,7 +111,7 @@ def percent(share: float) -> str:
 
 
 def number(value: float, *, near: float) -> str:
-    """Return a number with the digits that mean something beside a spread: ``1017.8`` beside 7.8, ``0.003`` beside 0.015.
+    """Return a number with the digits that mean something beside a spread: ``1017.8`` beside 7.8.
 
     Args:
         value: finite.

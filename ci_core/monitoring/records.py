@@ -6,7 +6,8 @@ Stored key by key (:meth:`WindowRecord.to_dict`)::
      "reference": "sha256:…", "releases": ["4f…"], "rows": 837, "profile": {…, see profile.py},
      "verdict": {"verdict": "drift", "reasons": ["…", "…"], "calibrated": true,
                  "columns": [{"name": "temp", "kind": "numeric", "distance": 0.99, "bound": 1.13, "floor": 0.02,
-                              "shift": 4.12, "shift-bound": 2.64, "shift-floor": 0.05, "drifted": true, "quality": [], "importance": 0.21,
+                              "shift": 4.12, "shift-bound": 2.64, "shift-floor": 0.05, "drifted": true,
+                              "quality": [], "importance": 0.21,
                               "reference": "mean 35.6 (sd 9.3)", "window": "mean 73.8 (sd 5.2)",
                               "smallest-visible": 2.64}]}}
 

@@ -79,8 +79,7 @@ def judge(
     if profile.layout != reference.layout.digest:
         msg = "the window was not counted on the reference's layout"
         raise ValueError(msg)
-    if null is None or not null.is_calibrated:  # without blocks the bounds depend on the window's rows
-        null = reference_null(reference, window_rows=profile.rows)
+    null = (null or reference_null(reference)).for_window(profile.rows)
     columns = _columns(null, reference, profile, importance)
     again = frozenset[str]()
     if preceding is not None:

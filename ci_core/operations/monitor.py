@@ -17,7 +17,6 @@ from ci_core.monitoring.counting import count
 from ci_core.monitoring.duckdb import DIALECT
 from ci_core.monitoring.null import reference_null
 from ci_core.monitoring.records import WindowRecord
-from ci_core.monitoring.reference import LEAST_WINDOW_ROWS
 from ci_core.monitoring.sql import block_of
 from ci_core.monitoring.verdict import Preceding, judge
 from ci_core.monitoring.windows import to_judge, window_index
@@ -119,7 +118,7 @@ def judge_in_order(
         history: windows that were judged before, in any order.
         releases: start of a window → releases that answered in it.
     """
-    null = reference_null(reference, window_rows=LEAST_WINDOW_ROWS)
+    null = reference_null(reference)
     known = list(history)
     records = []
     for window, profile in counted:
