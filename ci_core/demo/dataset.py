@@ -70,7 +70,7 @@ ORDER BY time_hour, event_id
 
 _LABELS = """
 SELECT event_id, late FROM flights
-WHERE late IS NOT NULL AND time_hour >= $start AND time_hour < $end
+WHERE late IS NOT NULL AND CAST(time_hour AS DATE) IN (SELECT unnest($days))
 ORDER BY event_id
 """
 
@@ -93,6 +93,10 @@ class Period:
     first: date
     last: date
 
+    def days(self) -> list[date]:
+        """Return all days, in order."""
+        return [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]
+
     def __str__(self) -> str:
         return f"{self.first.isoformat()} to {self.last.isoformat()}"
 
@@ -107,15 +111,15 @@ def write_training_table(path: Path, period: Period) -> int:
     Returns:
         The number of rows.
     """
-    return _write(_TRAINING, path, period)
+    return _write(_TRAINING, path, _bounds(period))
 
 
-def write_labels(path: Path, period: Period) -> int:
-    """Write ``event_id`` and ``late`` of the flights of `period` as Parquet, and return the number of rows.
+def write_labels(path: Path, *periods: Period) -> int:
+    """Write ``event_id`` and ``late`` of the flights of some periods as Parquet, and return the number of rows.
 
     The file appears by rename, so a reader sees the earlier labels or the new ones and nothing between.
     """
-    return _write(_LABELS, path, period)
+    return _write(_LABELS, path, {"days": [day for period in periods for day in period.days()]})
 
 
 def write_weather_table(path: Path) -> None:
@@ -155,13 +159,13 @@ def request_bodies(period: Period) -> list[bytes]:
     return [json.dumps(dict(zip(names, row, strict=True)), separators=(",", ":")).encode() for row in rows]
 
 
-def _write(query: str, path: Path, period: Period) -> int:
+def _write(query: str, path: Path, parameters: dict[str, object]) -> int:
     part = path.with_name(path.name + ".part")
     with closing(_connect()) as connection:
         # One thread, so that the same rows become the same bytes on every machine.
         row = connection.execute(
             f"COPY ({query}) TO '{_sql_text(part)}' ({_WRITTEN})",
-            _bounds(period),
+            parameters,
         ).fetchone()
     part.replace(path)
     return int(row[0]) if row else 0

@@ -11,9 +11,11 @@ import itertools
 import json
 import shlex
 import shutil
+import time
 import urllib.request
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_core.demo.ci_run import CiRunner
@@ -23,7 +25,6 @@ from ci_core.demo.workspace import ENVIRONMENT, TRAINING, Workspace, deliver_lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from ci_core.demo.ci_run import CiRun, Event
     from ci_core.demo.narrator import Narrator
@@ -35,6 +36,7 @@ SUMMER = Period(first=date(2013, 6, 15), last=date(2013, 6, 28))
 AFTER_RETRAINING = Period(first=date(2013, 6, 29), last=date(2013, 6, 30))
 
 _BRANCH = "more-trees"
+_CAPTURE_PATIENCE_S = 6.0
 _PAUSE_S = 0.004
 """Rest of each hammering client: two of them ask some 300 times a second and leave the deployment its processor."""
 
@@ -160,7 +162,8 @@ class Story:
         bodies = request_bodies(SUMMER)
         with self._narrator.busy(f"{len(bodies):,} flights over HTTP") as on_line:
             report = send(self._url(), bodies, on_progress=lambda sent: on_line(f"{sent:,} of {len(bodies):,}"))
-        labels = deliver_labels(self._at, [WINTER, SUMMER])
+            self._wait_for_captures()
+        labels = deliver_labels(self._at, WINTER, SUMMER)
         self._narrator.fact(
             f"{report.sent:,} sent, {report.failed} failed, {report.per_second:,.0f} a second; "
             f"median {report.median_ms:.1f} ms, 99 % within {report.slow_ms:.1f} ms"
@@ -206,7 +209,8 @@ class Story:
         run = self._ci("push")
         self._keep("Deployment history", "deployments/index.html", "deployments.html")
         report = send(self._url(), request_bodies(AFTER_RETRAINING))
-        deliver_labels(self._at, [WINTER, AFTER_RETRAINING])
+        self._wait_for_captures()
+        deliver_labels(self._at, WINTER, SUMMER, AFTER_RETRAINING)
         verdict = self._ci("schedule").outputs["verdict"]
         self._narrator.fact(
             f"release {run.outputs['release-id'][:12]} is live; {report.sent:,} sent, {report.failed} failed"
@@ -236,6 +240,15 @@ class Story:
 
     def _url(self) -> str:
         return self._at.target().observe(ENVIRONMENT).url or ""
+
+    def _wait_for_captures(self) -> None:
+        """Wait until what was answered so far is on disk: the server writes every two seconds, apart from answering."""
+        answered_at, patience_until = time.time(), time.monotonic() + _CAPTURE_PATIENCE_S
+        captures = Path(self._at.target().observe(ENVIRONMENT).captures or self._at.state)
+        while time.monotonic() < patience_until:
+            if any(segment.stat().st_mtime > answered_at for segment in captures.glob("*/*.arrow")):
+                return
+            time.sleep(0.05)
 
     def _metrics(self, branch: str) -> dict[str, float]:
         """Return the metrics at the newest commit of a branch, as everybody who clones would see them."""

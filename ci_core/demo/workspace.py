@@ -31,7 +31,7 @@ from ci_core.errors import DemoFolderTakenError
 from ci_core.types import EnvironmentName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ci_core.deploy.local.target import LocalTarget
     from ci_core.hosts.local import LocalHost
@@ -186,10 +186,10 @@ def checkout_for_ci(workspace: Workspace, branch: str) -> Path:
     return clone
 
 
-def deliver_labels(workspace: Workspace, periods: Sequence[Period]) -> int:
-    """Let the outcomes of the flights up to the last of `periods` arrive; return how many there are now."""
+def deliver_labels(workspace: Workspace, *periods: Period) -> int:
+    """Let the outcomes of the flights of some periods arrive; return how many have arrived by then."""
     workspace.labels.parent.mkdir(exist_ok=True)
-    return write_labels(workspace.labels, Period(first=periods[0].first, last=periods[-1].last))
+    return write_labels(workspace.labels, *periods)
 
 
 def _clear(workspace: Workspace) -> None:

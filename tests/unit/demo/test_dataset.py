@@ -68,7 +68,11 @@ def test_same_table_is_written_as_the_same_bytes(tmp_path: Path) -> None:
 def test_labels_name_the_flights_that_arrived(tmp_path: Path) -> None:
     path = tmp_path / "labels.parquet"
 
-    rows = write_labels(path, Period(first=date(2013, 6, 15), last=date(2013, 6, 28)))
+    rows = write_labels(
+        path,
+        Period(first=date(2013, 6, 15), last=date(2013, 6, 26)),
+        Period(first=date(2013, 6, 27), last=date(2013, 6, 28)),
+    )
 
     assert rows == 12_798
     assert _query(path, "SELECT count(DISTINCT event_id), sum(late)::INT FROM read_parquet($path)") == [(12_798, 4_088)]

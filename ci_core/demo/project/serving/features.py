@@ -58,6 +58,6 @@ class Weather:
 
 
 @steps.per_row
-def answer(prediction: dict) -> dict:
+def reply(prediction: dict) -> dict:
     """Say what the client asked for: how likely the flight arrives more than 15 minutes late."""
     return {"late_probability": round(prediction["probability"], 4)}

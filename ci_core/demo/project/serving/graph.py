@@ -12,4 +12,4 @@ from ci_core.serving import Graph, Router
 graph = Graph("flights", files=["data/weather.npz"])
 graph.to("serving.features:clean").to("serving.features:Weather", "enrich", table="data/weather.npz").to(
     Router.single({"late": "models/late.onnx"})
-).to("serving.features:answer").respond()
+).to("serving.features:reply").respond()
