@@ -162,7 +162,7 @@ class LocalTarget:
     def rollback(
         self, environment: EnvironmentName, to: ReleaseId | None = None, *, progress: Progress = lambda _line: None
     ) -> DeploymentOutcome:
-        """Put the previous release, or `to`, back; the one that is left becomes known-bad.
+        """Put the previous release, or `to` (its id or the beginning of it), back; the one left becomes known-bad.
 
         Raises:
             NothingToRollBackToError: no earlier release that worked is kept, or not `to`.
@@ -258,7 +258,8 @@ class LocalTarget:
     def _refusals(self, environment: EnvironmentName, release: Release, live: Live) -> list[str]:
         refusals = []
         if release.id in live.known_bad and not self._accepts_known_bad:
-            reason = next((entry["reason"] for entry in reversed(live.history) if entry["release"] == release.id), "")
+            state = read_state(self._folder(environment).state) or State()
+            reason = state.known_bad.get(release.id, "reason unknown")
             refusals.append(f"release `{release.id[:12]}` failed in `{environment}` before ({reason})")
         captures = _capture_setting(release)
         if "://" in captures:
@@ -269,7 +270,8 @@ class LocalTarget:
         store = ReleaseStore(self._folder(environment))
         kept = store.kept()
         if to is not None:
-            candidates = [release for release in kept if release.startswith(to)]
+            matching = [release for release in kept if release.startswith(to)]
+            candidates = matching if len(matching) == 1 else []
         else:
             candidates = [release for release, _ in state.earlier if release in kept]
         record = store.get(candidates[0]) if candidates else None
