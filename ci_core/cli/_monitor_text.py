@@ -25,7 +25,7 @@ _COLORS = {
 _MARKS = {"no-drift": "·", "potential": "▲", "drift": "█", "broken-data": "✗", "insufficient-data": "?"}
 _QUIET_ROWS = 8
 """Columns that did not move are listed up to this many; the rest is only counted."""
-_WIDEST_NAME, _WIDEST_SUMMARY = 20, 26
+_WIDEST_NAME = 20
 
 
 def render(comparison: TableComparison) -> str:
@@ -60,7 +60,7 @@ def _table(columns: Sequence[ColumnVerdict]) -> list[str]:
     loud = [column for column in columns if column.drifted or column.quality]
     quiet = [column for column in columns if not (column.drifted or column.quality)]
     header = ("", "column", "distance", "bound", "shift", "bound", "reference", "window")
-    rows = [_row(column) for column in [*loud, *quiet[:_QUIET_ROWS]]]
+    rows = _fitted([header, *(_row(column) for column in [*loud, *quiet[:_QUIET_ROWS]])])[1:]
     widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
     lines = [click.style(_line(header, widths), dim=True)]
     lines += [click.style(_line(row, widths), bold=True) if row[0].strip() else _line(row, widths) for row in rows]
@@ -79,9 +79,16 @@ def _row(column: ColumnVerdict) -> tuple[str, ...]:
         "–" if column.bound >= 1 else f"{max(column.bound, column.floor):.3f}",
         "" if column.shift is None else f"{column.shift:.2f} sd",
         "" if column.shift_bound is None else f"{max(column.shift_bound, column.shift_floor or 0.0):.2f}",
-        _short(column.reference_summary.partition(", missing")[0], _WIDEST_SUMMARY),
-        _short(column.window_summary.partition(", missing")[0], _WIDEST_SUMMARY),
+        column.reference_summary.partition(", missing")[0],
+        column.window_summary.partition(", missing")[0],
     )
+
+
+def _fitted(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return the rows with both summaries cut to what the width leaves for them."""
+    numbers = sum(max(len(row[place]) for row in rows) for place in range(6))
+    room = (_WIDTH - numbers - 2 * 7) // 2
+    return [(*row[:6], _short(row[6], room), _short(row[7], room)) for row in rows]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
