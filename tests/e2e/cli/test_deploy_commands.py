@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import subprocess
+import threading
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -137,6 +140,55 @@ def test_a_broken_change_exits_with_4_and_the_old_release_answers(project: Proje
     assert "smoke request 1 was answered with status 5" in err or "smoke request 1 was answered with status 4" in err
     assert "keeps serving" in err
     assert project.ask() == {"answer": 42}
+
+
+def test_no_request_fails_while_real_servers_are_switched(project: Project) -> None:
+    project.json("deploy", "staging")
+    address = urlsplit(project.json("status", "staging")[0]["url"]).netloc
+    answers: set[int] = set()
+    failures: list[str] = []
+    is_over = threading.Event()
+
+    def send() -> None:
+        connection = http.client.HTTPConnection(address, timeout=20)
+        while not is_over.is_set():
+            try:
+                connection.request("POST", "/", body=b'{"x": 1}', headers={"content-type": "application/json"})
+                response = connection.getresponse()
+                body = response.read()
+                if response.status == 200:
+                    answers.add(json.loads(body)["answer"])
+                else:
+                    failures.append(f"{response.status} {body!r}")
+            except (OSError, http.client.HTTPException) as error:
+                failures.append(repr(error))
+                connection.close()
+        connection.close()
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for factor in (3, 4, 5, 6, 7):
+            project.commit(**{"serving__steps.py": STEPS.replace("FACTOR = 2", f"FACTOR = {factor}")})
+            project.json("deploy", "staging")
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+
+    assert failures == []
+    assert answers >= {2, 3, 4, 5, 6}
+
+
+def test_what_git_ignores_is_not_shipped(project: Project) -> None:
+    before = project.json("plan", "staging")["plan"]["release"]
+    (project.root / ".git" / "info" / "exclude").write_text("*.cache\n")
+    (project.root / "serving" / "tokens.cache").write_text("secret")
+    assert project.json("plan", "staging")["plan"]["release"] == before
+
+    (project.root / "serving" / "new.py").write_text("x = 1")
+    assert project.json("plan", "staging")["plan"]["release"] != before
 
 
 def test_a_dirty_work_tree_is_deployed_with_a_notice_and_its_own_label(project: Project) -> None:
