@@ -15,7 +15,7 @@ from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_comment
 from ci_core.operations import report_data
 from ci_core.operations.delivery import Deliveries
-from ci_core.operations.release import live_release, make_plan
+from ci_core.operations.release import live_release, make_plan, pull_served
 from ci_core.reports import report as shown
 from ci_core.reports.render import render_html, render_junit, render_markdown
 from ci_core.types import CommitId
@@ -64,6 +64,7 @@ def report_change_request(project: Project, context: Context) -> ReportResult:
     run = _run_stale(project)
     head = context.head
     if run.failure is None:
+        pull_served(project)
         head = _keep_lock(project, context, request, run)
     report = _compare(project, context, request, head, run)
     folder = _write_files(project, report)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, cast
 
 from ci_core.deploy.release import build_release
 from ci_core.deploy.spec import Release, ReleaseRecord
 from ci_core.operations.release_reference import keep_reference
 from ci_core.pipelines.base import run_pipeline
+from ci_core.serving import load_graph
 from ci_core.versioning.snapshot import take_snapshot
 from ci_core.workspace import workspace_folder
 
@@ -66,8 +68,17 @@ def refresh_outputs(project: Project) -> None:
             project.console.step(f"stale: {', '.join(stage.name for stage in stale)}")
             run_pipeline(project.engine, on_line=project.console.step)
         else:
-            project.dvc.pull()
             project.console.step("nothing is stale")
+        pull_served(project)
+
+
+def pull_served(project: Project) -> None:
+    """Fetch what the serving graph needs of what DVC keeps: models, data files, and the data beside its code."""
+    if project.settings.graph is None:
+        return
+    graph = load_graph(project.settings.graph, project.root, check_files=False).spec
+    beside_code = str(PurePosixPath(project.settings.graph.partition(":")[0]).parent)
+    project.dvc.pull([*graph.models, *graph.files, *([beside_code] if beside_code != "." else [])])
 
 
 def make_plan(project: Project, environment: EnvironmentSettings, release: Release) -> Plan:
