@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -29,6 +30,8 @@ def _private_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         "XDG_STATE_HOME": str(base / "state"),
         "GIT_CONFIG_GLOBAL": str(base / "gitconfig"),
         "GIT_CONFIG_SYSTEM": os.devnull,
+        # The `python3` of pipeline stages is this one; version managers put slow wrappers on PATH.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     (base / "gitconfig").write_text(
         "[user]\n\tname = Test Person\n\temail = person@example.org\n[init]\n\tdefaultBranch = main\n"

@@ -46,6 +46,8 @@ def command(env: Mapping[str, str], *, push: bool, project: Path, dry_run: bool,
             click.echo(stale_text(stale))
         return
     run = engine.run(on_line=lambda line: click.echo(f"  {printable(line)}", err=True), on_stage=_tell)
+    for note in run.notes:
+        click.echo(f"note: {printable(note)}", err=True)
     if as_json:
         echo_json(to_plain(run))
     else:

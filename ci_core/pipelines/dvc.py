@@ -110,6 +110,7 @@ class _Run:
         self._stages: list[StageRun] = []
         self._failure: StageFailure | None = None
         self._git_files: set[str] = set()
+        self._notes: list[str] = []
 
     def perform(self) -> PipelineRun:
         """Bring every stage up to date, in order; the first failure ends the run."""
@@ -117,13 +118,13 @@ class _Run:
 
         plan = self._project.plan(self._repo)
         order = [name for stage in plan if stage.cmd and (name := self._project.stage_name(stage))]
+        if self._can_pull and self._stale:
+            problem = self._project.fetch_run_cache(self._repo)
+            if problem is not None:
+                self._notes.append(f"the run cache of the DVC remote was out of reach: {problem}")
+                self._can_pull = False
         try:
-            self._repo.reproduce(
-                targets=self._pipeline_files(),
-                repro_fn=self._one,
-                pull=self._can_pull and bool(self._stale),  # this also fetches the run cache, which nothing stale needs
-                run_env=self._env,
-            )
+            self._repo.reproduce(targets=self._pipeline_files(), repro_fn=self._one, run_env=self._env)
         except ReproductionError as error:
             if self._failure is None:  # not the stage's fault: data that is missing, or a mistake of ours
                 raise error.__cause__ or error from None
@@ -135,6 +136,7 @@ class _Run:
             stages=tuple(self._stages),
             failure=self._failure,
             git_files=tuple(sorted(path for path in self._git_files if (self._project.root / path).exists())),
+            notes=tuple(self._notes),
             log_folder=f"{WORKSPACE}/{_LOGS}",
         )
 
@@ -174,7 +176,7 @@ class _Run:
         needed = [path for path in map(self._path_of, stage.deps) if path]
         self._project.fetch(self._repo, [path for path in needed if not (self._project.root / path).exists()])
         with output.caught():
-            stage.reproduce(upstream=upstream, **{**options, "force": is_forced})
+            stage.reproduce(upstream=upstream, **{**options, "force": is_forced, "pull": self._can_pull})
         stage.dump(update_pipeline=False)
         return "ran" if output.has_started or not stage.cmd else "cached"
 

@@ -51,6 +51,8 @@ class PipelineRun:
     git_files: tuple[str, ...] = ()
     """What Git must commit for this run to be recorded: ``dvc.lock``, metrics and plots that Git keeps. Relative to the
     project, sorted; whether they really differ is for Git to say."""
+    notes: tuple[str, ...] = ()
+    """What the reader should know: the run cache was out of reach, so stages ran that may have run elsewhere."""
     log_folder: str = ""
     """Where the stages' output is kept, relative to the project."""
 

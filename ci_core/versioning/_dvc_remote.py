@@ -28,16 +28,14 @@ class StoredObject:
     oid: str
 
 
-def stored_objects(repo: Any, prefix: str, paths: tuple[str, ...] | None = None) -> Iterator[StoredObject]:
+def stored_objects(repo: Any, prefix: str) -> Iterator[StoredObject]:
     """Yield the objects that are meant to be in the default remote, folders and each file in them.
 
     What is imported from elsewhere, has a remote of its own or says ``push: false`` is left out.
     """
     for out in repo.index.outs:
         path = project_path(repo, out.fs_path, prefix)
-        if path is None or not _belongs_to_default_remote(out):
-            continue
-        if paths is None or any(overlap(path, wanted) for wanted in paths):
+        if path is not None and _belongs_to_default_remote(out):
             yield from _objects(out, path)
 
 

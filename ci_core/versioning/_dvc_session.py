@@ -72,10 +72,22 @@ def translated(doing: str, *, path: str, revision: str | None = None, remote: st
         raise
     except DvcException as error:
         raise _translate(error, doing=doing, path=path, revision=revision, remote=remote) from error
-    except OSError as error:
-        if remote is None:
+    except Exception as error:
+        if remote is None or not is_of_a_remote(error):
             raise
-        raise DataRemoteError(doing=doing, remote=remote, message=str(error)) from error
+        raise DataRemoteError(doing=doing, remote=remote, message=str(error) or type(error).__name__) from error
+
+
+def is_of_a_remote(error: BaseException) -> bool:
+    """Whether an error comes from the system or from a remote's own library, rather than from a mistake in code.
+
+    Each kind of remote raises what its library raises (botocore, aiohttp, google-auth, …), and DVC lets it through.
+    """
+    from dvc.exceptions import DvcException
+
+    package = type(error).__module__.partition(".")[0]
+    # ImportError: DVC has an extra library for each kind of remote, and says which is missing.
+    return isinstance(error, OSError | ImportError | DvcException) or package not in {"builtins", "ci_core", *_LOGGERS}
 
 
 def _translate(error: Exception, *, doing: str, path: str, revision: str | None, remote: str | None) -> GraphshipError:

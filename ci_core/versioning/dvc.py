@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import MissingObjectsError, NoDataRemoteError, NoPipelineError, NotADvcProjectError
 from ci_core.versioning import _dvc_read, _dvc_remote
-from ci_core.versioning._dvc_session import open_repo, translated
+from ci_core.versioning._dvc_session import is_of_a_remote, open_repo, translated
 from ci_core.versioning._git_process import without_credentials
 
 if TYPE_CHECKING:
@@ -90,12 +90,6 @@ class DvcProject:
     def prefix(self) -> str:
         """The project's folder relative to the DVC root, with ``/``; empty when they are the same."""
         return self._opened[1]
-
-    @property
-    def has_pipeline(self) -> bool:
-        """Whether the project's folder holds a ``dvc.yaml``, itself or further down."""
-        with self.session("read the pipeline"):
-            return any(stage.cmd for stage in self._stages())
 
     @contextlib.contextmanager
     def session(self, doing: str, *, revision: CommitId | None = None, remote: str | None = None) -> Iterator[Any]:
@@ -281,6 +275,23 @@ class DvcProject:
     def path_of(self, repo: Any, fs_path: str) -> str | None:
         """Return an absolute path of DVC's relative to the project; None for one outside."""
         return _dvc_read.project_path(repo, fs_path, self.prefix)
+
+    def fetch_run_cache(self, repo: Any) -> str | None:
+        """Fetch the entries of the remote's run cache; return why not when the remote is out of reach.
+
+        They only save time: what they describe can be made again.
+        """
+        from dvc.stage.cache import RunCacheNotSupported
+
+        try:
+            repo.stage_cache.pull(None)
+        except RunCacheNotSupported:
+            return None
+        except Exception as error:
+            if not is_of_a_remote(error):
+                raise
+            return str(error) or type(error).__name__
+        return None
 
     def stage_name(self, stage: Any) -> str | None:
         """Return the name of one of DVC's stages as a person types it; None for one outside the project."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -138,6 +140,18 @@ def test_data_that_a_stale_stage_needs_and_nobody_has_is_named(tmp_path: Path) -
     assert caught.value.files == (("data/raw.csv", 239),)
 
 
+def test_a_remote_out_of_reach_does_not_stop_a_run_that_has_its_data(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.replace(".dvc/config", "../../dvc-remote", "s3://bucket/storage")  # its library is not installed
+    project.replace("params.yaml", "rate: 0.001", "rate: 0.0012")
+
+    run = engine(project).run()
+
+    assert outcomes(run) == {"prepare": "skipped", "train": "ran", "evaluate": "ran"}
+    (note,) = run.notes
+    assert note.startswith("the run cache of the DVC remote was out of reach: ")
+
+
 def test_an_output_that_was_deleted_comes_back_from_the_cache(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     (project.root / "models/model.json").unlink()
@@ -238,10 +252,6 @@ def test_a_program_that_a_stage_leaves_behind_does_not_hold_the_run_up(tmp_path:
     try:
         run = engine(project).run()
     finally:
-        project.git("--version")
-        import os
-        import signal
-
         os.kill(int((project.root / "pid").read_text()), signal.SIGKILL)
 
     assert outcomes(run)["train"] == "ran"

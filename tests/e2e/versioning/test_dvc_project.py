@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_core.errors import (
+    DataRemoteError,
     DvcBusyError,
     DvcFailedError,
     InvalidDvcFileError,
@@ -233,9 +234,13 @@ def test_a_broken_pipeline_file_is_named_with_its_revision(tmp_path: Path) -> No
     assert caught.value.where == (f"dvc.yaml at `{commit}`",)
 
 
-def test_a_lock_that_another_process_holds_is_waited_for_and_then_told(tmp_path: Path) -> None:
+def test_a_lock_that_another_process_holds_is_waited_for_and_then_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dvc.lock
     import zc.lockfile  # type: ignore[import-untyped] # ships no types
 
+    monkeypatch.setattr(dvc.lock, "DEFAULT_TIMEOUT", 0.06)
     project = make_project(tmp_path)
     (project.root / ".dvc" / "tmp").mkdir(exist_ok=True)
 
@@ -360,6 +365,17 @@ def test_without_a_remote_a_pull_of_something_missing_says_so(tmp_path: Path) ->
         DvcProject(clone.root).pull(["models/model.json"])
 
     assert caught.value.remotes == ("archive",)
+
+
+def test_a_remote_that_is_out_of_reach_is_told(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.replace(".dvc/config", "../../dvc-remote", "/dev/null/storage")
+
+    with pytest.raises(DataRemoteError) as caught:
+        DvcProject(project.root).push()
+
+    assert caught.value.remote == "storage (/dev/null/storage)"
+    assert caught.value.is_temporary
 
 
 def test_a_refusal_of_dvc_is_told_in_its_words(tmp_path: Path) -> None:
