@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ci_core.types import JsonObject, ReleaseId
 
 _STOP_S = 30.0
+_SLICE_S = 0.5
 
 
 @dataclass(kw_only=True)
@@ -102,7 +103,11 @@ class Rollout:
 
     def _wait_until_ready(self, log: str) -> None:
         timeout_s = self.options.ready_timeout_s
-        seen = self.session.ask("candidate", timeout_s=timeout_s + _STOP_S, timeout=timeout_s)
+        deadline = time.monotonic() + timeout_s
+        seen = self.session.ask("candidate", timeout=0)
+        while not (seen["is-ready"] or seen["has-ended"]) and time.monotonic() < deadline:
+            # In slices, since the supervisor notices that we are gone only between two requests.
+            seen = self.session.ask("candidate", timeout=min(_SLICE_S, max(0.0, deadline - time.monotonic())))
         if seen["is-ready"]:
             return
         reason = f"its server did not get ready within {timeout_s:g} s"

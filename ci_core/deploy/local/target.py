@@ -215,27 +215,27 @@ class LocalTarget:
     ) -> DeploymentOutcome:
         """Deploy `bundle`, or roll back to a kept release when it is None."""
         store = ReleaseStore(folder)
-        with SupervisorSession.open(environment, folder, self._env) as session:
-            rollout = Rollout(
-                environment=environment,
-                session=session,
-                state=read_state(folder.state) or State(),
-                record=record,
-                options=self._options,
-                captures=_captures(folder, record.release),
-                command=self._server_command,
-                progress=progress,
-            )
-            try:
+        try:
+            with SupervisorSession.open(environment, folder, self._env) as session:
+                rollout = Rollout(
+                    environment=environment,
+                    session=session,
+                    state=read_state(folder.state) or State(),
+                    record=record,
+                    options=self._options,
+                    captures=_captures(folder, record.release),
+                    command=self._server_command,
+                    progress=progress,
+                )
                 if bundle is not None:
                     with rollout.phase("unpack"):
                         store.put(record, bundle)
                     rollout.run(outcome="deployed", smoke=smoke)
                 else:
                     rollout.run(outcome="rolled-back", reason="rolled back")
-            except BaseException:
-                self._end_if_idle(folder, session)
-                raise
+        except BaseException:
+            self._end_if_idle(environment, folder)
+            raise
         state = read_state(folder.state) or State()
         store.prune({state.release, *(release for release, _ in list(state.earlier)[:1])})
         return DeploymentOutcome(
@@ -247,13 +247,14 @@ class LocalTarget:
             phases=tuple(rollout.phases),
         )
 
-    def _end_if_idle(self, folder: EnvironmentFolder, session: SupervisorSession) -> None:
+    def _end_if_idle(self, environment: EnvironmentName, folder: EnvironmentFolder) -> None:
         """Leave no daemon behind that has nothing to serve."""
         state = read_state(folder.state)
-        if state is not None and state.release is None and state.supervisor is not None:
-            with contextlib.suppress(SupervisorError):
-                session.ask("destroy")
-                wait_for_end(state.supervisor)
+        if state is None or state.release is not None or state.supervisor is None or not state.supervisor.is_running:
+            return
+        with contextlib.suppress(SupervisorError), SupervisorSession.open(environment, folder, self._env) as session:
+            session.ask("destroy")
+            wait_for_end(state.supervisor)
 
     def _refusals(self, environment: EnvironmentName, release: Release, live: Live) -> list[str]:
         refusals = []

@@ -176,34 +176,42 @@ def test_a_known_bad_release_can_be_forced_and_is_good_again_when_it_works(local
 def test_a_deployment_that_is_killed_leaves_a_state_that_the_next_one_finishes(local: Local, phase: str) -> None:
     local.deploy(*local.releases.good("a"))
     record, bundle = local.releases.good("b")
-    script = local.folder / "killed.py"
-    script.write_text(
-        f"""
-import json, os, signal, sys
-from datetime import UTC, datetime
-from pathlib import Path
-from ci_core.deploy.local.target import LocalTarget
-from ci_core.deploy.spec import ReleaseRecord
-record = ReleaseRecord.from_dict(json.loads(sys.stdin.read()))
-target = LocalTarget(Path({str(local.folder / "state")!r}), env=dict(os.environ), clock=lambda: datetime.now(UTC),
-                     server_command=({sys.executable!r}, {str(STAND_IN)!r}))
-def progress(line):
-    if line.startswith({phase!r}):
-        os.kill(os.getpid(), signal.SIGKILL)
-live = target.observe("staging")
-target.apply(target.plan("staging", record.release, live, None), record, Path({str(bundle)!r}), progress=progress)
-"""
-    )
-    killed = subprocess.run(
-        [sys.executable, str(script)], input=json.dumps(record.to_dict()), text=True, env=local.env, check=False
-    )
-    assert killed.returncode == -signal.SIGKILL
+    on_progress = f"os.kill(os.getpid(), signal.SIGKILL) if line.startswith({phase!r}) else None"
+    killed = deploying(local, record, bundle, on_progress)
+    assert killed.wait(20) == -signal.SIGKILL
 
     _until(lambda: len(local.state["servers"]) == 1)
     assert local.ask()["label"] == ("a" if phase == "candidate ready" else "b")
     assert local.target.observe(STAGING).known_bad == ()
     local.deploy(record, bundle)
     assert local.ask()["label"] == "b"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_deployment_that_is_interrupted_while_it_waits_takes_its_candidate_along(
+    local: Local, how: signal.Signals
+) -> None:
+    local.deploy(*local.releases.good("a"))
+    process = deploying(local, *local.releases.never_ready(), "None")
+    _until(lambda: len(local.state["servers"]) == 2)
+
+    os.killpg(process.pid, how)
+
+    assert process.wait(20) != 0
+    _until(lambda: len(local.state["servers"]) == 1, within_s=5)
+    assert local.ask()["label"] == "a"
+    assert local.target.observe(STAGING).known_bad == ()
+
+
+def test_an_interrupted_first_deployment_leaves_no_process(local: Local) -> None:
+    process = deploying(local, *local.releases.never_ready(), "None")
+    state = local.folder / "state" / "staging" / "state.json"
+    _until(lambda: state.exists() and len(local.state["servers"]) == 1)
+
+    os.killpg(process.pid, signal.SIGINT)
+
+    assert process.wait(20) != 0
+    assert _processes_of(local.folder) == []
 
 
 def test_two_deployments_at_once_happen_one_after_the_other(local: Local) -> None:
@@ -323,6 +331,30 @@ def test_a_hosted_runner_is_told_that_the_server_ends_with_the_job(local: Local)
     plan = local.target.plan(STAGING, record.release, local.target.observe(STAGING), None)
 
     assert "on a hosted runner this server ends with the job" in plan.notes
+
+
+def deploying(local: Local, record: ReleaseRecord, bundle: Path, on_progress: str) -> subprocess.Popen[str]:
+    """Start a deployment in a process, and process group, of its own; `on_progress` sees each `line`."""
+    script = f"""
+import json, os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from ci_core.deploy.local.target import LocalTarget
+from ci_core.deploy.spec import ReleaseRecord
+record = ReleaseRecord.from_dict(json.loads(sys.argv[1]))
+target = LocalTarget(Path({str(local.folder / "state")!r}), env=dict(os.environ), clock=lambda: datetime.now(UTC),
+                     server_command=({sys.executable!r}, {str(STAND_IN)!r}))
+live = target.observe("staging")
+plan = target.plan("staging", record.release, live, None)
+target.apply(plan, record, Path({str(bundle)!r}), progress=lambda line: {on_progress})
+"""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, json.dumps(record.to_dict())],
+        text=True,
+        env=local.env,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+    )
 
 
 class Traffic:
