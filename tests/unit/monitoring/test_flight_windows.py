@@ -17,6 +17,7 @@ from ci_core.demo.dataset import Period, write_training_table
 from ci_core.errors import TableMismatchError
 from ci_core.monitoring.records import WindowRecord
 from ci_core.monitoring.reference import ReferenceProfile
+from ci_core.monitoring.windows import window_at
 from ci_core.operations.monitor import judge_windows, load_window_rows
 from ci_core.operations.reference import measure_importance, profile_reference
 
@@ -58,8 +59,11 @@ def winter(folder: Path) -> ReferenceProfile:
     return profile_reference(folder / "winter.parquet", SETTINGS, _score, columns=INPUTS)
 
 
-def _capture(folder: Path, period: Period, *, captures: Path) -> None:
-    """Put the flights of `period` into compacted captures, as if they had been served and captured."""
+def _capture(folder: Path, period: Period) -> Path:
+    """Return captures of the flights of `period`, as if they had been served; made once for all tests."""
+    captures = folder / f"captures-{period.first}"
+    if captures.exists():
+        return captures
     table = folder / f"{period.first}.parquet"
     write_training_table(table, period)
     connection = duckdb.connect()
@@ -69,7 +73,7 @@ def _capture(folder: Path, period: Period, *, captures: Path) -> None:
         for name in INPUTS
     }
     connection.register("outputs", {"event_id": rows["event_id"], "_output": _score(columns)})
-    (captures / "compacted").mkdir(parents=True, exist_ok=True)
+    (captures / "compacted").mkdir(parents=True)
     day = period.first
     while day <= period.last:
         connection.execute(
@@ -80,6 +84,7 @@ def _capture(folder: Path, period: Period, *, captures: Path) -> None:
         )
         day += timedelta(days=1)
     connection.close()
+    return captures
 
 
 def _judge(
@@ -93,10 +98,10 @@ def _judge(
     return judge_windows(reference, captures, SETTINGS, importance=more.get("importance"), history=history, now=now)
 
 
-def test_the_second_half_of_february_is_no_drift(folder: Path, winter: ReferenceProfile, tmp_path: Path) -> None:
-    _capture(folder, LATE_FEBRUARY, captures=tmp_path)
+def test_the_second_half_of_february_is_no_drift(folder: Path, winter: ReferenceProfile) -> None:
+    captures = _capture(folder, LATE_FEBRUARY)
 
-    records = _judge(winter, tmp_path)
+    records = _judge(winter, captures)
 
     assert [(record.window.label, record.verdict.state) for record in records] == [
         (f"2013-02-{day}", "no-drift") for day in range(15, 29)
@@ -104,10 +109,10 @@ def test_the_second_half_of_february_is_no_drift(folder: Path, winter: Reference
     assert all(record.verdict.calibrated for record in records)
 
 
-def test_a_rainy_day_in_march_is_at_most_potential(folder: Path, winter: ReferenceProfile, tmp_path: Path) -> None:
-    _capture(folder, EARLY_MARCH, captures=tmp_path)
+def test_a_rainy_day_in_march_is_at_most_potential(folder: Path, winter: ReferenceProfile) -> None:
+    captures = _capture(folder, EARLY_MARCH)
 
-    records = _judge(winter, tmp_path)
+    records = _judge(winter, captures)
 
     assert len(records) == 14
     assert {record.verdict.state for record in records} <= {"no-drift", "potential"}
@@ -116,25 +121,20 @@ def test_a_rainy_day_in_march_is_at_most_potential(folder: Path, winter: Referen
     assert [column.name for column in alarmed["2013-03-12"]] == ["precip"]
 
 
-def test_the_weekday_which_is_one_value_a_day_never_fires(
-    folder: Path, winter: ReferenceProfile, tmp_path: Path
-) -> None:
-    _capture(folder, LATE_FEBRUARY, captures=tmp_path)
-    _capture(folder, EARLY_MARCH, captures=tmp_path)
-
-    records = _judge(winter, tmp_path)
+def test_the_weekday_which_is_one_value_a_day_never_fires(folder: Path, winter: ReferenceProfile) -> None:
+    records = _judge(winter, _capture(folder, EARLY_MARCH))
 
     weekdays = [column for record in records for column in record.verdict.columns if column.name == "weekday"]
-    assert len(weekdays) == 28
+    assert len(weekdays) == 14
     assert max(column.distance for column in weekdays) > 0.5
     assert not any(column.drifted for column in weekdays)
 
 
-def test_june_is_drift_and_the_temperature_is_named(folder: Path, winter: ReferenceProfile, tmp_path: Path) -> None:
-    _capture(folder, JUNE, captures=tmp_path)
+def test_june_is_drift_and_the_temperature_is_named(folder: Path, winter: ReferenceProfile) -> None:
+    captures = _capture(folder, JUNE)
     importance = measure_importance(folder / "winter.parquet", SETTINGS, _score, root=folder, columns=INPUTS)
 
-    records = _judge(winter, tmp_path, importance=importance)
+    records = _judge(winter, captures, importance=importance)
 
     assert [record.verdict.state for record in records] == ["potential", *["drift"] * 13]
     last = records[-1].verdict
@@ -146,29 +146,27 @@ def test_june_is_drift_and_the_temperature_is_named(folder: Path, winter: Refere
     assert last.reasons[1] == "It matters: the model's own output has moved."
 
 
-def test_with_june_in_the_reference_the_end_of_june_is_no_drift(folder: Path, tmp_path: Path) -> None:
+def test_with_june_in_the_reference_the_end_of_june_is_no_drift(folder: Path) -> None:
     write_training_table(folder / "winter-again.parquet", WINTER)
     write_training_table(folder / "june.parquet", JUNE)
     both = folder / "both.parquet"
     parts = [str(folder / "winter-again.parquet"), str(folder / "june.parquet")]
     duckdb.connect().execute(f"COPY (SELECT * FROM read_parquet({parts})) TO '{both}'")
     reference = profile_reference(both, SETTINGS, _score, columns=INPUTS)
-    _capture(folder, LAST_OF_JUNE, captures=tmp_path)
+    captures = _capture(folder, LAST_OF_JUNE)
 
-    records = _judge(reference, tmp_path)
+    records = _judge(reference, captures)
 
     assert [record.verdict.state for record in records] == ["no-drift", "no-drift"]
 
 
-def test_a_window_is_judged_once_and_only_when_it_is_over(
-    folder: Path, winter: ReferenceProfile, tmp_path: Path
-) -> None:
-    _capture(folder, JUNE, captures=tmp_path)
+def test_a_window_is_judged_once_and_only_when_it_is_over(folder: Path, winter: ReferenceProfile) -> None:
+    captures = _capture(folder, JUNE)
     noon = datetime(2013, 6, 17, 12, tzinfo=UTC)
 
-    first = _judge(winter, tmp_path, now=noon)
-    again = _judge(winter, tmp_path, now=noon, history=first)
-    rest = _judge(winter, tmp_path, history=first)
+    first = _judge(winter, captures, now=noon)
+    again = _judge(winter, captures, now=noon, history=first)
+    rest = _judge(winter, captures, history=first)
 
     assert [record.window.label for record in first] == ["2013-06-15", "2013-06-16"]
     assert again == ()
@@ -176,49 +174,44 @@ def test_a_window_is_judged_once_and_only_when_it_is_over(
 
 
 def test_the_window_before_counts_across_runs_and_through_the_ledgers_json(
-    folder: Path, winter: ReferenceProfile, tmp_path: Path
+    folder: Path, winter: ReferenceProfile
 ) -> None:
-    _capture(folder, JUNE, captures=tmp_path)
-    first = _judge(winter, tmp_path, now=datetime(2013, 6, 16, tzinfo=UTC))
+    captures = _capture(folder, JUNE)
+    first = _judge(winter, captures, now=datetime(2013, 6, 16, tzinfo=UTC))
     kept = [WindowRecord.from_dict(record.to_dict()) for record in first]
     restored = ReferenceProfile.from_dict(winter.to_dict())
 
-    second = _judge(restored, tmp_path, now=datetime(2013, 6, 17, tzinfo=UTC), history=kept)
+    second = _judge(restored, captures, now=datetime(2013, 6, 17, tzinfo=UTC), history=kept)
 
     assert [record.verdict.state for record in (*first, *second)] == ["potential", "drift"]
 
 
-def test_verdicts_on_another_reference_are_no_first_of_two(
-    folder: Path, winter: ReferenceProfile, tmp_path: Path
-) -> None:
-    _capture(folder, JUNE, captures=tmp_path)
+def test_verdicts_on_another_reference_are_no_first_of_two(folder: Path, winter: ReferenceProfile) -> None:
+    captures = _capture(folder, JUNE)
     without_output = profile_reference(folder / "winter.parquet", SETTINGS, None, columns=INPUTS)
-    history = _judge(without_output, tmp_path, now=datetime(2013, 6, 16, tzinfo=UTC))
+    history = _judge(without_output, captures, now=datetime(2013, 6, 16, tzinfo=UTC))
 
-    records = _judge(winter, tmp_path, now=datetime(2013, 6, 17, tzinfo=UTC), history=history)
+    records = _judge(winter, captures, now=datetime(2013, 6, 17, tzinfo=UTC), history=history)
 
     assert [record.verdict.state for record in records] == ["potential"]
 
 
-def test_a_record_says_which_releases_answered_and_how_many_rows(
-    folder: Path, winter: ReferenceProfile, tmp_path: Path
-) -> None:
-    _capture(folder, LAST_OF_JUNE, captures=tmp_path)
+def test_a_record_says_which_releases_answered_and_how_many_rows(folder: Path, winter: ReferenceProfile) -> None:
+    captures = _capture(folder, LAST_OF_JUNE)
 
-    record = _judge(winter, tmp_path)[0]
+    record = _judge(winter, captures)[0]
 
     assert record.releases == ("a" * 64,)
     assert record.rows == record.profile.rows == 794  # flights of that day with a known arrival
     assert record.reference == winter.digest
 
 
-def test_the_rows_of_windows_come_back_for_retraining(folder: Path, winter: ReferenceProfile, tmp_path: Path) -> None:
-    _capture(folder, JUNE, captures=tmp_path)
-    windows = [record.window for record in _judge(winter, tmp_path)][-2:]
-
+def test_the_rows_of_windows_come_back_for_retraining(folder: Path, tmp_path: Path) -> None:
+    captures = _capture(folder, JUNE)
+    windows = [window_at(index, SETTINGS.window) for index in (15883, 15884)]  # 27 and 28 June, days since 1970
     new = tmp_path / "new.parquet"
 
-    rows = load_window_rows(tmp_path, windows, ["temp", "carrier"], new)
+    rows = load_window_rows(captures, windows, ["temp", "carrier"], new)
 
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
@@ -231,10 +224,10 @@ def test_the_rows_of_windows_come_back_for_retraining(folder: Path, winter: Refe
 
 
 def test_a_column_that_was_never_captured_is_an_error_with_the_nearest_name(folder: Path, tmp_path: Path) -> None:
-    _capture(folder, LAST_OF_JUNE, captures=tmp_path)
+    captures = _capture(folder, LAST_OF_JUNE)
 
     with pytest.raises(TableMismatchError) as caught:
-        load_window_rows(tmp_path, [], ["temps"], tmp_path / "new.parquet")
+        load_window_rows(captures, [], ["temps"], tmp_path / "new.parquet")
 
     assert caught.value.problems == ("`temps` was never captured; did you mean `temp`?",)
     assert not (tmp_path / "new.parquet").exists()

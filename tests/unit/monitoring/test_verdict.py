@@ -72,7 +72,7 @@ def _second_look(profile: Profile, before: Profile, importance: Mapping[str, flo
 def test_of_days_like_the_references_own_few_are_potential_and_none_is_drift() -> None:
     # Sixty such worlds of 40 days gave 0.4 % `potential` in all; the rule allows 1 %.
     states = []
-    for world in range(3):
+    for world in range(2):
         days = [_day(10_000 * (world + 1) + index) for index in range(58)]
         blocks = tuple(Block(start=START + index * DAY, profile=day) for index, day in enumerate(days[:28]))
         reference = ReferenceProfile(layout=LAYOUT, length=DAY, blocks=blocks, rest=no_rows(LAYOUT))
@@ -83,7 +83,7 @@ def test_of_days_like_the_references_own_few_are_potential_and_none_is_drift() -
             preceding = Preceding(profile=day, drifted=frozenset(column.name for column in verdict.drifted))
             states.append(verdict.state)
 
-    assert states.count("potential") <= 2  # of 90
+    assert states.count("potential") <= 1  # of 60
     assert set(states) <= {"no-drift", "potential"}
 
 
