@@ -122,11 +122,24 @@ def _convert(connection: Any, segment: Path, to: Path) -> None:
             msg = f"has no column {', '.join(lacking)}"
             raise _UnusableSegmentError(msg)
         connection.register("segment", stream)
+        # A text column that is missing throughout arrives as NaN, which would turn into the text `nan` beside others.
+        columns = ", ".join(
+            f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END AS {name}" if is_double else name
+            for name, is_double in _doubles(connection)
+        )
         target = DIALECT.string(str(to))
-        connection.execute(f"COPY (SELECT * FROM segment) TO {target} (FORMAT parquet)")
+        connection.execute(f"COPY (SELECT {columns} FROM segment) TO {target} (FORMAT parquet)")
     except (duckdb.Error, RuntimeError, ValueError, OSError) as error:  # nanoarrow's own error is a RuntimeError
         to.unlink(missing_ok=True)
         raise _UnusableSegmentError(first_line(error)) from error
+
+
+def _doubles(connection: Any) -> list[tuple[str, bool]]:
+    """Return the quoted names of the registered segment's columns, and whether each holds floats."""
+    relation = connection.table("segment")
+    return [
+        (DIALECT.name(name), str(kind) == "DOUBLE") for name, kind in zip(relation.columns, relation.types, strict=True)
+    ]
 
 
 def _set_aside(captures: Path, segment: Path) -> None:

@@ -122,6 +122,7 @@ def count(
         Number of the block since 1970-01-01 → its profile; rows without a time are under None, where there are any.
         Without `time_column` the one profile is under 0, even of an empty table.
     """
+    table = _with_booleans(table, layout)
     block = sql.ONE_BLOCK
     if time_column is not None and length is not None:
         block = sql.block_of(DIALECT, time_column, length)
@@ -146,6 +147,26 @@ def count(
         )
         for number, n in rows.items()
     }
+
+
+def _with_booleans(table: Table, layout: Layout) -> Table:
+    """Return the table with 0 and 1 read as booleans where the layout has a boolean.
+
+    A boolean column with missing values is a column of floats in data frames, and hence in captures.
+    """
+    wanted = [
+        DIALECT.name(name)
+        for name, found in table.columns.items()
+        if name in layout.columns and layout.kind(name) == "boolean" and kind_of(found) == "numeric"
+    ]
+    binary = [
+        name
+        for name in wanted
+        if table.query(f"SELECT count(*) FROM {table.relation} WHERE {name} NOT IN (0, 1)") == [(0,)]
+    ]
+    if not binary:
+        return table
+    return table.select("* REPLACE (" + ", ".join(f"CAST({name} AS BOOLEAN) AS {name}" for name in binary) + ")")
 
 
 def _fault(table: Table, layout: Layout, column: str) -> str | None:

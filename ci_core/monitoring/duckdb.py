@@ -59,10 +59,13 @@ class Table:
             raise UnreadableTableError(table=self.path, reason=first_line(error)) from error
         return found
 
-    def where(self, condition: str, *, extra: str = "") -> Table:
-        """Return the rows for which `condition` holds, with one more column when `extra` defines it."""
-        chosen = f"*, {extra}" if extra else "*"
-        relation = f"(SELECT {chosen} FROM {self.relation} AS whole WHERE {condition})"
+    def where(self, condition: str) -> Table:
+        """Return the rows for which `condition` holds."""
+        return self.select("*", where=condition)
+
+    def select(self, columns: str, *, where: str = "TRUE") -> Table:
+        """Return what ``SELECT columns FROM … WHERE where`` gives, as a table."""
+        relation = f"(SELECT {columns} FROM {self.relation} AS whole WHERE {where})"
         return describe(self.connection, relation, self.path)
 
 

@@ -117,7 +117,7 @@ def _with_scores(
 ) -> tuple[Layout, dict[int | None, Profile]]:
     """Score the reference in chunks and add the outputs to each block's counts."""
     block = ONE_BLOCK if settings.time_column is None else block_of(DIALECT, settings.time_column, settings.window)
-    numbered = table.where("TRUE", extra=f"{block} AS _block")
+    numbered = table.select(f"*, {block} AS _block")
     grid = None
     counts: dict[int | None, ColumnCounts] = {}
     for offset in range(0, table.rows, SCORED_ROWS):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from ci_core.errors import UnreadableTableError
-from ci_core.monitoring.captures import compact, open_captures
+from ci_core.monitoring.captures import Compaction, compact, open_captures
+from ci_core.serving.segments import Segment, column_data, kind_of
+from ci_core.serving.segments import write_segment as write_served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,3 +149,30 @@ def test_a_damaged_day_is_an_error_and_the_segments_stay(tmp_path: Path, write_s
         compact(tmp_path / "captures")
 
     assert segment.exists()
+
+
+def test_what_a_serving_process_writes_is_read_back_missing_values_and_all(tmp_path: Path) -> None:
+    columns: dict[str, list[Any]] = {"temp": [38.5, None], "carrier": ["UA", None], "flag": [True, None]}
+    empty: dict[str, list[Any]] = {"temp": [None, None], "carrier": [None, None], "flag": [None, None]}
+    folder = tmp_path / "captures" / "20261122"
+    folder.mkdir(parents=True)
+    for index, served in enumerate((columns, empty)):
+        segment = Segment(
+            release="f" * 64,
+            model="m1",
+            event_ids=[f"{index}-a", f"{index}-b"],
+            event_times=[MORNING, EVENING],
+            columns={name: column_data(kind_of(values), [values]) for name, values in served.items()},
+            outputs=np.array([0.25, 0.75]),
+        )
+        write_served(segment, folder / f"7-{index}.arrow")
+
+    report = compact(tmp_path / "captures")
+
+    assert report == Compaction(segments=2)
+    assert _rows(tmp_path / "captures", "_event_id, temp, carrier, flag, _output") == [
+        ("0-a", 38.5, "UA", 1.0, 0.25),
+        ("0-b", None, None, None, 0.75),
+        ("1-a", None, None, None, 0.25),
+        ("1-b", None, None, None, 0.75),
+    ]

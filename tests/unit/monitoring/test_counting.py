@@ -174,6 +174,18 @@ def test_a_column_without_any_value_has_no_wrong_type(write_table: Any, tmp_path
     assert dict(profile.columns["x"].cells) == {MISSING: 2}
 
 
+def test_zeros_and_ones_are_booleans_where_the_reference_has_booleans(write_table: Any) -> None:
+    with open_table(write_table("a.parquet", flag=np.array([True, False, True]))) as table:
+        layout = choose_layout(table, ["flag"])
+    with open_table(write_table("b.parquet", flag=np.array([1.0, 0.0, 1.0, math.nan]))) as table:
+        binary = count(table, layout)[0]
+    with open_table(write_table("c.parquet", flag=np.array([1.0, 0.5]))) as table:
+        other = count(table, layout)[0]
+
+    assert dict(binary.columns["flag"].cells) == {0: 1, 1: 2, MISSING: 1}
+    assert other.faults == {"flag": "is a number, was a boolean"}
+
+
 def test_arrays_in_memory_are_counted_like_tables(write_table: Any) -> None:
     scores = RANDOM.beta(2, 6, 4000)
     scores[:3] = math.nan, math.inf, -math.inf
