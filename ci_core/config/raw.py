@@ -147,8 +147,6 @@ class RawEnvironment(Section):
     """How long a new server may take to get ready before the deployment fails."""
     drain_timeout: Duration = Field(default="10s", validate_default=True)
     """How long the old server may take to finish its requests after the switch."""
-    workers: Annotated[int, Field(ge=1, le=256)] = 1
-    """Server processes."""
 
 
 class RawPluginEnvironment(Section):

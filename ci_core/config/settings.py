@@ -68,7 +68,7 @@ class EnvironmentSettings:
     """What deploys here: a merge to the default branch, a stage tag, or only a command."""
     options: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     """Keys that belong to the target, as the file spells them. For ``local`` all are there, defaults filled in:
-    ``host`` (str), ``port`` (int), ``ready-timeout`` and ``drain-timeout`` (seconds, float), ``workers`` (int)."""
+    ``host`` (str), ``port`` (int), ``ready-timeout`` and ``drain-timeout`` (seconds, float)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ gates:
   eval/metrics.json:test.loss: {max: 1}
 environments:
   staging:    {target: local, deploy-on: merge}
-  production: {deploy-on: tag, port: 8080, ready-timeout: 1m, workers: 2}
+  production: {deploy-on: tag, port: 8080, ready-timeout: 1m}
 smoke: ./serving/requests.jsonl
 capture: {to: s3://bucket/captures, sample: 0.5}
 monitor:
@@ -83,7 +83,6 @@ def test_every_key_of_the_file_reaches_the_settings(tmp_path: Path) -> None:
         "port": 0,
         "ready-timeout": 30.0,
         "drain-timeout": 10.0,
-        "workers": 1,
     }
     assert settings == Settings(
         root=tmp_path,
@@ -100,7 +99,7 @@ def test_every_key_of_the_file_reaches_the_settings(tmp_path: Path) -> None:
                 name=EnvironmentName("production"),
                 target="local",
                 deploy_on="tag",
-                options=local | {"port": 8080, "ready-timeout": 60.0, "workers": 2},
+                options=local | {"port": 8080, "ready-timeout": 60.0},
             ),
         ),
         smoke="serving/requests.jsonl",
@@ -170,7 +169,7 @@ environments:
   staging:    {target: local, deploy-on: merged, namespace: ml}
   production: {target: kubernetes, deploy-on: tag}
   Bad: {target: locl}
-  Worse: {port: 99999, workers: 0, ready-timeout: 30}
+  Worse: {port: 99999, ready-timeout: 30}
   empty:
 smoke: /etc/passwd
 capture: {to: ../captures, sample: 1.5}
