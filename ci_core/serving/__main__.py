@@ -70,6 +70,7 @@ def serve_release(options: argparse.Namespace) -> int:
     bundle = (options.release / "bundle").resolve()
     os.chdir(bundle)
     sys.path.insert(0, str(bundle))
+    sys.dont_write_bytecode = True  # the bundle stays what its digest says, and may be read-only
     return serve(Graph.from_spec(spec), _serve_options(options, release_id, release, captures))
 
 

@@ -231,6 +231,18 @@ class Graph:
 
         return assemble(self.spec, targets=self._targets, home=self._home, root=root, observe=observe, release=release)
 
+    def check(self) -> None:
+        """Make sure that everything the graph names exists, without constructing or loading anything.
+
+        Raises:
+            GraphshipError: the graph makes no sense, or a module, function, model or data file is missing.
+        """
+        from ci_core.serving.assemble import check_references
+        from ci_core.serving.modules import ProjectModules
+
+        with self.active():
+            check_references(self.spec, self._home or ProjectModules(Path.cwd()), self._targets)
+
     def active(self) -> AbstractContextManager[None]:
         """Make the modules of the project a graph was loaded from importable for a block.
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ci_core.errors import GraphNotFoundError, nearest
-from ci_core.serving.assemble import check_references
 from ci_core.serving.graph import Graph
 from ci_core.serving.modules import ProjectModules
 from ci_core.serving.reader import read_graph_file
+from ci_core.serving.topology import check
 
 _DATA_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
@@ -31,7 +31,7 @@ def load_graph(reference: str, root: Path, *, check_files: bool = True) -> Graph
         GraphFileError: a YAML graph has mistakes.
         GraphCodeError: the graph's code raised (exit code 3).
         GraphshipError: the graph makes no sense, or names what does not exist; see ``topology.check`` and
-            ``assemble.check_references``.
+            ``Graph.check``.
     """
     path, _, name = reference.partition(":")
     file = root / path
@@ -45,10 +45,10 @@ def load_graph(reference: str, root: Path, *, check_files: bool = True) -> Graph
         graph._home = modules  # noqa: SLF001 - the loader finishes what the builder began
     else:
         graph = _from_code(reference, path, name, modules)
-    spec = graph.spec
     if check_files:
-        with modules.active():
-            check_references(spec, modules, graph._targets)  # noqa: SLF001 - the loader knows the builder
+        graph.check()
+    else:
+        check(graph.spec)
     return graph
 
 

@@ -51,9 +51,10 @@ class ProjectModules:
             finally:
                 self._depth -= 1
             return
-        path, writes_no_bytecode = list(sys.path), sys.dont_write_bytecode
+        path, writes_no_bytecode, before = list(sys.path), sys.dont_write_bytecode, set(sys.modules)
         sys.dont_write_bytecode = True  # a run must not make the user's checkout dirty
         hidden = self._hide_namesakes()
+        before -= set(hidden)
         sys.modules.update(self._modules)
         sys.path.insert(0, str(self.root))
         importlib.invalidate_caches()
@@ -64,7 +65,8 @@ class ProjectModules:
             self._depth -= 1
             sys.path[:] = path
             sys.dont_write_bytecode = writes_no_bytecode
-            self._modules = {name: module for name, module in sys.modules.items() if self._owns(name, module)}
+            new = [(name, module) for name, module in sys.modules.items() if name not in before]
+            self._modules = {name: module for name, module in new if self._owns(name, module)}
             for name in self._modules:
                 del sys.modules[name]
             sys.modules.update(hidden)

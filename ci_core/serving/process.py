@@ -62,6 +62,7 @@ class ServeOptions:
 
 def serve_graph(graph: Graph, *, host: str = "127.0.0.1", port: int = 8080) -> None:
     """Serve a graph of this process, without captures, until it is told to stop."""
+    graph.settle()
     serve(graph, ServeOptions(host=host, port=port))
 
 
@@ -79,6 +80,7 @@ def serve(graph: Graph, options: ServeOptions) -> int:
         return run_worker(application, options, port, on_ready=lambda: _announce(graph, options, port))
     if options.captures is not None:
         Capture(options.captures).check_folder()
+    graph.check()  # imports the user's modules, and finds most mistakes before the first fork
     gc.collect()
     gc.freeze()  # the collector would otherwise write to, and so copy, every page the workers share
     from ci_core.serving.workers import run_workers

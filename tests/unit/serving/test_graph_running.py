@@ -204,18 +204,17 @@ def test_a_graph_without_async_steps_never_touches_an_event_loop(monkeypatch: py
 
 def test_async_branches_run_side_by_side() -> None:
     graph = Graph("g")
-    arrived: list[str] = []
+    right_was_here = asyncio.Event()
 
-    def meet(name: str) -> Callable[[Any], Any]:
-        async def step(_body: Any) -> str:
-            arrived.append(name)
-            while len(arrived) < 2:
-                await asyncio.sleep(0)
-            return name
+    async def wait_for_right(_body: Any) -> str:
+        await right_was_here.wait()
+        return "left"
 
-        return step
+    async def arrive(_body: Any) -> str:
+        right_was_here.set()
+        return "right"
 
-    left, right = graph.to(meet("left"), "left"), graph.to(meet("right"), "right")
+    left, right = graph.to(wait_for_right), graph.to(arrive)
     graph.add_step(list, "join", after=[left, right]).respond()
 
     assert graph.test(None) == ["left", "right"]

@@ -61,7 +61,13 @@ def test_loading_leaves_no_trace_in_the_process_or_the_checkout(project: Callabl
 
 
 def test_a_step_may_import_its_project_and_open_its_files_while_it_runs(project: Callable[..., Path]) -> None:
-    features = "from pathlib import Path\ndef enrich(b):\n    from serving.tables import name\n    return name() + Path('data/t.txt').read_text()\n"
+    features = """
+from pathlib import Path
+
+def enrich(body):
+    from serving.tables import name
+    return name() + Path("data/t.txt").read_text()
+"""
     root = project(
         {
             "serving/graph.py": GRAPH,
@@ -177,7 +183,7 @@ def test_a_graph_that_cannot_be_loaded_is_one_clear_error(case: str, project: Ca
 
 
 def test_a_constructor_that_raises_is_the_users_code_failing(project: Callable[..., Path]) -> None:
-    code = "class Table:\n    def __init__(self, path):\n        self.text = open(path).read()\n    def do(self, b): return b\n"
+    code = "class Table:\n    def __init__(self, path):\n        self.file = open(path)\n    def do(self, b): pass\n"
     root = project(
         {"graph.yaml": "name: g\nsteps: [{step: 'features:Table', with: {path: no.txt}}]\n", "features.py": code}
     )

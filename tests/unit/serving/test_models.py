@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,8 @@ from ci_core.serving.models import model_from_file
 from ci_core.serving.problems import UnknownModelError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ci_core.serving.models.tabular import TabularModel
 
 
@@ -102,7 +103,11 @@ def test_a_whole_table_is_scored_at_once(name: str, more: dict[str, Any], fitted
 def test_a_regression_answers_its_value(fitted: Fitted) -> None:
     model = fitted.load("regression.onnx", columns=["temp"])
 
-    assert model.call([{"temp": 2}]).answers == [{"prediction": pytest.approx(7.0, abs=1e-4)}]
+    (answer,) = model.call([{"temp": 2}]).answers
+
+    assert isinstance(answer, dict)
+    assert list(answer) == ["prediction"]
+    assert answer["prediction"] == pytest.approx(7.0, abs=1e-4)
     assert model.score({"temp": [0.0, 1.0]}) == pytest.approx([1.0, 4.0], abs=1e-4)
 
 

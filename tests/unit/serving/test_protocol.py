@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from ci_core.serving import Graph, Model, Router
 from ci_core.serving.process import ServeOptions, build_application
-from ci_core.serving.server import Application
+
+if TYPE_CHECKING:
+    from ci_core.serving.server import Application
 
 
 class Scale(Model):

@@ -16,11 +16,12 @@ from ci_core.serving.identity import EventIdentity, parse_time
 from ci_core.serving.metrics import Metrics
 from ci_core.serving.process import ServeOptions, build_application
 from ci_core.serving.segments import read_segments
-from ci_core.serving.server import Application
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from ci_core.serving.server import Application
 
     AsStep = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -83,10 +84,12 @@ CLIENT_MISTAKES: list[tuple[str, str, Any, dict[str, str], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body", "headers", "status", "slug"), CLIENT_MISTAKES)
+@pytest.mark.parametrize("mistake", CLIENT_MISTAKES)
 def test_a_clients_mistake_is_a_4xx_with_a_slug_and_a_sentence(
-    method: str, path: str, body: Any, headers: dict[str, str], status: int, slug: str, application: Application
+    mistake: tuple[str, str, Any, dict[str, str], int, str], application: Application
 ) -> None:
+    method, path, body, headers, status, slug = mistake
+
     got, _headers, answer = ask(application, path, body, method, **headers)
 
     assert (got, answer["error"]["slug"]) == (status, slug)

@@ -53,7 +53,7 @@ def graph_specs(draw: st.DrawFn) -> GraphSpec:
     """A graph that is sound: every step comes after some before it, and the last one joins all loose ends."""
     made: list[StepSpec] = []
     for name in draw(st.lists(names, min_size=1, max_size=6, unique=True)):
-        made.append(draw(step_specs(name, [step.name for step in made])))  # noqa: PERF401 - each needs those before
+        made.append(draw(step_specs(name, [step.name for step in made])))
     fed = {name for step in made for name in step.after}
     ends = tuple(step.name for step in made if step.name not in fed)
     if len(ends) > 1:
