@@ -129,6 +129,7 @@ def _compare(
     gates = judge_gates(project.settings.gates, diff)
     graph = _graph(project) if run.failure is None else None
     plans, planned_against = _plans(project, graph)
+    models = report_data.model_rows(diff, graph.models if graph else ())
     return shown.Report(
         project=project.settings.name,
         title=request.title if request else "",
@@ -146,10 +147,10 @@ def _compare(
         metrics=report_data.metric_rows(diff),
         params=report_data.param_rows(diff),
         data=report_data.data_rows(diff),
-        models=report_data.model_rows(diff, graph.models if graph else ()),
+        models=models,
         environment=report_data.environment_rows(diff),
         pipeline=report_data.pipeline_part(run),
-        graph=report_data.graph_part(graph, planned_against) if graph else None,
+        graph=report_data.graph_part(graph, planned_against, [row.path for row in models]) if graph else None,
         plans=plans,
         plots=report_data.plot_parts(_plots(project, base_commit) if base_commit else (), _plots(project, None)),
         notes=_notes(diff),

@@ -82,6 +82,7 @@ def _column(column: ColumnVerdict, bins: Bins | None) -> ColumnReport:
         floor=column.floor,
         shift=column.shift,
         shift_bound=column.shift_bound,
+        shift_floor=column.shift_floor,
         drifted=column.drifted,
         importance=column.importance,
         quality=column.quality,

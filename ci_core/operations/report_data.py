@@ -11,7 +11,7 @@ from ci_core.serving.spec import REQUEST
 from ci_core.versioning.compare import as_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ci_core.deploy.spec import Plan
     from ci_core.pipelines.spec import PipelineRun
@@ -137,12 +137,13 @@ def pipeline_part(run: PipelineRun) -> shown.Pipeline:
     )
 
 
-def graph_part(head: GraphSpec, base: GraphSpec | None) -> shown.ServingGraph:
+def graph_part(head: GraphSpec, base: GraphSpec | None, changed_files: Collection[str] = ()) -> shown.ServingGraph:
     """Return the serving graph of the head; what `base` had and the head has not stays in it, marked as removed.
 
     Args:
         head: the graph of the change.
         base: the graph to compare with; None when there is none, then nothing is marked.
+        changed_files: model files whose content differs; their boxes are marked as changed.
     """
     before = {step.name: step for step in base.steps} if base else {}
     nodes = [_terminal(REQUEST, "source")]
@@ -152,6 +153,12 @@ def graph_part(head: GraphSpec, base: GraphSpec | None) -> shown.ServingGraph:
     for step in gone:
         nodes += [node.model_copy(update={"change": "removed"}) for node in _nodes(step, step, is_compared=True)]
     nodes.append(_terminal(_ANSWER, "response"))
+    nodes = [
+        node.model_copy(update={"change": "changed"})
+        if node.kind == "model" and node.change == "same" and node.detail in changed_files
+        else node
+        for node in nodes
+    ]
     arrows = dict.fromkeys(_arrows(head))
     old_arrows = dict.fromkeys(_arrows(base)) if base else {}
     shown_edges = [
@@ -194,11 +201,15 @@ def _nodes(step: StepSpec, old: StepSpec | None, *, is_compared: bool) -> list[s
 
 
 def _arrows(spec: GraphSpec) -> Iterable[tuple[str, str, str]]:
+    """Yield start, end and text of every arrow; what follows a router is drawn as coming from its models."""
+    routes = {step.name: [f"{step.name}/{route.name}" for route in step.routes] for step in spec.steps}
+    for router, models in routes.items():
+        for model in models:
+            yield router, model, ""
     for start, end, is_error in edges(spec):
-        yield start, end, "on error" if is_error else ""
-    for step in spec.steps:
-        for route in step.routes:
-            yield step.name, f"{step.name}/{route.name}", ""
+        starts = [start] if is_error else routes.get(start) or [start]
+        for one in starts:
+            yield one, end, "on error" if is_error else ""
 
 
 def plan_part(plan: Plan, trigger: str) -> shown.Plan:

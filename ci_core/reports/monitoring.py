@@ -45,6 +45,7 @@ class ColumnReport(Part):
     shift: float | None = None
     """Wasserstein-1 distance in standard deviations of the reference."""
     shift_bound: float | None = None
+    shift_floor: float | None = None
     drifted: bool = False
     importance: float | None = None
     """Share of the model's total importance, 0 to 1."""

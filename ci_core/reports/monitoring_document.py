@@ -134,9 +134,8 @@ def _column_table(columns: Sequence[ColumnReport], extent: Extent) -> Table:
         Column(title="column"),
         Column(title="reference"),
         Column(title="window"),
-        Column(title="distance", align="right"),
-        Column(title="bound", align="right"),
-        Column(title="shift", align="right"),
+        Column(title="shift in sd (bound)", align="right"),
+        Column(title="distance (bound)", align="right"),
         Column(title="importance", align="right"),
         Column(title="reference → window"),
     )
@@ -145,17 +144,26 @@ def _column_table(columns: Sequence[ColumnReport], extent: Extent) -> Table:
 
 
 def _column_row(column: ColumnReport) -> tuple[Line, ...]:
-    distance = f"{column.distance:.3f}"
+    shift_bound = None if column.shift_bound is None else max(column.shift_bound, column.shift_floor or 0.0)
+    # A distance ends at 1: with a bound above that, only the shift can tell.
+    distance_bound = max(column.bound, column.floor) if column.bound < 1 else None
     return (
         (code(column.name),),
         (shorten(column.reference_summary, 60) or ABSENT,),
         (shorten(column.window_summary, 60) or ABSENT,),
-        (Strong(distance),) if column.drifted else (distance,),
-        (f"{max(column.bound, column.floor):.3f}",),
-        (f"{column.shift:.2f} sd",) if column.shift is not None else (ABSENT,),
+        (ABSENT,) if column.shift is None else _against(column.shift, shift_bound, digits=2),
+        _against(column.distance, distance_bound, digits=3),
         (percent(column.importance),) if column.importance is not None else (ABSENT,),
         _sparks(column.bins),
     )
+
+
+def _against(value: float, bound: float | None, *, digits: int) -> Line:
+    """Return a measure with its bound behind it, strong when it is beyond."""
+    shown = f"{value:.{digits}f}"
+    if bound is None:
+        return (f"{shown} ({ABSENT})",)
+    return (Strong(shown) if value > bound else shown, f" ({bound:.{digits}f})")
 
 
 def _sparks(bins: Bins | None) -> Line:

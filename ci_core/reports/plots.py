@@ -144,7 +144,7 @@ def _line(plot: Plot, names: dict[str, str]) -> Spec:
     dash: Spec = {"strokeDash": {"field": "part", "type": "nominal"}} if len(parts) > 1 else {}
     return {
         "data": {"values": _points(plot, names)},
-        "mark": {"type": "line", "strokeWidth": 2, "interpolate": "monotone"},
+        "mark": {"type": "line", "strokeWidth": 2},
         "encoding": {**_axes(plot), "color": _sides(plot, names), **dash},
     }
 

@@ -25,7 +25,7 @@ def test_issue_begins_with_the_verdict_and_its_two_sentences() -> None:
 def test_issue_says_how_far_each_drifted_column_moved() -> None:
     body = render_issue(sample_monitoring())
 
-    assert "| `temp` | mean 38.1 (sd 9.7) | mean 78.4 (sd 7.1) | **0.842** | 0.090 | 4.15 sd | 14 % |" in body
+    assert "| `temp` | mean 38.1 (sd 9.7) | mean 78.4 (sd 7.1) | **4.15** (0.50) | **0.842** (0.090) | 14 % |" in body
 
 
 def test_trend_has_one_symbol_a_window() -> None:
