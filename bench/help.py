@@ -1,6 +1,6 @@
 """CPU time of ``graphship --help`` beside a bare click group that prints the same text.
 
-Run: ``python -m bench help``. Each is a fresh interpreter; user + system time of the child, median of 31 interleaved runs.
+Run: ``python -m bench help``. Each is a fresh interpreter: user + system time, median of 31 interleaved runs.
 """
 
 from __future__ import annotations

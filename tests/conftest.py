@@ -10,10 +10,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# No time limit inside a test: a loaded machine is not a mistake.
+hypothesis.settings.register_profile("graphship", deadline=None)
+hypothesis.settings.load_profile("graphship")
 
 _UNIT = Path(__file__).parent / "unit"
 

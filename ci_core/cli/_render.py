@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ci_core.errors import ExitCode, GraphshipError
+from ci_core.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,10 +51,10 @@ def run(command: click.Command, arguments: Sequence[str], env: Mapping[str, str]
 def render_error(error: GraphshipError, *, color: bool = False) -> str:
     """Return the message of `error` in the layout that ``ci_core/errors.py`` describes."""
     head = click.style(f"error[{error.slug}]", fg="red", bold=True) if color else f"error[{error.slug}]"
-    lines = [f"{head}: {error.fact}"]
-    lines += [f"  --> {place}" for place in error.where]
-    lines += [f"  {line}" for line in error.known]
+    lines = [f"{head}: {printable(error.fact)}"]
+    lines += [f"  --> {printable(place)}" for place in error.where]
+    lines += [f"  {printable(line)}" for line in error.known]
     if error.hint:
         label = click.style("hint", fg="cyan", bold=True) if color else "hint"
-        lines += ["", f"{label}: {error.hint}"]
+        lines += ["", f"{label}: {printable(error.hint)}"]
     return "\n".join(lines)

@@ -86,3 +86,14 @@ def test_an_unknown_name_is_told_with_the_nearest_known_one() -> None:
         "\n"
         "hint: did you mean `staging`?"
     )
+
+
+def test_control_characters_in_a_message_are_shown_and_not_obeyed() -> None:
+    error = GraphshipError("stage `a\x1b[2J` failed", known=["col\u202eumn"], hint="see `\x07`")
+
+    text = render_error(error)
+
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "\x07" not in text
+    assert "stage `a\\x1b[2J` failed" in text
