@@ -15,6 +15,7 @@ import zlib
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,19 +24,23 @@ from ci_core.errors import CaptureFolderError
 from ci_core.serving.segments import Segment, column_data, kind_of, write_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from ci_core.serving.base import ModelCall
     from ci_core.serving.event import Event
+    from ci_core.serving.segments import ColumnData
 
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY_S = 60.0
 _HASH_RANGE = 2**32
+_DAY_S = 86_400
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would double the cost of making one for every request
 class _Record:
     """One model call, as the request left it."""
 
@@ -152,7 +157,7 @@ class Capture:
             n_taken += len(record.call.answers)
             groups.setdefault(_group_key(record), []).append(record)
         for key, records in groups.items():
-            self._write(key[0], records)
+            self._write(datetime.fromtimestamp(key[0] * _DAY_S, UTC).strftime("%Y%m%d"), records)
         self._taken_rows += n_taken
 
     def _write(self, day: str, records: list[_Record]) -> None:
@@ -192,39 +197,42 @@ class Capture:
 
 
 def _group_key(record: _Record) -> tuple[Any, ...]:
-    """Return what rows of one segment have in common: the day, the model, the columns."""
-    day = datetime.fromtimestamp(record.arrived, UTC).strftime("%Y%m%d")
-    return (day, record.model, tuple(record.call.columns))
+    """Return what rows of one segment have in common: the day since 1970, the model, the columns."""
+    return (record.arrived // _DAY_S, record.model, tuple(record.call.columns))
 
 
 def _segment(records: list[_Record], release: str | None) -> Segment:
     keys = [key for record in records for key in _row_keys(record)]
-    names = records[0].call.columns
     return Segment(
         release=release,
         model=records[0].model,
         event_ids=[event_id for event_id, _time in keys],
         event_times=[event_time for _id, event_time in keys],
-        columns={name: _column([record.call.columns[name] for record in records]) for name in names},
-        outputs=np.concatenate([_outputs(record.call.outputs) for record in records]),
+        columns={name: _column([record.call.columns[name] for record in records]) for name in records[0].call.columns},
+        outputs=_outputs([record.call.outputs for record in records]),
     )
 
 
-def _column(parts: list[Any]) -> Any:
-    kinds = {kind_of(part) for part in parts}
-    # a column that is once a number and once a text is text: a segment has one type a column
-    kind = kinds.pop() if len(kinds) == 1 else "float64" if kinds == {"float64", "bool"} else "string"
-    return column_data(kind, parts)
+def _column(parts: list[Any]) -> ColumnData:
+    """Return the values of many calls as one column; the types are looked at once for all of them."""
+    values = _joined(parts)
+    return column_data(kind_of(values), values)
 
 
-def _outputs(outputs: Sequence[float | None] | Any) -> Any:
-    return np.array([np.nan if value is None else value for value in outputs], dtype=np.float64)
+def _outputs(parts: list[Any]) -> NDArray[np.float64]:
+    return np.asarray(_joined(parts), dtype=np.float64)
 
 
-def _row_keys(record: _Record) -> Iterable[tuple[str, datetime]]:
+def _joined(parts: list[Any]) -> Sequence[Any] | NDArray[Any]:
+    if all(type(part) is np.ndarray for part in parts):
+        return np.concatenate(parts)
+    return list(chain.from_iterable(part.tolist() if type(part) is np.ndarray else part for part in parts))
+
+
+def _row_keys(record: _Record) -> Sequence[tuple[str, datetime]]:
     n_rows = len(record.call.answers)
     if record.rows is not None and len(record.rows) == n_rows:
         return record.rows
     if n_rows == 1:
-        return [(record.event_id, record.event_time)]
+        return ((record.event_id, record.event_time),)
     return [(f"{record.event_id}/{index}", record.event_time) for index in range(n_rows)]

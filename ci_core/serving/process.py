@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.01
+_GC_THRESHOLD = 50_000
+"""Allocations between two collections, Python's default being 700: what waits to be captured would be looked at again
+and again, and requests make no cycles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +158,9 @@ def run_worker(application: Application, options: ServeOptions, port: int, *, on
         port: claimed before.
         on_ready: called once the port answers.
     """
+    gc.collect()
+    gc.freeze()  # models and modules stay: the collector need not look at them again
+    gc.set_threshold(_GC_THRESHOLD)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(application, options, port, on_ready))

@@ -22,6 +22,7 @@ import contextlib
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -55,18 +56,19 @@ def kind_of(values: Sequence[Any] | NDArray[Any]) -> Kind:
     """Return the type that a captured column is written as; ``float64`` for one that is missing throughout."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
         return "bool" if values.dtype.kind == "b" else "float64"
-    present = [value for value in values if value is not None]
-    if present and all(isinstance(value, bool) for value in present) and len(present) == len(values):
+    types = set(map(type, values))
+    if types == {bool}:
         return "bool"
-    return "float64" if all(isinstance(value, bool | int | float | np.number) for value in present) else "string"
+    # whatever is no number makes the whole column text: a segment has one type a column
+    is_numeric = all(issubclass(one, bool | int | float | np.number | NoneType) for one in types)
+    return "float64" if is_numeric else "string"
 
 
-def column_data(kind: Kind, parts: Iterable[Sequence[Any] | NDArray[Any]]) -> ColumnData:
-    """Return the parts of a column, one after the other, as `kind`."""
+def column_data(kind: Kind, values: Sequence[Any] | NDArray[Any]) -> ColumnData:
+    """Return the values of a column as `kind`."""
     if kind == "string":
-        return [None if value is None else str(value) for part in parts for value in part]
-    dtype = np.float64 if kind == "float64" else np.bool_
-    return np.concatenate([np.asarray(part, dtype=dtype) for part in parts])
+        return [None if value is None else str(value) for value in values]
+    return np.asarray(values, dtype=np.float64 if kind == "float64" else np.bool_)
 
 
 def write_segment(segment: Segment, path: Path) -> None:
