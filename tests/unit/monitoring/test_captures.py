@@ -162,7 +162,7 @@ def test_what_a_serving_process_writes_is_read_back_missing_values_and_all(tmp_p
             model="m1",
             event_ids=[f"{index}-a", f"{index}-b"],
             event_times=[MORNING, EVENING],
-            columns={name: column_data(kind_of(values), [values]) for name, values in served.items()},
+            columns={name: column_data(kind_of(values), values) for name, values in served.items()},
             outputs=np.array([0.25, 0.75]),
         )
         write_served(segment, folder / f"7-{index}.arrow")
