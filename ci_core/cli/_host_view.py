@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
@@ -136,14 +137,26 @@ def print_topic(topic: Topic, env: Mapping[str, str]) -> None:
         console.print(_article(comment.author, comment.body))
 
 
+_SUMMARY = re.compile(r"^<summary>(?P<title>.*)</summary>$", re.MULTILINE)
+_TAG = re.compile(r"</?b>")
+_FOLD = re.compile(r"^</?details>$", re.MULTILINE)
+_DIAGRAM = re.compile(r"^```mermaid\n.*?^```$", re.MULTILINE | re.DOTALL)
+
+
 def _console(env: Mapping[str, str]) -> Console:
     return Console(no_color="NO_COLOR" in env, highlight=False, markup=False, emoji=False)
 
 
 def _article(author: str, body: str) -> RenderableType:
-    text = printable(without_marker(body).strip())
+    text = _for_terminal(printable(without_marker(body).strip()))
     content: RenderableType = Markdown(text, hyperlinks=False) if text else Text("no text", style="dim")
     return Panel(Group(content), title=Text(one_line(author)), title_align="left")
+
+
+def _for_terminal(markdown: str) -> str:
+    """Return Markdown without what a terminal cannot fold or draw: summaries become headings, diagrams a remark."""
+    text = _SUMMARY.sub(lambda match: f"### {_TAG.sub('', match['title'])}", markdown)
+    return _DIAGRAM.sub("*(a diagram: open the page)*", _FOLD.sub("", text))
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -88,7 +88,7 @@ def _shown(model: ModelFile) -> str:
 
 def _size(size_bytes: int) -> str:
     size = float(size_bytes)
-    for unit in ("B", "KB", "MB"):
+    for unit in ("B", "kB", "MB"):
         if size < 1000:  # noqa: PLR2004 - decimal units, as disks and downloads are told
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ci_core.errors import Location, SmokeFailedError, SmokeFileError
+from ci_core.serving.identity import SMOKE_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,7 +114,7 @@ def replay(base_url: str, requests: Sequence[JsonObject], *, timeout_s: float = 
 def _replay_one(connection: http.client.HTTPConnection, number: int, request: SmokeRequest) -> None:
     # A GET with a body is legal and confuses many; one that was recorded with `"body": null` has none.
     body = None if request.body is None else json.dumps(request.body).encode()
-    headers = {"content-type": "application/json", **request.headers}
+    headers = {"content-type": "application/json", **request.headers, SMOKE_HEADER: "1"}
     try:
         connection.request(request.method, request.path, body=body, headers=headers)
         response = connection.getresponse()

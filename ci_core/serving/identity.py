@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
     from ci_core.serving.event import Event
 
+SMOKE_HEADER = "x-graphship-smoke"
+"""A request that carries it is a rehearsal: it is answered like any other and never captured. The local target's door
+takes it off what clients send, so nobody outside can hide from the monitoring."""
+
 _ID_HEADER, _TIME_HEADER = "x-event-id", "x-event-time"
 _ID_FIELD = "event_id"
 

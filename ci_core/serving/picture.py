@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ci_core.serving.render import edges, labels
-from ci_core.serving.spec import REQUEST
+from ci_core.serving.spec import ANSWER, REQUEST
 
 if TYPE_CHECKING:
     from ci_core.serving.spec import GraphSpec
@@ -19,13 +19,13 @@ _GAP_X, _GAP_Y, _PADDING = 46, 18, 12
 
 def svg(spec: GraphSpec) -> str:
     """Return the graph as one ``<svg>`` element: request left, answer right, one column a step of depth."""
-    texts = {REQUEST: ("request",), "answer": ("answer",)} | {step.name: labels(step) for step in spec.steps}
+    texts = {REQUEST: ("request",), ANSWER: ("answer",)} | {step.name: labels(step) for step in spec.steps}
     arrows = list(edges(spec))
     boxes = _place(texts, _depths(texts, arrows))
     width = max(x + w for x, _, w, _ in boxes.values()) + _PADDING
     height = max(y + h for _, y, _, h in boxes.values()) + _PADDING
     parts = [_arrow(boxes[start], boxes[end], is_error=is_error) for start, end, is_error in arrows]
-    parts += [_box(texts[name], box, is_round=name in {REQUEST, "answer"}) for name, box in boxes.items()]
+    parts += [_box(texts[name], box, is_round=name in {REQUEST, ANSWER}) for name, box in boxes.items()]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" role="img" '
         f'aria-label="serving graph {escape(spec.name)}" font-family="sans-serif" font-size="12">'

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.serving.spec import REQUEST
+from ci_core.serving.spec import ANSWER, REQUEST
 from ci_core.serving.topology import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ci_core.serving.spec import GraphSpec, StepSpec
-
-_ANSWER = "answer"
 
 
 def labels(step: StepSpec) -> tuple[str, ...]:
@@ -32,7 +30,7 @@ def edges(spec: GraphSpec) -> Iterator[tuple[str, str, bool]]:
     for step in spec.steps:
         if step.on_error is not None:
             yield step.name, step.on_error, True
-    yield check(spec).responder, _ANSWER, False
+    yield check(spec).responder, ANSWER, False
 
 
 def mermaid(spec: GraphSpec) -> str:
@@ -40,7 +38,7 @@ def mermaid(spec: GraphSpec) -> str:
 
     Names are escaped, so that no name of a step can end a box or start a link.
     """
-    ids = {REQUEST: "request", _ANSWER: "answer"}
+    ids = {REQUEST: "request", ANSWER: "answer"}
     ids |= {step.name: f"n{index}" for index, step in enumerate(spec.steps)}
     lines = ["flowchart LR", "  request([request])"]
     for step in spec.steps:
@@ -56,15 +54,16 @@ def mermaid(spec: GraphSpec) -> str:
 def dot(spec: GraphSpec) -> str:
     """Return the graph in Graphviz' DOT language."""
     lines = [f"digraph {_dot_text(spec.name)} {{", "  rankdir=LR;", "  node [shape=box, style=rounded];"]
-    lines += [f"  {_dot_text(name)} [shape=oval];" for name in (REQUEST, _ANSWER)]
+    ends = ((REQUEST, "request"), (ANSWER, "answer"))
+    lines += [f"  {_dot_text(name)} [label={_dot_text(text)}, shape=oval];" for name, text in ends]
     for step in spec.steps:
         text = "\\n".join(_dot_text(line)[1:-1] for line in labels(step))
         shape = ", shape=hexagon" if step.router is not None else ""
         lines.append(f'  {_dot_text(f"step {step.name}")} [label="{text}"{shape}];')
     for start, end, is_error in edges(spec):
-        ends = [name if name in {REQUEST, _ANSWER} else f"step {name}" for name in (start, end)]
+        pair = [name if name in {REQUEST, ANSWER} else f"step {name}" for name in (start, end)]
         style = " [style=dashed]" if is_error else ""
-        lines.append(f"  {_dot_text(ends[0])} -> {_dot_text(ends[1])}{style};")
+        lines.append(f"  {_dot_text(pair[0])} -> {_dot_text(pair[1])}{style};")
     return "\n".join([*lines, "}"]) + "\n"
 
 

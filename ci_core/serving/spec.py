@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 REQUEST: Final = "request"
 """Stands for the request where steps are named; no step may be called so."""
 
+ANSWER: Final = "(answer)"
+"""Stands for the answer in pictures; no step may be called so."""
+
 LOCAL_PREFIX: Final = "local:"
 """Begins the reference of a step that lives only in this process, such as a lambda."""
 

@@ -16,7 +16,7 @@ from ci_core.errors import (
     UnknownStepError,
     UnreachableStepError,
 )
-from ci_core.serving.spec import REQUEST
+from ci_core.serving.spec import ANSWER, REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,10 +75,10 @@ def upstream(spec: GraphSpec, name: str) -> frozenset[str]:
 def _check_names(spec: GraphSpec) -> None:
     names = [step.name for step in spec.steps]
     _refuse_duplicates(spec.name, names)
-    if REQUEST in names:
-        raise InvalidStepError(
-            step=REQUEST, reason="has the name that stands for the request itself", hint="give it another name"
-        )
+    for reserved in (REQUEST, ANSWER):
+        if reserved in names:
+            reason = f"has the name that stands for the {reserved.strip('()')} itself"
+            raise InvalidStepError(step=reserved, reason=reason, hint="give it another name")
     # all models of a graph share the one name space of `/v2/models/<name>`
     _refuse_duplicates(spec.name, [route.name for step in spec.steps for route in step.routes], kind="model")
     for step in spec.steps:

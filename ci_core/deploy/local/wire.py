@@ -12,6 +12,8 @@ from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ci_core.serving.identity import SMOKE_HEADER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -78,8 +80,9 @@ class RequestHead:
     def to_server(self, peer: bytes) -> bytes:
         """Return the head for the server process; `peer` is the client's address, added to ``x-forwarded-for``."""
         forwarded = [value for name, value in self.headers if name.lower() == b"x-forwarded-for"]
+        ours = {b"x-forwarded-for", SMOKE_HEADER.encode()}
         lines = [b"%s %s HTTP/1.1" % (self.method, self.target)]
-        lines += [b"%s: %s" % item for item in end_to_end(self.headers) if item[0].lower() != b"x-forwarded-for"]
+        lines += [b"%s: %s" % item for item in end_to_end(self.headers) if item[0].lower() not in ours]
         lines.append(b"x-forwarded-for: %s" % b", ".join([*forwarded, peer]))
         if self.framing is Framing.CHUNKED:
             lines.append(b"transfer-encoding: chunked")

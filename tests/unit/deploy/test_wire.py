@@ -79,3 +79,9 @@ def test_the_doors_own_answers_are_json_and_close() -> None:
     assert f"content-length: {len(body)}".encode() in head
     assert b"connection: close" in head
     assert json.loads(body) == {"error": "server-failed", "message": "it broke"}
+
+
+def test_a_client_cannot_call_its_request_a_rehearsal_to_escape_the_captures() -> None:
+    head = request((b"Host", b"x"), (b"X-Graphship-Smoke", b"1"))
+
+    assert b"smoke" not in head.to_server(b"10.0.0.1").lower()

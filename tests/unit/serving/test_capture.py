@@ -227,3 +227,12 @@ def test_kinds_follow_the_values() -> None:
     assert kind_of(np.array([True])) == "bool"
     assert kind_of([True, None]) == "float64"
     assert kind_of([1, "a"]) == "string"
+
+
+def test_a_rehearsal_is_not_captured(tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+
+    capture.add(Event({}, id="e1", headers={"x-graphship-smoke": "1"}), "late", model_call())
+    capture.flush()
+
+    assert segments(tmp_path) == []
