@@ -29,7 +29,8 @@ def command(env: Mapping[str, str], project: Path, require_delivery: bool) -> in
     The event is found in the variables of the CI system; on an unknown one set GRAPHSHIP_EVENT to change-request, push,
     tag, schedule or manual.
     """
-    need("ci", "pydantic", "git")
+    need("dvc", "dvc", "git")
+    need("monitor", "duckdb", "numpy", "scipy")
     from ci_core.ci.detect import detect
     from ci_core.ci.plain import PlainConsole
     from ci_core.cli._project import open_project
@@ -40,6 +41,8 @@ def command(env: Mapping[str, str], project: Path, require_delivery: bool) -> in
     context = detect(env, read_event=_read_event, checkout=opened.git)
     result = run_ci(opened, context)
     console.output("delivered", "true" if result.is_delivered else "false")
+    if result.failure is not None:
+        raise result.failure
     if require_delivery and not result.is_delivered and result.exit_code is ExitCode.DONE:
         return ExitCode.NOT_DELIVERED
     return result.exit_code

@@ -1,6 +1,7 @@
 """On a change request: run what is stale, compare with the base, judge the gates, plan the merge, and say it once.
 
-The report is written to files first, then to the host. A run that was overtaken by a newer push says nothing.
+The report is written to files first, then to the host. A run that was overtaken by a newer push says nothing. What is
+said on the host is about the change alone, and not about the run: a second run of the same commit writes nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_core import __version__
-from ci_core.errors import ExitCode, GraphshipError
+from ci_core.errors import ExitCode, GraphshipError, PushRejectedError, UnknownRevisionError
 from ci_core.hosts.marker import MARKER_ROOM, Run
 from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_comment
@@ -18,6 +19,7 @@ from ci_core.operations.delivery import Deliveries
 from ci_core.operations.release import live_release, make_plan, pull_served
 from ci_core.reports import report as shown
 from ci_core.reports.render import render_html, render_junit, render_markdown
+from ci_core.reports.text import plural
 from ci_core.types import CommitId
 from ci_core.versioning.compare import compare
 from ci_core.versioning.gates import judge_gates
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from ci_core.versioning.difference import SnapshotDiff
     from ci_core.versioning.plots import Plot
     from ci_core.versioning.revision import Snapshot
+
+_REMOTE = "origin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +61,23 @@ def report_change_request(project: Project, context: Context) -> ReportResult:
     Raises:
         GraphshipError: the project's files make no sense, or a remote is not reachable.
     """
-    request = _request(project, context)
+    deliveries = Deliveries(project.console)
+    request = _request(project, context, deliveries)
     if request is not None and request.head != context.head:
-        project.console.notice(f"a newer push to {request.source_branch} has its own run; this one says nothing")
-        return ReportResult(report=None, folder=None, exit_code=ExitCode.DONE)
+        return _overtaken(project, request)
     run = _run_stale(project)
     head = context.head
     if run.failure is None:
         pull_served(project)
-        head = _keep_lock(project, context, request, run)
+        if request is not None and context.is_trusted and project.settings.pipeline.commit_lock:
+            try:
+                head = _keep_lock(project, request, run)
+            except PushRejectedError as error:
+                if error.reason != "moved":
+                    raise
+                return _overtaken(project, request)
     report = _compare(project, context, request, head, run)
     folder = _write_files(project, report)
-    deliveries = Deliveries(project.console)
     project.console.summary(render_markdown(report))
     if request is not None and context.is_trusted:
         _deliver(project, context, request, report, deliveries)
@@ -81,10 +90,17 @@ def _exit_code(report: shown.Report) -> ExitCode:
     return ExitCode.CHECK_FAILED if report.verdict == "fail" else ExitCode.DONE
 
 
-def _request(project: Project, context: Context) -> ChangeRequest | None:
-    if project.host is None or context.change_request is None:
+def _request(project: Project, context: Context, deliveries: Deliveries) -> ChangeRequest | None:
+    """Return the change request; None without a host that tells us of it: then the report stays in files."""
+    host, number = project.host, context.change_request
+    if host is None or number is None:
         return None
-    return project.host.change_requests.get(context.change_request)
+    return deliveries.result(f"the report to change request {number}", lambda: host.change_requests.get(number))
+
+
+def _overtaken(project: Project, request: ChangeRequest) -> ReportResult:
+    project.console.notice(f"a newer push to {request.source_branch} has its own run; this one says nothing")
+    return ReportResult(report=None, folder=None, exit_code=ExitCode.DONE)
 
 
 def _run_stale(project: Project) -> PipelineRun:
@@ -93,27 +109,30 @@ def _run_stale(project: Project) -> PipelineRun:
             on_line=lambda line: project.console.step(f"  {line}"),
             on_stage=lambda stage: project.console.step(f"{stage.name}: {stage.outcome} ({stage.seconds:.1f} s)"),
         )
+        for note in run.notes:
+            project.console.warning(note)
         if run.failure is not None:
             project.console.error(f"stage {run.failure.stage} failed: {run.failure.reason}")
     return run
 
 
-def _keep_lock(project: Project, context: Context, request: ChangeRequest | None, run: PipelineRun) -> CommitId:
+def _keep_lock(project: Project, request: ChangeRequest, run: PipelineRun) -> CommitId:
     """Send the new objects to the DVC remote and commit ``dvc.lock`` to the branch; return the head from then on.
 
     Otherwise the merged commit would describe a model that nobody made. The run that this commit starts finds nothing
     stale and writes nothing.
+
+    Raises:
+        PushRejectedError: the branch moved meanwhile, or we may not push to it.
     """
-    if not project.settings.pipeline.commit_lock or not context.is_trusted or request is None:
-        return context.head
     with project.console.group("keep what the pipeline made"):
         if project.dvc.remote() is not None:
             sent = project.engine.push()
             project.console.step(f"{sent.verified} objects are in {sent.remote}")
         commit = project.git.commit(run.git_files, "chore(graphship): record what the pipeline made")
         if commit is None:
-            return context.head
-        project.git.push(commit, f"refs/heads/{request.source_branch}", lease=context.head)
+            return request.head
+        project.git.push(commit, f"refs/heads/{request.source_branch}", lease=request.head)
         project.console.step(f"committed dvc.lock as {commit[:7]}")
     return commit
 
@@ -123,7 +142,7 @@ def _compare(
 ) -> shown.Report:
     target = request.target_branch if request else context.default_branch
     after = take_snapshot(project.root, dvc=project.dvc)
-    base, problem = _base_snapshot(project, f"origin/{target}", head)
+    base, problem = _base_snapshot(project, target, head)
     diff = compare(base, after, gates=project.settings.gates, base_problem=problem)
     base_commit = diff.base.commit if diff.base else None
     gates = judge_gates(project.settings.gates, diff)
@@ -159,14 +178,24 @@ def _compare(
 
 
 def _base_snapshot(project: Project, target: str, head: CommitId) -> tuple[Snapshot | None, str | None]:
-    """Return the snapshot of the merge base, or the reason why there is none."""
+    """Return the snapshot of where the change began, or one sentence on why there is none."""
     try:
-        base = project.git.merge_base(target, head, remote="origin")
+        base = project.git.merge_base(_remote_branch(project, target), head, remote=_REMOTE)
         if base is None:
-            return None, f"this branch and {target} have no common commit"
+            return None, f"nothing to compare with: this branch and `{target}` have no common commit"
         return take_snapshot(project.root, base, dvc=project.dvc), None
     except GraphshipError as error:
-        return None, error.fact
+        return None, f"the base could not be read: {'; '.join((error.fact, *error.known[:1]))}"
+
+
+def _remote_branch(project: Project, branch: str) -> str:
+    """Return what this clone calls the remote's branch; it is fetched when the CI system cloned one branch only."""
+    name = f"{_REMOTE}/{branch}"
+    try:
+        project.git.resolve(name)
+    except UnknownRevisionError:
+        project.git.fetch(f"+refs/heads/{branch}:refs/remotes/{name}", remote=_REMOTE)
+    return name
 
 
 def _plots(project: Project, revision: CommitId | None) -> tuple[Plot, ...]:
@@ -240,7 +269,7 @@ def _deliver(
             host,
             topic=request.number,
             scope=("report", project.settings.name),
-            body=render_markdown(report, host.body_limit - MARKER_ROOM),
+            body=render_markdown(_about_the_change(report), host.body_limit - MARKER_ROOM),
             head=head,
             run=Run(id=context.run_id, attempt=context.attempt),
         )
@@ -253,9 +282,13 @@ def _deliver(
         description=_in_short(report),
         url=context.run_url,
     )
-    with deliveries.attempt("the commit status"):
-        if light not in tuple(host.statuses.list(head)):
-            host.statuses.set(light)
+    deliveries.light(host, light)
+
+
+def _about_the_change(report: shown.Report) -> shown.Report:
+    """Return the report without what is about this run alone: its address, and the stages it ran unless one failed."""
+    has_failed = report.pipeline is not None and report.pipeline.failure is not None
+    return report.model_copy(update={"links": (), "pipeline": report.pipeline if has_failed else None})
 
 
 def _in_short(report: shown.Report) -> str:
@@ -263,5 +296,5 @@ def _in_short(report: shown.Report) -> str:
         return f"stage {report.pipeline.failure.stage} failed"[:140]
     failed = [gate.key for gate in report.gates if gate.state == "fail"]
     if failed:
-        return f"{len(failed)} of {len(report.gates)} gates failed: {', '.join(failed)}"[:140]
-    return f"{len(report.gates)} gates passed" if report.gates else "nothing is gated"
+        return f"{len(failed)} of {plural(len(report.gates), 'gate')} failed: {', '.join(failed)}"[:140]
+    return f"{plural(len(report.gates), 'gate')} passed" if report.gates else "nothing is gated"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from ci_core.errors import ExitCode, ForeignEventError, worst
+from ci_core.errors import ExitCode, ForeignEventError
 from ci_core.operations.change_request import report_change_request
 from ci_core.operations.deployments_page import write_deployments_page
 from ci_core.operations.merge import deploy_merge
@@ -13,6 +13,7 @@ from ci_core.operations.schedule import watch
 
 if TYPE_CHECKING:
     from ci_core.ci.context import Context
+    from ci_core.errors import GraphshipError
     from ci_core.operations.project import Project
 
 
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 class CiResult:
     """What one CI run came to."""
 
-    did: str
-    """``report``, ``deploy``, ``watch`` or ``nothing``."""
-    exit_code: ExitCode
+    did: Literal["report", "deploy", "watch", "nothing"]
+    exit_code: ExitCode = ExitCode.DONE
+    failure: GraphshipError | None = None
+    """What the user is told at the end, with its exit code; what could be done and said without it is done and said."""
     is_delivered: bool = True
 
 
@@ -41,9 +43,9 @@ def run_ci(project: Project, context: Context) -> CiResult:
     if context.event == "push" and context.branch == context.default_branch:
         merged = deploy_merge(project, context)
         write_deployments_page(project)
-        return CiResult(did="deploy", exit_code=worst([merged.exit_code]), is_delivered=merged.is_delivered)
+        return CiResult(did="deploy", failure=merged.failure, is_delivered=merged.is_delivered)
     if context.event in ("schedule", "manual"):
         watched = watch(project, context)
-        return CiResult(did="watch", exit_code=watched.exit_code, is_delivered=watched.is_delivered)
+        return CiResult(did="watch", failure=watched.failure, is_delivered=watched.is_delivered)
     project.console.notice(f"nothing to do for a `{context.event}` of {context.branch or context.tag}")
-    return CiResult(did="nothing", exit_code=ExitCode.DONE)
+    return CiResult(did="nothing")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ci_core.ci.console import Console
+    from ci_core.hosts.base import RepositoryHost
+    from ci_core.hosts.spec import CommitStatus
 
 T = TypeVar("T")
 
@@ -35,17 +37,25 @@ class Deliveries:
         try:
             yield
         except GraphshipError as error:
-            self._note(what, error)
+            self.note(what, error)
 
     def result(self, what: str, write: Callable[[], T]) -> T | None:
         """Return what `write` returns, or None when the host refused; see :meth:`attempt`."""
         try:
             return write()
         except GraphshipError as error:
-            self._note(what, error)
+            self.note(what, error)
             return None
 
-    def _note(self, what: str, error: GraphshipError) -> None:
+    def light(self, host: RepositoryHost, status: CommitStatus) -> None:
+        """Set a light on a commit unless it says so already; that another run says it is nothing new."""
+        with self.attempt("the commit status"):
+            standing = [(light.context, light.state, light.description) for light in host.statuses.list(status.commit)]
+            if (status.context, status.state, status.description) not in standing:
+                host.statuses.set(status)
+
+    def note(self, what: str, error: GraphshipError) -> None:
+        """Say that something was not delivered, and remember it."""
         self.failed.append(what)
         self._console.warning(f"could not deliver {what}: {error.fact}" + (f" ({error.hint})" if error.hint else ""))
 

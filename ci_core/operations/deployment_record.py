@@ -1,28 +1,31 @@
 """Write down what a deployment did: on the host, in the ledger, as a status, and on the change request that shipped it.
 
-The target holds the truth; all of this mirrors it. A record that an earlier run could not write is written by the next
-run of the same release, which the target answers with "unchanged".
+The target holds the truth; all of this mirrors it. What an earlier run could not write is written by the next run of
+the same release, which the target answers with "unchanged"; what stands there already is not written again.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ci_core.hosts.marker import MARKER_ROOM, Run
 from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_comment
-from ci_core.reports.document import Banner, Document, Paragraph, code, prose
+from ci_core.reports.document import Banner, BulletList, Document, code, prose
 from ci_core.reports.markdown import to_markdown
+from ci_core.reports.text import plural
 
 if TYPE_CHECKING:
     from ci_core.ci.context import Context
     from ci_core.config.settings import EnvironmentSettings
-    from ci_core.deploy.spec import DeploymentOutcome, Plan, ReleaseRecord
+    from ci_core.deploy.spec import DeploymentOutcome, Live, Plan, ReleaseRecord
     from ci_core.errors import GraphshipError
+    from ci_core.hosts.base import RepositoryHost
     from ci_core.hosts.spec import ChangeRequest, DeploymentRecord, StatusState
     from ci_core.operations.delivery import Deliveries
     from ci_core.operations.project import Project
-    from ci_core.types import JsonObject
+    from ci_core.types import JsonObject, ReleaseId
 
 
 class DeploymentRecorder:
@@ -42,14 +45,18 @@ class DeploymentRecorder:
         self._record = record
         self._deliveries = deliveries
         self._opened: DeploymentRecord | None = None
+        self._served_before: ReleaseId | None = None
         self._short = record.release.id[:12]
 
     def begin(self, plan: Plan) -> None:
         """Open the host's record, unless the release is live already and the host says so too."""
+        self._served_before = plan.live
         host = self._project.host
-        if host is None or (plan.action == "none" and self._is_recorded()):
+        if host is None:
             return
         with self._deliveries.attempt("the deployment record"):
+            if plan.action == "none" and self._is_recorded(host):
+                return
             self._opened = host.deployments.create(
                 environment=self._environment.name,
                 commit=self._record.commit,
@@ -57,24 +64,22 @@ class DeploymentRecorder:
                 description=f"release {self._short}",
             )
 
-    def succeed(self, outcome: DeploymentOutcome) -> None:
-        """Record that the release serves."""
+    def succeed(self, outcome: DeploymentOutcome, *, smoke_requests: int) -> None:
+        """Record that the release serves; `smoke_requests` is the number of recorded requests it had to answer."""
         text = f"release {self._short} serves"
         self._close("success", text, url=outcome.live.url)
-        if outcome.outcome == "unchanged" and self._opened is None:
-            return
         self._keep("deployed", "", outcome)
-        self._say("success", text, _deployed_note(self._environment.name, self._short, outcome))
+        self._say("success", text, _deployed_note(self._environment.name, self._short, outcome.live, smoke_requests))
 
     def fail(self, error: GraphshipError) -> None:
         """Record that the release does not serve, and why."""
         self._close("failure", error.fact)
         self._keep("failed", error.fact, None)
-        self._say("failure", f"release {self._short} failed", _failed_note(self._environment.name, error))
+        note = _failed_note(self._environment.name, error, serving=self._served_before)
+        self._say("failure", f"release {self._short} failed", note)
 
-    def _is_recorded(self) -> bool:
-        host = self._project.host
-        newest = next(iter(host.deployments.list(self._environment.name)), None) if host else None
+    def _is_recorded(self, host: RepositoryHost) -> bool:
+        newest = next(iter(host.deployments.list(self._environment.name)), None)
         return newest is not None and newest.state == "success" and newest.release == self._record.release.id
 
     def _close(self, state: StatusState, description: str, *, url: str | None = None) -> None:
@@ -99,28 +104,28 @@ class DeploymentRecorder:
             "outcome": outcome,
             "reason": reason,
             "phases": [[phase.phase, round(phase.seconds, 3)] for phase in result.phases] if result else [],
-            "change-request": getattr(self._shipped_by(), "number", None),
+            "change-request": self._shipped_by.number if self._shipped_by else None,
         }
+        path = f"deployments/{self._environment.name}.jsonl"
         with self._deliveries.attempt("the ledger entry"):
-            self._project.ledger.append(
-                f"deployments/{self._environment.name}.jsonl", [line], f"{outcome}: release {self._short}"
-            )
+            newest = next(reversed(self._project.ledger.read_lines(path)), None)
+            is_known = newest is not None and (newest["release"], newest["outcome"]) == (line["release"], outcome)
+            if not (is_known and result is not None and result.outcome == "unchanged"):
+                self._project.ledger.append(path, [line], f"{outcome}: release {self._short}")
 
     def _say(self, state: StatusState, description: str, note: Document) -> None:
         host = self._project.host
         if host is None:
             return
-        with self._deliveries.attempt("the commit status"):
-            host.statuses.set(
-                CommitStatus(
-                    commit=self._record.commit,
-                    context=f"graphship/deploy/{self._environment.name}",
-                    state=state,
-                    description=description[:140],
-                    url=self._context.run_url,
-                )
-            )
-        request = self._shipped_by()
+        light = CommitStatus(
+            commit=self._record.commit,
+            context=f"graphship/deploy/{self._environment.name}",
+            state=state,
+            description=description[:140],
+            url=self._context.run_url,
+        )
+        self._deliveries.light(host, light)
+        request = self._shipped_by
         if request is not None:
             with self._deliveries.attempt("the note on the change request"):
                 upsert_comment(
@@ -132,29 +137,37 @@ class DeploymentRecorder:
                     run=Run(id=self._context.run_id, attempt=self._context.attempt),
                 )
 
+    @cached_property
     def _shipped_by(self) -> ChangeRequest | None:
+        """The change request that brought the commit; None without a host that tells us of one."""
         host = self._project.host
         if host is None:
             return None
-        return next(iter(host.change_requests.find(state="merged", commit=self._record.commit)), None)
+        merged = self._deliveries.result(
+            "the note on the change request",
+            lambda: tuple(host.change_requests.find(state="merged", commit=self._record.commit)),
+        )
+        return merged[0] if merged else None
 
 
-def _deployed_note(environment: str, short: str, outcome: DeploymentOutcome) -> Document:
-    lines = [prose(f"After {outcome.smoke_requests} recorded requests it took over; no connection was cut.")]
-    if outcome.live.url:
-        lines.append(("It answers at ", code(outcome.live.url), "."))
-    if outcome.live.previous:
-        back = f"`graphship rollback {environment}` puts release `{outcome.live.previous[:12]}` back without a build."
+def _deployed_note(environment: str, short: str, live: Live, smoke_requests: int) -> Document:
+    """Return what is said of a release that serves: the same words on every run, so nothing of how long it took."""
+    lines = []
+    if smoke_requests:
+        lines.append(prose(f"{plural(smoke_requests, 'recorded request')} answered as expected before it took over."))
+    if live.url:
+        lines.append(("It answers at ", code(live.url), "."))
+    if live.previous:
+        back = f"`graphship rollback {environment}` puts release `{live.previous[:12]}` back without a build."
         lines.append(prose(back))
-    took = ", ".join(f"{phase.phase} {phase.seconds:.1f} s" for phase in outcome.phases)
+    title = f"Release {short} serves {environment}"
+    return Document(banner=Banner(tone="good", title=title, lines=tuple(lines)), blocks=())
+
+
+def _failed_note(environment: str, error: GraphshipError, *, serving: ReleaseId | None) -> Document:
+    still = f"release {serving[:12]} keeps serving" if serving else "nothing serves there, as before"
+    known = BulletList(items=tuple(prose(line) for line in error.known))
     return Document(
-        banner=Banner(tone="good", title=f"Release {short} serves {environment}", lines=tuple(lines)),
-        blocks=(),
-        footer=((f"{took}.",),) if took else (),
+        banner=Banner(tone="bad", title=f"Not deployed to {environment}: {still}", lines=(prose(error.fact),)),
+        blocks=(known,) if error.known else (),
     )
-
-
-def _failed_note(environment: str, error: GraphshipError) -> Document:
-    reasons = tuple(Paragraph(line=prose(line)) for line in (error.fact, *error.known))
-    title = f"Not deployed to {environment}: the previous release is serving"
-    return Document(banner=Banner(tone="bad", title=title), blocks=reasons)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_core.deploy.smoke import read_smoke_requests
-from ci_core.errors import DeploymentFailedError, ExitCode, GraphshipError
+from ci_core.errors import GraphshipError
 from ci_core.operations.delivery import Deliveries
 from ci_core.operations.deployment_record import DeploymentRecorder
 from ci_core.operations.release import make_plan, prepare_release
@@ -27,18 +27,19 @@ class MergeResult:
     release: ReleaseId | None = None
     """None when nothing is deployed on merge."""
     outcomes: tuple[DeploymentOutcome, ...] = ()
-    exit_code: ExitCode = ExitCode.DONE
+    failure: GraphshipError | None = None
+    """Why the deployment ended early: the previous release serves."""
     is_delivered: bool = True
 
 
 def deploy_merge(project: Project, context: Context) -> MergeResult:
     """Deploy the commit of `context` to every environment with ``deploy-on: merge``, in promotion order.
 
-    A release that fails in one environment goes no further in that order.
+    A release that fails in one environment goes no further in that order; that is in the result, not raised.
 
     Raises:
-        GraphshipError: the pipeline or the graph failed (exit code 3), or a remote was not reachable (5). A deployment
-            that failed is in the result, not raised: the previous release serves.
+        GraphshipError: there is nothing to deploy, since the pipeline or the graph failed (exit code 3), or a remote
+            was not reachable (5).
     """
     environments = [env for env in project.settings.environments if env.deploy_on == "merge"]
     if not environments or project.settings.graph is None:
@@ -48,18 +49,16 @@ def deploy_merge(project: Project, context: Context) -> MergeResult:
     project.console.output("release-id", prepared.id)
     deliveries = Deliveries(project.console)
     outcomes: list[DeploymentOutcome] = []
+    failure = None
     for environment in environments:
         try:
             outcomes.append(deploy_to(project, context, environment, prepared, deliveries))
-        except DeploymentFailedError as error:
-            project.console.error(error.fact)
-            return MergeResult(
-                release=prepared.id,
-                outcomes=tuple(outcomes),
-                exit_code=ExitCode.DEPLOYMENT,
-                is_delivered=deliveries.is_complete,
-            )
-    return MergeResult(release=prepared.id, outcomes=tuple(outcomes), is_delivered=deliveries.is_complete)
+        except GraphshipError as error:
+            failure = error
+            break
+    return MergeResult(
+        release=prepared.id, outcomes=tuple(outcomes), failure=failure, is_delivered=deliveries.is_complete
+    )
 
 
 def deploy_to(
@@ -86,6 +85,6 @@ def deploy_to(
         except GraphshipError as error:
             recorder.fail(error)
             raise
-        recorder.succeed(outcome)
+        recorder.succeed(outcome, smoke_requests=len(smoke))
     project.console.output("environment-url", outcome.live.url or "")
     return outcome

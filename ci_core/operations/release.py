@@ -67,6 +67,9 @@ def refresh_outputs(project: Project) -> None:
         if stale:
             project.console.step(f"stale: {', '.join(stage.name for stage in stale)}")
             run_pipeline(project.engine, on_line=project.console.step)
+            project.console.warning(
+                "what the pipeline made here is in no commit's dvc.lock: run it on a change request"
+            )
         else:
             project.console.step("nothing is stale")
         pull_served(project)

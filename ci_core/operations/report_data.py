@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ci_core.reports import report as shown
 from ci_core.serving.render import edges, labels
-from ci_core.serving.spec import REQUEST
+from ci_core.serving.spec import ANSWER, REQUEST, thaw
 from ci_core.versioning.compare import as_number
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from ci_core.deploy.spec import Plan
     from ci_core.pipelines.spec import PipelineRun
-    from ci_core.serving.spec import GraphSpec, StepSpec
+    from ci_core.serving.spec import GraphSpec, RouteSpec, StepSpec
     from ci_core.types import JsonObject, JsonValue
     from ci_core.versioning.difference import FileDiff, SnapshotDiff
     from ci_core.versioning.gates import GateResult
     from ci_core.versioning.plots import Plot, PlotSource
-
-_ANSWER = "answer"
 
 
 def verdict(gates: Sequence[GateResult], run: PipelineRun | None) -> shown.GateState:
@@ -145,69 +144,86 @@ def graph_part(head: GraphSpec, base: GraphSpec | None, changed_files: Collectio
         base: the graph to compare with; None when there is none, then nothing is marked.
         changed_files: model files whose content differs; their boxes are marked as changed.
     """
-    before = {step.name: step for step in base.steps} if base else {}
-    nodes = [_terminal(REQUEST, "source")]
-    for step in head.steps:
-        nodes += _nodes(step, before.get(step.name), is_compared=base is not None)
-    gone = [step for name, step in before.items() if name not in {step.name for step in head.steps}]
-    for step in gone:
-        nodes += [node.model_copy(update={"change": "removed"}) for node in _nodes(step, step, is_compared=True)]
-    nodes.append(_terminal(_ANSWER, "response"))
     nodes = [
-        node.model_copy(update={"change": "changed"})
-        if node.kind == "model" and node.change == "same" and node.detail in changed_files
-        else node
-        for node in nodes
+        _terminal(REQUEST, "request", "source"),
+        *(_with_content(node, changed_files) for node in _boxes(head, base)),
+        _terminal(ANSWER, "answer", "response"),
     ]
-    arrows = dict.fromkeys(_arrows(head))
-    old_arrows = dict.fromkeys(_arrows(base)) if base else {}
-    shown_edges = [
-        shown.GraphEdge(
-            source=arrow[0], target=arrow[1], text=arrow[2],
-            change="same" if base is None or arrow in old_arrows else "added",
-        )
-        for arrow in arrows
-    ]  # fmt: skip
-    shown_edges += [
-        shown.GraphEdge(source=arrow[0], target=arrow[1], text=arrow[2], change="removed")
-        for arrow in old_arrows
-        if arrow not in arrows
-    ]
-    return shown.ServingGraph(name=head.name, nodes=tuple(nodes), edges=tuple(shown_edges))
+    return shown.ServingGraph(name=head.name, nodes=tuple(nodes), edges=tuple(_lines(head, base)))
 
 
-def _terminal(name: str, kind: str) -> shown.GraphNode:
-    return shown.GraphNode.model_validate({"id": name, "text": name, "kind": kind})
+def _terminal(name: str, text: str, kind: Literal["source", "response"]) -> shown.GraphNode:
+    return shown.GraphNode(id=name, text=text, kind=kind)
 
 
-def _nodes(step: StepSpec, old: StepSpec | None, *, is_compared: bool) -> list[shown.GraphNode]:
-    """Return the box of a step and, of a router, one box a model."""
-    change: shown.Change = "same"
-    if is_compared and old is None:
-        change = "added"
-    elif is_compared and old != step:
-        change = "changed"
-    kind = "step" if step.router is None else "router"
+def _boxes(head: GraphSpec, base: GraphSpec | None) -> Iterator[shown.GraphNode]:
+    """Yield the boxes of all steps and models: the head's in its order, then what is gone."""
+    before = {step.name: step for step in base.steps} if base else {}
+    for step in head.steps:
+        old = before.pop(step.name, None)
+        yield _step_box(step, "same" if base is None else _change(old, step))
+        yield from _model_boxes(step, old, is_compared=base is not None)
+    for step in before.values():
+        yield _step_box(step, "removed")
+        yield from (_model_box(step, route, "removed") for route in step.routes)
+
+
+def _change(old: object, new: object) -> shown.Change:
+    if old is None:
+        return "added"
+    return "same" if old == new else "changed"
+
+
+def _step_box(step: StepSpec, change: shown.Change) -> shown.GraphNode:
+    kind: Literal["step", "router"] = "step" if step.router is None else "router"
     detail = ", ".join(labels(step)[1:2])
-    found = [shown.GraphNode.model_validate(
-        {"id": step.name, "text": step.name, "kind": kind, "change": change, "detail": detail}
-    )]  # fmt: skip
-    return found + [
-        shown.GraphNode(
-            id=f"{step.name}/{route.name}", text=route.name, kind="model", change=change, detail=route.model
-        )
-        for route in step.routes
-    ]
+    return shown.GraphNode(id=step.name, text=step.name, kind=kind, change=change, detail=detail)
 
 
-def _arrows(spec: GraphSpec) -> Iterable[tuple[str, str, str]]:
+def _model_boxes(step: StepSpec, old: StepSpec | None, *, is_compared: bool) -> Iterator[shown.GraphNode]:
+    """Yield one box a model of a router, then those of the routes it has no more."""
+    before = {route.name: route for route in old.routes} if old else {}
+    for route in step.routes:
+        yield _model_box(step, route, _change(before.pop(route.name, None), route) if is_compared else "same")
+    yield from (_model_box(step, route, "removed") for route in before.values())
+
+
+def _model_box(step: StepSpec, route: RouteSpec, change: shown.Change) -> shown.GraphNode:
+    return shown.GraphNode(id=_model_id(step, route), text=route.name, kind="model", change=change, detail=route.model)
+
+
+def _model_id(step: StepSpec, route: RouteSpec) -> str:
+    return f"{step.name}/{route.name}"
+
+
+def _with_content(node: shown.GraphNode, changed_files: Collection[str]) -> shown.GraphNode:
+    """Return the box, marked as changed when its model is another file under the same name."""
+    is_replaced = node.kind == "model" and node.change == "same" and node.detail in changed_files
+    return node.model_copy(update={"change": "changed"}) if is_replaced else node
+
+
+def _lines(head: GraphSpec, base: GraphSpec | None) -> Iterator[shown.GraphEdge]:
+    """Yield the arrows: the head's, then those that are gone."""
+    arrows = list(dict.fromkeys(_arrows(head)))
+    before = list(dict.fromkeys(_arrows(base))) if base else arrows
+    for arrow in arrows:
+        yield _line(arrow, "same" if arrow in before else "added")
+    yield from (_line(arrow, "removed") for arrow in before if arrow not in arrows)
+
+
+def _line(arrow: tuple[str, str, str], change: shown.Change) -> shown.GraphEdge:
+    source, target, text = arrow
+    return shown.GraphEdge(source=source, target=target, text=text, change=change)
+
+
+def _arrows(spec: GraphSpec) -> Iterator[tuple[str, str, str]]:
     """Yield start, end and text of every arrow; what follows a router is drawn as coming from its models."""
-    routes = {step.name: [f"{step.name}/{route.name}" for route in step.routes] for step in spec.steps}
-    for router, models in routes.items():
-        for model in models:
+    models = {step.name: [_model_id(step, route) for route in step.routes] for step in spec.steps}
+    for router, ids in models.items():
+        for model in ids:
             yield router, model, ""
     for start, end, is_error in edges(spec):
-        starts = [start] if is_error else routes.get(start) or [start]
+        starts = [start] if is_error else models.get(start) or [start]
         for one in starts:
             yield one, end, "on error" if is_error else ""
 
@@ -245,7 +261,12 @@ def _plot(head: Plot, base: Plot | None) -> shown.Plot | None:
     if not isinstance(x, str) or not isinstance(y, str):
         return None
     sides: list[tuple[shown.Side, Plot | None]] = [("base", base), ("head", head)]
-    series = [_series(side, source, x, y) for side, plot in sides if plot for source in plot.sources]
+    series = [
+        _series(side, source, x, y, label=source.path if len(plot.sources) > 1 else "")
+        for side, plot in sides
+        if plot
+        for source in plot.sources
+    ]
     drawn = tuple(one for one in series if one is not None)
     if not drawn:
         return None
@@ -259,12 +280,13 @@ def _plot(head: Plot, base: Plot | None) -> shown.Plot | None:
     )
 
 
-def _series(side: shown.Side, source: PlotSource, x: str, y: str) -> shown.Series | None:
+def _series(side: shown.Side, source: PlotSource, x: str, y: str, *, label: str) -> shown.Series | None:
     points = [(_number(row, x), _number(row, y)) for row in source.rows]
     sound = [(one, other) for one, other in points if one is not None and other is not None]
     if not sound:
         return None
-    return shown.Series(side=side, x=tuple(point[0] for point in sound), y=tuple(point[1] for point in sound))
+    xs, ys = zip(*sound, strict=True)
+    return shown.Series(side=side, label=label, x=xs, y=ys)
 
 
 def _number(row: JsonObject, column: str) -> float | None:
@@ -283,6 +305,4 @@ def scalar(value: JsonValue) -> bool | int | float | str | None:
     """Return a value as one cell shows it: lists and mappings as JSON text."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    import json
-
-    return json.dumps(value, ensure_ascii=False, default=list)
+    return json.dumps(thaw(value), ensure_ascii=False)

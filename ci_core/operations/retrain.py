@@ -183,7 +183,7 @@ class _Attempt:
         self._source = LiveRows(
             table=project.root / settings.data,
             captures=(captured,),
-            labels=Path(labels.path),
+            labels=project.root / labels.path,
             label_key=labels.key,
             target=target,
             time_column=time_column,

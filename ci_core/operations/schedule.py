@@ -1,7 +1,7 @@
 """On a schedule: judge what each environment's traffic did, say it in one issue, and retrain when it matters.
 
 Every complete window that was not judged yet is judged, in order, and kept in the ledger. A run that finds nothing new
-writes nothing.
+writes nothing. A retraining that fails is told in the issue, beside the verdict, and then by the exit code.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci_core.errors import ExitCode
+from ci_core.errors import GraphshipError, HostError, worst
 from ci_core.hosts.marker import MARKER_ROOM, Run
 from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_issue
@@ -18,9 +18,11 @@ from ci_core.monitoring.records import WindowRecord
 from ci_core.operations.delivery import Deliveries
 from ci_core.operations.monitor import judge_windows
 from ci_core.operations.monitoring_data import monitoring_report
+from ci_core.operations.release import pull_served
 from ci_core.operations.release_reference import keep_reference, read_reference
 from ci_core.operations.retrain import RetrainResult, retrain
 from ci_core.reports.render import render_issue, render_monitoring_page
+from ci_core.types import CommitId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
     from ci_core.hosts.upsert import Delivery
     from ci_core.monitoring.spec import State
     from ci_core.operations.project import Project
+    from ci_core.operations.release_reference import ReleaseReference
     from ci_core.reports.monitoring import MonitoringReport
-    from ci_core.types import CommitId, ReleaseId
+    from ci_core.types import ReleaseId
 
 _LIGHTS: dict[State, StatusState] = {
     "no-drift": "success",
@@ -56,6 +59,8 @@ class EnvironmentWatch:
     page: Path
     issue: Delivery | None
     retrain: RetrainResult | None
+    failure: GraphshipError | None = None
+    """Why the retraining that was called for did not come to an end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +68,23 @@ class ScheduleResult:
     """What a scheduled run did."""
 
     environments: tuple[EnvironmentWatch, ...] = ()
-    exit_code: ExitCode = ExitCode.DONE
     is_delivered: bool = True
+
+    @property
+    def failure(self) -> GraphshipError | None:
+        """The failure that decides the exit code; None when everything was done."""
+        failures = [watched.failure for watched in self.environments if watched.failure is not None]
+        code = worst(failure.exit_code for failure in failures)
+        return next((failure for failure in failures if failure.exit_code is code), None)
 
 
 def watch(project: Project, context: Context) -> ScheduleResult:
     """Judge the traffic of every environment that has a live release.
 
-    A verdict is a result and not a failure: the exit code is that of the work.
+    A verdict is a result and not a failure. A retraining that failed is in the result, not raised.
 
     Raises:
-        GraphshipError: captures or reference cannot be read, or retraining failed in the user's pipeline.
+        GraphshipError: captures, reference or ledger cannot be read.
     """
     if project.settings.monitor is None:
         project.console.notice("nothing is watched: graphship.yaml has no `monitor` section")
@@ -108,8 +119,7 @@ def _watch_environment(
     shipped: CommitId,
     captures: Path,
 ) -> EnvironmentWatch:
-    reference = read_reference(project, release) or keep_reference(project, release)
-    assert reference is not None  # noqa: S101 - there is a monitor section
+    reference = _reference(project, release)
     history = read_history(project, environment)
     with project.console.group(f"judge the traffic of {environment.name}"):
         judged = judge_windows(
@@ -131,24 +141,49 @@ def _watch_environment(
             [record.to_dict() for record in judged],
             f"judge {len(judged)} windows of {environment.name}",
         )
-    records = (*history, *judged)
+    records = sorted((*history, *judged), key=lambda record: record.window.start)
     current = [record for record in records if record.reference == reference.profile.digest]
-    challenge = retrain(project, context, environment, live=live, records=current) if current else None
+    challenge, failure = None, None
+    if current:
+        try:
+            challenge = retrain(project, context, environment, live=live, records=current)
+        except HostError as error:
+            deliveries.note("a retrain change request", error)
+        except GraphshipError as error:
+            failure = error
     report = monitoring_report(
         project=project.settings.name,
         environment=environment.name,
         live=live,
         reference=reference.profile,
         records=records,
-        next_steps=next_steps(environment.name, current, challenge),
+        next_steps=next_steps(environment.name, current, challenge, failure),
     )
     page = project.output("monitoring", f"{environment.name}.html")
     page.write_text(render_monitoring_page(report), encoding="utf-8")
     page.with_suffix(".json").write_text(report.to_json(), encoding="utf-8")
-    issue = _tell(project, context, environment, report, shipped=shipped, deliveries=deliveries)
+    # Until a window is judged for the live release, what was said of the one before it stands.
+    issue = _tell(project, context, environment, report, shipped=shipped, deliveries=deliveries) if current else None
     return EnvironmentWatch(
-        environment=environment.name, report=report, judged=judged, page=page, issue=issue, retrain=challenge
+        environment=environment.name,
+        report=report,
+        judged=judged,
+        page=page,
+        issue=issue,
+        retrain=challenge,
+        failure=failure,
     )
+
+
+def _reference(project: Project, release: ReleaseId) -> ReleaseReference:
+    """Return what the live release is judged by, or that of the work tree for one that was deployed by hand."""
+    reference = read_reference(project, release)
+    if reference is None:
+        project.console.notice(f"no reference was kept for release {release[:12]}; that of this commit is taken")
+        pull_served(project)
+        reference = keep_reference(project, release)
+    assert reference is not None  # noqa: S101 - there is a monitor section
+    return reference
 
 
 def retrain_on_command(
@@ -166,14 +201,32 @@ def retrain_on_command(
     return retrain(project, context, environment, live=live, records=current, trigger="command", dry_run=dry_run)
 
 
-def next_steps(environment: str, records: Sequence[WindowRecord], challenge: RetrainResult | None) -> list[str]:
-    """Say what happens next; the same words on every run until something changes."""
+def next_steps(
+    environment: str,
+    records: Sequence[WindowRecord],
+    challenge: RetrainResult | None,
+    failure: GraphshipError | None = None,
+) -> list[str]:
+    """Say what happens next; the same words on every run until something changes.
+
+    Args:
+        environment: the environment's name.
+        records: the windows judged for the live release, oldest first.
+        challenge: what became of retraining; None when the project does not retrain by itself.
+        failure: why retraining did not come to an end.
+    """
     if not is_alarming([record.verdict.state for record in records]):
         return []
     if records[-1].verdict.state == "broken-data":
         return ["Mend the source of the data: graphship does not retrain on broken data."]
+    if failure is not None:
+        return [f"Retraining failed: {failure.fact}.", *([f"To mend it: {failure.hint}."] if failure.hint else [])]
     if challenge is None:
         return [f"Run `graphship retrain {environment}` to train a challenger on the new windows."]
+    return _after(challenge)
+
+
+def _after(challenge: RetrainResult) -> list[str]:
     if challenge.request:
         return [
             f"Review the retrain change request: {challenge.request}",
@@ -222,16 +275,16 @@ def _tell(
     host = project.host
     if host is None or report.window is None:
         return None
+    commit, dirty, _ = shipped.partition("+")  # of a release that was deployed by hand from a changed work tree
     light = CommitStatus(
-        commit=shipped,
+        commit=CommitId(commit),
         context=f"graphship/monitor/{environment.name}",
         state=_LIGHTS[report.state],
         description=f"{report.state} on {report.window.label}"[:140],
         url=context.run_url,
     )
-    with deliveries.attempt("the commit status"):
-        if light not in tuple(host.statuses.list(shipped)):
-            host.statuses.set(light)
+    if not dirty:
+        deliveries.light(host, light)
     return deliveries.result(
         "the monitoring issue",
         lambda: upsert_issue(
@@ -241,7 +294,7 @@ def _tell(
             body=render_issue(report, host.body_limit - MARKER_ROOM),
             labels=("graphship", "monitoring"),
             is_open=is_alarming([window.state for window in report.history]),
-            head=shipped,
+            head=light.commit,
             run=Run(id=context.run_id, attempt=context.attempt),
         ),
     )
