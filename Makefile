@@ -28,10 +28,10 @@ unit: .venv/.test
 	$(BIN)/pytest -n 2 -m "not slow and not cluster and not network"
 
 faults: .venv/.test
-	$(BIN)/pytest -m "slow and faults"
+	$(BIN)/pytest -m "faults"
 
 soak: .venv/.test
-	$(BIN)/pytest -m "slow and soak"
+	$(BIN)/pytest -m "soak"
 
 bench: .venv/.test
 	$(BIN)/python -m bench
