@@ -32,6 +32,7 @@ _COMMANDS: dict[str, str] = {
     "serve": "Serve the graph of this project on this machine.",
     "snapshot": "Print the exact versions of code, data, params and models.",
     "status": "Say what is live in the environments.",
+    "stop": "Stop everything that runs for an environment.",
 }
 
 

@@ -235,3 +235,16 @@ def test_an_unknown_environment_is_told_with_the_nearest(project: Project) -> No
 
     assert code == 2
     assert "did you mean `staging`?" in err
+
+
+def test_a_stopped_environment_answers_no_more_until_it_is_deployed_again(project: Project) -> None:
+    assert project.command("stop", "staging")[1] == "nothing is live in staging\n"
+    release = project.json("deploy", "staging")["release"]
+
+    assert project.command("stop", "staging", "--dry-run")[1] == f"would stop release {release[:12]} in staging\n"
+    assert project.ask() == {"answer": 42}
+    assert project.command("stop", "staging")[1] == f"stopped release {release[:12]} in staging\n"
+
+    assert project.json("status", "staging")[0]["release"] is None
+    assert project.json("deploy", "staging")["outcome"] == "deployed"
+    assert project.ask() == {"answer": 42}
