@@ -89,7 +89,8 @@ def exit_codes_page() -> str:
     }
     lines = ["# Exit codes", "", _MARK, "", "| code | meaning |", "|---|---|"]
     lines += [f"| {int(code)} | {docs[code]} |" for code in errors.ExitCode]
-    lines += ["", "Of several causes 2 comes first, then 3, 4, 1, 5, 6. 130: stopped by Ctrl-C."]
+    lines += ["", "Of several causes 2 comes first, then 3, 4, 1, 5, 6."]
+    lines += ["130: stopped by Ctrl-C. 141: what it printed was read no more."]
     return "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _ISSUES_URL = "https://github.com/graphship/graphship/issues"
+_INTERRUPTED = 130
+"""What shells say of a program that Ctrl-C ended: 128 and the signal's number."""
+_NOBODY_READS = 141
+"""What shells say of a program whose reader went away (SIGPIPE); 1 would be taken for a gate that failed."""
 
 
 def run(command: click.Command, arguments: Sequence[str], env: Mapping[str, str]) -> int:
@@ -29,7 +34,7 @@ def run(command: click.Command, arguments: Sequence[str], env: Mapping[str, str]
         result = command.main(list(arguments), prog_name="graphship", standalone_mode=False, color=color, obj=env)
     except GraphshipError as error:
         if "--debug" in arguments:
-            raise
+            traceback.print_exception(error)
         click.echo(render_error(error, color=color is None and sys.stderr.isatty()), err=True)
         return error.exit_code
     except click.ClickException as error:
@@ -37,9 +42,10 @@ def run(command: click.Command, arguments: Sequence[str], env: Mapping[str, str]
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
-        return 130
-    except BrokenPipeError:
-        return ExitCode.DONE
+        return _INTERRUPTED
+    except SystemExit:
+        # Click ends so, and never else with `standalone_mode` off, when what we print is read no more.
+        return _NOBODY_READS
     except Exception:
         click.echo(
             f"graphship met a mistake of its own; the traceback below is worth a report: {_ISSUES_URL}", err=True

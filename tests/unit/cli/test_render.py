@@ -1,3 +1,6 @@
+import errno
+import sys
+
 import click
 import pytest
 
@@ -49,6 +52,32 @@ def test_no_color_keeps_escape_codes_out(capsys: pytest.CaptureFixture[str]) -> 
     run(failing, [], {"NO_COLOR": "1"})
 
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_debug_adds_the_traceback_and_keeps_text_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command()
+    @click.option("--debug", is_flag=True)
+    def failing(*, debug: bool) -> None:
+        raise _CalibrationError
+
+    code = run(failing, ["--debug"], {})
+
+    printed = capsys.readouterr().err
+    assert code == 3
+    assert printed.startswith("Traceback (most recent call last):")
+    assert "\nerror[unknown-next-step]: " in printed
+
+
+def test_a_reader_that_goes_away_is_no_failed_gate() -> None:
+    @click.command()
+    def unread() -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    streams = sys.stdout, sys.stderr
+    try:
+        assert run(unread, [], {}) == 141
+    finally:
+        sys.stdout, sys.stderr = streams  # click silences them
 
 
 def test_a_bug_of_ours_keeps_its_traceback_and_asks_for_a_report(capsys: pytest.CaptureFixture[str]) -> None:
