@@ -15,6 +15,7 @@ import shlex
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -32,6 +33,8 @@ LAST_LINES = 20
 """Lines of output that a failure shows: a traceback's end or a compiler's message, and still one screen."""
 _MASK = "***"
 _PATIENCE_S = 5.0
+"""For a program that was asked to end, and for all that it started."""
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,9 +252,13 @@ def _start_watchdog(
 
 def _end_group(process: subprocess.Popen[str]) -> None:
     """End a program and what it started: politely first, so that it can remove its lock files."""
-    for how, patience_s in ((signal.SIGTERM, _PATIENCE_S), (signal.SIGKILL, None)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, how)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience_s)
-            return
+    deadline = time.monotonic() + _PATIENCE_S
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGTERM)
+        # A member that does not listen outlives the leader, and holds the pipe that we read.
+        while time.monotonic() < deadline:
+            process.poll()
+            os.killpg(process.pid, 0)
+            time.sleep(_POLL_S)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -88,6 +88,20 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(tmp_path: Path
     assert has_ended(int(told[0]))
 
 
+def test_a_child_that_does_not_listen_ends_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_process, "_PATIENCE_S", 0.5)
+    stubborn = (
+        "import os, signal, time; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True)\ntime.sleep(60)"
+    )
+    code = f"import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', {stubborn!r}])\ntime.sleep(60)"
+    told: list[str] = []
+
+    with pytest.raises(ProgramFailedError, match="did not end within 2 s"):
+        _process.run(python(code), cwd=tmp_path, timeout_s=2, on_line=told.append)
+
+    assert has_ended(int(told[0]))
+
+
 def test_an_error_in_the_listener_ends_the_program(tmp_path: Path) -> None:
     pids: list[int] = []
 
