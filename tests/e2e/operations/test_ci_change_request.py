@@ -1,0 +1,259 @@
+"""``graphship ci`` on a change request: what it says, where, how often, and when it holds its tongue."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ci_core.testing.projects import run_git
+from ci_core.versioning.dvc import DvcProject
+
+if TYPE_CHECKING:
+    from ci_core.hosts.spec import ChangeRequest
+    from ci_core.testing.projects import SampleProject
+    from tests.e2e.operations.conftest import CiProject, CiRun
+
+pytestmark = pytest.mark.e2e
+
+
+@dataclass(slots=True, kw_only=True)
+class Story:
+    """One change request from its first push to its second; what was there after each run."""
+
+    project: CiProject
+    request: ChangeRequest
+    runs: list[CiRun] = field(default_factory=list)
+    comments: list[list[str]] = field(default_factory=list)
+    host: list[dict[str, str]] = field(default_factory=list)
+    files: list[set[str]] = field(default_factory=list)
+
+    def run(self, run_url: str) -> None:
+        run = self.project.report(self.request, env={"GRAPHSHIP_RUN_URL": run_url})
+        self.runs.append(run)
+        self.comments.append(self.project.comments(self.request.number))
+        self.host.append(self.project.host_files())
+        self.files.append({path.name for path in (run.root / ".graphship" / "report").iterdir()})
+
+
+def _train_longer(sample: SampleProject) -> None:
+    sample.replace("params.yaml", "steps: 3", "steps: 30")
+
+
+@pytest.fixture(scope="module")
+def story(module_project: CiProject) -> Story:
+    project = module_project
+    story = Story(project=project, request=project.propose("longer", _train_longer))
+    story.run("https://ci.example.org/1")
+    story.run("https://ci.example.org/2")
+    project.sample.git("fetch", "-q", "origin")
+    project.sample.git("reset", "-q", "--hard", "origin/longer")
+    project.sample.replace("params.yaml", "steps: 30", "steps: 40")
+    project.push("train longer still", branch="longer")
+    story.run("https://ci.example.org/3")
+    return story
+
+
+def test_one_comment_says_what_the_change_does_to_the_model(story: Story) -> None:
+    assert story.runs[0].exit_code == 0, story.runs[0].log
+    (comment,) = story.comments[0]
+
+    assert "`mae` 6.346 → **1.225** (better)" in comment
+    assert "| `params.yaml:train.steps` | `3` | `30` |" in comment
+    assert "would be" not in comment
+    assert "to **staging**" in comment
+    assert story.runs[0].outputs["delivered"] == "true"
+
+
+def test_the_report_is_in_files_too(story: Story) -> None:
+    assert story.files[0] == {"report.json", "report.md", "report.html", "junit.xml"}
+
+
+def test_what_the_pipeline_made_is_on_the_branch_and_in_the_remote(story: Story) -> None:
+    project = story.project
+    head = run_git(project.sample.git_remote, "rev-parse", "longer~2")
+
+    author, *changed = run_git(project.sample.git_remote, "show", "--format=%an", "--name-only", head).split()
+
+    assert author == "graphship"
+    assert changed == ["dvc.lock", "metrics.json", "plots/errors.csv"]
+    assert DvcProject(story.runs[0].root).missing_objects() == ()
+    assert project.statuses(head)["graphship/report"].state == "success"
+    assert project.statuses(head)["graphship/report"].description == "1 gate passed"
+
+
+def test_the_run_of_the_commit_that_the_first_one_made_writes_nothing(story: Story) -> None:
+    assert story.runs[1].exit_code == 0, story.runs[1].log
+    assert story.host[1] == story.host[0]
+    assert "report unchanged" in story.runs[1].log
+
+
+def test_a_later_push_edits_the_same_comment(story: Story) -> None:
+    assert story.runs[2].exit_code == 0, story.runs[2].log
+    (comment,) = story.comments[2]
+
+    assert "`40`" in comment
+    assert {name for name in story.host[2] if name.startswith("comments/")} == {"comments/1/1.json"}
+
+
+def test_a_stage_that_fails_is_told_with_its_last_lines(ci_project: CiProject) -> None:
+    request = ci_project.propose(
+        "broken", lambda sample: sample.write("src/train.py", "print('epoch 1')\nraise SystemExit('no more memory')\n")
+    )
+
+    run = ci_project.report(request)
+
+    assert run.exit_code == 3
+    (comment,) = ci_project.comments(request.number)
+    assert "The stage train failed" in comment
+    assert "epoch 1\nno more memory" in comment
+    light = ci_project.statuses(request.head)["graphship/report"]
+    assert (light.state, light.description) == ("failure", "stage train failed")
+    assert ci_project.head("broken") == request.head
+    assert run.report["pipeline"]["failure"]["stage"] == "train"
+
+
+def test_a_gate_that_fails_decides_the_exit_code_and_the_light(ci_project: CiProject) -> None:
+    request = ci_project.propose("worse", lambda sample: sample.replace("params.yaml", "steps: 3", "steps: 0"))
+
+    run = ci_project.report(request)
+
+    assert run.exit_code == 1
+    light = ci_project.statuses(ci_project.head("worse"))["graphship/report"]
+    assert (light.state, light.description) == ("failure", "1 of 1 gate failed: metrics.json:mae")
+    assert "more than the 50 it may be" in ci_project.comments(request.number)[0]
+
+
+def test_a_run_that_begins_after_a_newer_push_says_nothing(ci_project: CiProject) -> None:
+    request = ci_project.propose("longer", _train_longer)
+    old = ci_project.check_out("longer")
+    ci_project.sample.write("README.md", "newer\n")
+    ci_project.push("newer", branch="longer")
+    before = ci_project.host_files()
+
+    run = ci_project.report(request, root=old)
+
+    assert run.exit_code == 0
+    assert "a newer push to longer has its own run" in run.log
+    assert ci_project.host_files() == before
+    assert not (old / ".graphship").exists()
+
+
+def test_a_run_that_is_overtaken_while_it_works_says_nothing(ci_project: CiProject) -> None:
+    person = ci_project.sample
+    push = ["git", "push", "-q", "origin", "newer:longer"]
+    train = (person.root / "src" / "train.py").read_text()
+    train = f"import subprocess\nsubprocess.run({push!r}, cwd={str(person.root)!r})\n{train}"
+    request = ci_project.propose("longer", lambda sample: sample.write("src/train.py", train))
+    person.git("checkout", "-q", "-b", "newer")
+    person.write("README.md", "newer\n")
+    newer = person.commit("newer")
+
+    run = ci_project.report(request)
+
+    assert run.exit_code == 0, run.log
+    assert "a newer push to longer has its own run" in run.log
+    assert ci_project.head("longer") == newer
+    assert ci_project.comments(request.number) == []
+    assert ci_project.statuses(request.head) == {}
+
+
+def test_a_fork_is_reported_on_in_files_alone(ci_project: CiProject) -> None:
+    request = ci_project.propose("fork", _train_longer)
+    before = ci_project.host_files()
+
+    run = ci_project.report(request, env={"GRAPHSHIP_TRUSTED": "false"})
+
+    assert run.exit_code == 0
+    assert run.report["verdict"] == "pass"
+    assert run.outputs["delivered"] == "true"
+    assert ci_project.host_files() == before
+
+
+def test_an_event_of_a_fork_that_asks_for_more_than_a_report_is_refused(ci_project: CiProject) -> None:
+    run = ci_project.ci("push", env={"GRAPHSHIP_TRUSTED": "false"})
+
+    assert run.exit_code == 2
+    assert run.errors == ["untrusted-event"]
+    assert ci_project.live().release is None
+
+
+def test_a_shallow_clone_of_one_branch_on_a_detached_head_finds_its_base(ci_project: CiProject) -> None:
+    main = ci_project.head("main")
+    request = ci_project.propose("longer", _train_longer)
+    ci_project.sample.write("README.md", "a second commit\n")
+    head = ci_project.push("more", branch="longer")
+    clone = ci_project.folder / "shallow"
+    run_git(
+        ci_project.folder,
+        "clone",
+        "-q",
+        "--depth=1",
+        "--branch=longer",
+        ci_project.sample.git_remote.as_uri(),
+        "shallow",
+    )
+    run_git(clone, "checkout", "-q", "--detach")
+    run_git(clone, "remote", "set-url", "origin", str(ci_project.sample.git_remote))
+
+    run = ci_project.report(request, root=clone)
+
+    assert run.exit_code == 0, run.log
+    assert run.report["base"]["id"] == main
+    assert run.report["notes"] == []
+    assert run_git(clone, "merge-base", "--is-ancestor", head, "HEAD") == ""
+
+
+def test_a_base_that_cannot_be_read_is_said_and_not_taken_for_no_change(ci_project: CiProject) -> None:
+    def begin_anew(sample: SampleProject) -> None:
+        sample.git("checkout", "-q", "--orphan", "anew")
+        sample.write("README.md", "begun anew\n")
+
+    request = ci_project.propose("alone", begin_anew)
+
+    run = ci_project.report(request)
+
+    assert run.exit_code == 0, run.log
+    assert run.report["base"] is None
+    (comment,) = ci_project.comments(request.number)
+    assert "nothing to compare with: this branch and `main` have no common commit" in comment
+
+
+def test_a_host_that_refuses_costs_the_delivery_and_nothing_else(ci_project: CiProject) -> None:
+    request = ci_project.propose("longer", _train_longer)
+    ci_project.host.comment(request.number, "Looks good.")
+    (ci_project.host.folder / "comments" / "1" / "1.json").write_text("{")
+
+    run = ci_project.report(request)
+    strict = ci_project.report(request, "--require-delivery")
+
+    assert (run.exit_code, strict.exit_code) == (0, 6)
+    assert run.outputs["delivered"] == strict.outputs["delivered"] == "false"
+    assert "warning: could not deliver the report: a file of the local host is damaged" in run.log
+    assert run.report["verdict"] == "pass"
+    assert ci_project.statuses(ci_project.head("longer"))["graphship/report"].state == "success"
+
+
+def test_a_change_request_that_the_host_does_not_tell_of_is_reported_in_files(ci_project: CiProject) -> None:
+    request = ci_project.propose("longer", _train_longer)
+    (ci_project.host.folder / "change-requests" / "1.json").write_text("{")
+
+    run = ci_project.report(request)
+
+    assert run.exit_code == 0
+    assert run.outputs["delivered"] == "false"
+    assert run.report["metrics"][0]["direction"] == "better"
+    assert ci_project.head("longer") == request.head
+
+
+def test_without_a_host_the_report_stays_in_files(ci_project: CiProject) -> None:
+    request = ci_project.propose("longer", _train_longer)
+    shutil.rmtree(ci_project.host.folder)
+    ci_project.host.folder.write_text("a file")
+
+    run = ci_project.report(request)
+
+    assert run.exit_code == 0, run.log
+    assert run.report["base"]["label"] == "main"
