@@ -49,20 +49,25 @@ class DeploymentRecorder:
         self._short = record.release.id[:12]
 
     def begin(self, plan: Plan) -> None:
-        """Open the host's record, unless the release is live already and the host says so too."""
+        """Open the host's record, unless the release is live already and the host says so too.
+
+        A record that a run before this one opened and did not close, since it was stopped or the host refused, goes on.
+        """
         self._served_before = plan.live
         host = self._project.host
         if host is None:
             return
         with self._deliveries.attempt("the deployment record"):
-            if plan.action == "none" and self._is_recorded(host):
-                return
-            self._opened = host.deployments.create(
-                environment=self._environment.name,
-                commit=self._record.commit,
-                release=self._record.release.id,
-                description=f"release {self._short}",
-            )
+            standing = self._standing(host)
+            if standing is not None and standing.state == "in-progress":
+                self._opened = standing
+            elif standing is None or standing.state != "success" or plan.action != "none":
+                self._opened = host.deployments.create(
+                    environment=self._environment.name,
+                    commit=self._record.commit,
+                    release=self._record.release.id,
+                    description=f"release {self._short}",
+                )
 
     def succeed(self, outcome: DeploymentOutcome, *, smoke_requests: int) -> None:
         """Record that the release serves; `smoke_requests` is the number of recorded requests it had to answer."""
@@ -78,9 +83,10 @@ class DeploymentRecorder:
         note = _failed_note(self._environment.name, error, serving=self._served_before)
         self._say("failure", f"release {self._short} failed", note)
 
-    def _is_recorded(self, host: RepositoryHost) -> bool:
+    def _standing(self, host: RepositoryHost) -> DeploymentRecord | None:
+        """Return the newest record of the environment if it is of this release."""
         newest = next(iter(host.deployments.list(self._environment.name)), None)
-        return newest is not None and newest.state == "success" and newest.release == self._record.release.id
+        return newest if newest is not None and newest.release == self._record.release.id else None
 
     def _close(self, state: StatusState, description: str, *, url: str | None = None) -> None:
         host = self._project.host
