@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ci_core.cli._common import dry_run_option, need, project_option
+from ci_core.errors import ForeignEventError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,8 @@ def command(env: Mapping[str, str], environment: str, project: Path, dry_run: bo
 
     opened = open_project(project, env, PlainConsole.from_environment(env, sys.stderr))
     context = detect({**env, "GRAPHSHIP_EVENT": "manual"}, read_event=lambda _path: {}, checkout=opened.git)
+    if not context.is_trusted:
+        raise ForeignEventError(event=context.event)
     result = retrain_on_command(opened, context, opened.settings.environment(environment), dry_run=dry_run)
     if result is None:
         click.echo("nothing to do: graphship.yaml has no `retrain` section, or the repository has no host we know")
