@@ -180,16 +180,14 @@ class LocalChangeRequests:
             return {**record, "head": head, "base": repository.merge_base(head, target)}
         if head == record["base"]:  # the branch was pushed back to where it began: nothing of it was merged
             return {**record, "head": head}
-        merged = {
-            **record,
-            "head": head,
-            "state": "merged",
-            "merge_commit": repository.entry(head, target),
-            "closed_at": self._frame.now(),
-        }
         with self._frame.store.writing():
-            self._save(merged)
-        return merged
+            # Read anew: somebody may have written a title or a text since.
+            newest = self._frame.store.read(f"change-requests/{record['number']}.json") or record
+            if newest["state"] == "open":
+                brought = repository.entry(head, target)
+                newest |= {"head": head, "state": "merged", "merge_commit": brought, "closed_at": self._frame.now()}
+                self._save(newest)
+        return newest
 
     def _has_commit(self, record: Record, commit: CommitId) -> bool:
         if commit in {record["head"], record["merge_commit"]}:

@@ -89,6 +89,25 @@ def test_a_push_that_contains_the_branch_merges_the_request(host: LocalHost, git
     assert list(host.change_requests.find(state="open")) == []
 
 
+def test_noting_that_merge_loses_nothing_that_was_written_meanwhile(
+    host: LocalHost, git: FakeRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git.push("topic", {"a": "2"}, start="main")
+    request = host.open_change_request("topic", "old title")
+    git.branches["main"] = git.branches["topic"]
+
+    def retitle_meanwhile(_git: FakeRepository, commit: CommitId, of: CommitId) -> bool:
+        monkeypatch.undo()
+        host.change_requests.update(request.number, title="new title")
+        return git.is_ancestor(commit, of)
+
+    monkeypatch.setattr(FakeRepository, "is_ancestor", retitle_meanwhile)
+    seen = host.change_requests.get(request.number)
+
+    assert (seen.state, seen.title) == ("merged", "new title")
+    assert host.change_requests.get(request.number).title == "new title"
+
+
 def test_a_branch_without_commits_of_its_own_is_refused(host: LocalHost, git: FakeRepository) -> None:
     git.branches["topic"] = git.branches["main"]
 
