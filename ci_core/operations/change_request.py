@@ -147,7 +147,8 @@ def _compare(
     base_commit = diff.base.commit if diff.base else None
     gates = judge_gates(project.settings.gates, diff)
     graph = _graph(project) if run.failure is None else None
-    plans, planned_against = _plans(project, graph)
+    # A look at a target may bring its servers up again, with the environment of this job: not for a fork.
+    plans, planned_against = _plans(project, graph) if context.is_trusted else ((), None)
     models = report_data.model_rows(diff, graph.models if graph else ())
     return shown.Report(
         project=project.settings.name,
@@ -172,7 +173,7 @@ def _compare(
         graph=report_data.graph_part(graph, planned_against, [row.path for row in models]) if graph else None,
         plans=plans,
         plots=report_data.plot_parts(_plots(project, base_commit) if base_commit else (), _plots(project, None)),
-        notes=_notes(diff),
+        notes=_notes(diff, context),
         links=(shown.Link(kind="run", text="run", url=context.run_url),) if context.run_url else (),
     )
 
@@ -237,9 +238,11 @@ def _commit(project: Project, commit: CommitId | None, label: str) -> shown.Comm
     return shown.Commit(id=commit, label=label, url=url)
 
 
-def _notes(diff: SnapshotDiff) -> tuple[shown.Note, ...]:
+def _notes(diff: SnapshotDiff, context: Context) -> tuple[shown.Note, ...]:
     """Return what the reader must know: a base that cannot be read is said, never shown as no change."""
     said = [diff.base_problem] if diff.base_problem else []
+    if not context.is_trusted:
+        said.append("the change comes from another repository: what its merge deploys was not looked up")
     return tuple(shown.Note(kind="warning", text=text) for text in (*said, *diff.problems))
 
 

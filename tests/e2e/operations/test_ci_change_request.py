@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -170,6 +174,20 @@ def test_a_fork_is_reported_on_in_files_alone(ci_project: CiProject) -> None:
     assert run.report["verdict"] == "pass"
     assert run.outputs["delivered"] == "true"
     assert ci_project.host_files() == before
+
+
+def test_a_report_for_a_fork_brings_no_server_up_again(ci_project: CiProject) -> None:
+    ci_project.ci("push")
+    state = Path(ci_project.env["GRAPHSHIP_STATE_DIR"]) / "staging" / "state.json"
+    supervisor = json.loads(state.read_text(encoding="utf-8"))["supervisor"]
+    os.kill(supervisor["pid"], signal.SIGKILL)
+
+    run = ci_project.report(ci_project.propose("fork", _train_longer), env={"GRAPHSHIP_TRUSTED": "false"})
+
+    assert run.exit_code == 0
+    assert run.report["plans"] == []
+    assert "what its merge deploys was not looked up" in run.report["notes"][0]["text"]
+    assert json.loads(state.read_text(encoding="utf-8"))["supervisor"] == supervisor
 
 
 def test_an_event_of_a_fork_that_asks_for_more_than_a_report_is_refused(ci_project: CiProject) -> None:
