@@ -53,10 +53,10 @@ def prepare_release(project: Project, commit: CommitId) -> PreparedRelease:
         snapshot = take_snapshot(project.root, dvc=project.dvc)
         record = ReleaseRecord(release=built.release, commit=commit, metrics=snapshot.metrics)
         project.console.step(f"release {record.release.id[:12]} from commit {snapshot.code.label}")
+        keep_reference(project, built.release.id)  # first: it may find the data unfit, and then nothing is to be kept
         if project.ledger.read(release_path(record.release.id)) is None:
             message = f"release {record.release.id[:12]}"
             project.ledger.write_json(release_path(record.release.id), record.to_dict(), message)
-        keep_reference(project, built.release.id)
     return PreparedRelease(record=record, bundle=built.bundle.path)
 
 

@@ -3,7 +3,11 @@
 Then data and model are at hand; a scheduled run later needs neither, only the ledger and the captures. The ledger keeps
 ``profiles/<release>.json``::
 
-    {"profile": ReferenceProfile.to_dict(), "importance": {"temp": 0.31, …} | null}
+    {"profile": ReferenceProfile.to_dict(), "importance": {"temp": 0.31, …} | null,
+     "made-by": {"reference": "data/train.parquet", "window-s": 86400.0, …}}
+
+``made-by`` holds the settings that shape it. A release says nothing of them, so one whose settings have changed since
+is made anew.
 """
 
 from __future__ import annotations
@@ -19,9 +23,10 @@ from ci_core.serving import load_graph
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ci_core.config.settings import MonitorSettings
     from ci_core.operations.project import Project
     from ci_core.serving.base import Model
-    from ci_core.types import JsonObject, ReleaseId
+    from ci_core.types import JsonObject, JsonValue, ReleaseId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +68,20 @@ def keep_reference(project: Project, release: ReleaseId) -> ReleaseReference | N
     stored = {
         "profile": reference.profile.to_dict(),
         "importance": None if reference.importance is None else dict(reference.importance),
+        "made-by": _made_by(settings),
     }
     project.ledger.write_json(_path(release), stored, f"reference of release {release[:12]}")
     return reference
 
 
 def read_reference(project: Project, release: ReleaseId) -> ReleaseReference | None:
-    """Return the reference of `release` from the ledger; None when it has none."""
-    stored = project.ledger.read_json(_path(release))
-    if stored is None:
+    """Return the reference of `release` from the ledger; None when it has none that the present settings would make."""
+    settings, stored = project.settings.monitor, project.ledger.read_json(_path(release))
+    if settings is None or stored is None:
         return None
     data = cast("dict[str, JsonObject]", stored)
+    if data["made-by"] != _made_by(settings):
+        return None
     weights = cast("dict[str, float] | None", data["importance"])
     return ReleaseReference(
         profile=ReferenceProfile.from_dict(data["profile"]),
@@ -87,6 +95,18 @@ def served_model(project: Project) -> Model | None:
         return None
     graph = load_graph(project.settings.graph, project.root)
     return next(iter(graph.compile(root=project.root).models.values()), None)
+
+
+def _made_by(settings: MonitorSettings) -> dict[str, JsonValue]:
+    return {
+        "reference": settings.reference,
+        "time-column": settings.time_column,
+        "window-s": settings.window.total_seconds(),
+        "target": settings.target,
+        "labels-key": settings.labels.key if settings.labels else None,
+        "ignore": list(settings.ignore),
+        "importance": settings.importance,
+    }
 
 
 def _path(release: ReleaseId) -> str:
