@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ci_core.reports import bounds
 from ci_core.reports.build import Extent, links_line
 from ci_core.reports.document import (
     Banner,
@@ -124,9 +125,8 @@ def _calm_columns(report: MonitoringReport, extent: Extent) -> Section | None:
     if not calm:
         return None
     hint = f"{plural(len(calm), 'column')} within the bound"
-    return Section(
-        slug="other-columns", title="The others", hint=hint, blocks=(_column_table(calm, extent),), folded=True
-    )
+    title = "The others" if len(calm) < len(report.columns) else "Columns"
+    return Section(slug="other-columns", title=title, hint=hint, blocks=(_column_table(calm, extent),), folded=True)
 
 
 def _column_table(columns: Sequence[ColumnReport], extent: Extent) -> Table:
@@ -134,8 +134,7 @@ def _column_table(columns: Sequence[ColumnReport], extent: Extent) -> Table:
         Column(title="column"),
         Column(title="reference"),
         Column(title="window"),
-        Column(title="shift in sd (bound)", align="right"),
-        Column(title="distance (bound)", align="right"),
+        *bounds.HEADS,
         Column(title="importance", align="right"),
         Column(title="reference → window"),
     )
@@ -144,26 +143,14 @@ def _column_table(columns: Sequence[ColumnReport], extent: Extent) -> Table:
 
 
 def _column_row(column: ColumnReport) -> tuple[Line, ...]:
-    shift_bound = None if column.shift_bound is None else max(column.shift_bound, column.shift_floor or 0.0)
-    # A distance ends at 1: with a bound above that, only the shift can tell.
-    distance_bound = max(column.bound, column.floor) if column.bound < 1 else None
     return (
         (code(column.name),),
         (shorten(column.reference_summary, 60) or ABSENT,),
         (shorten(column.window_summary, 60) or ABSENT,),
-        (ABSENT,) if column.shift is None else _against(column.shift, shift_bound, digits=2),
-        _against(column.distance, distance_bound, digits=3),
+        *bounds.cells(column),
         (percent(column.importance),) if column.importance is not None else (ABSENT,),
         _sparks(column.bins),
     )
-
-
-def _against(value: float, bound: float | None, *, digits: int) -> Line:
-    """Return a measure with its bound behind it, strong when it is beyond."""
-    shown = f"{value:.{digits}f}"
-    if bound is None:
-        return (f"{shown} ({ABSENT})",)
-    return (Strong(shown) if value > bound else shown, f" ({bound:.{digits}f})")
 
 
 def _sparks(bins: Bins | None) -> Line:

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ci_core.reports import bounds
 from ci_core.reports.document import (
     Banner,
     BulletList,
@@ -91,8 +92,8 @@ def title(case: RetrainCase) -> str:
     moved = [column.name for column in case.columns if column.drifted]
     if not moved:
         why = "asked for by a person"
-    elif len(moved) == 1:
-        why = f"{moved[0]} moved in {case.environment}"
+    elif len(moved) <= 2:  # noqa: PLR2004 - the second name is no longer than "1 more column"
+        why = f"{' and '.join(moved)} moved in {case.environment}"
     else:
         why = f"{moved[0]} and {plural(len(moved) - 1, 'more column')} moved in {case.environment}"
     return shorten(visible(f"Retrain {case.project}: {why}"), _TITLE_LIMIT)
@@ -160,18 +161,14 @@ def _moved_table(moved: Sequence[ColumnVerdict]) -> Table:
             Column(title="moved"),
             Column(title="reference"),
             Column(title="newest window"),
-            Column(title="distance", align="right"),
-            Column(title="expected at most", align="right"),
-            Column(title="shift in sd", align="right"),
+            *bounds.HEADS,
         ),
         rows=tuple(
             (
                 (code(column.name),),
                 (code(column.reference_summary),) if column.reference_summary else (ABSENT,),
                 (code(column.window_summary),) if column.window_summary else (ABSENT,),
-                (number(column.distance, 3),),
-                (number(column.bound, 3),),
-                (ABSENT if column.shift is None else number(column.shift, 3),),
+                *bounds.cells(column),
             )
             for column in moved[:_SHOWN_COLUMNS]
         ),

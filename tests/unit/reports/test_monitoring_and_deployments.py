@@ -88,3 +88,13 @@ def test_what_is_live_is_the_last_that_was_deployed() -> None:
 
 def test_project_without_deployments_has_a_page() -> None:
     assert "Nothing was deployed yet" in render_deployments_page(DeploymentsReport(project="flights"))
+
+
+def test_columns_are_called_the_others_only_beside_some_that_matter() -> None:
+    drifted = sample_monitoring()
+    calm = drifted.model_copy(
+        update={"columns": tuple(column for column in drifted.columns if not column.drifted and not column.quality)}
+    )
+
+    assert "<b>The others</b>" in render_issue(drifted)
+    assert "<b>Columns</b> · 2 columns within the bound" in render_issue(calm)
