@@ -25,6 +25,9 @@ _TONES: dict[Outcome, Tone] = {
     "failed": "bad",
 }
 
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+"""Keeps a duration in one line with its unit and its phase."""
+
 
 class Phase(Part):
     """How long one phase took."""
@@ -111,8 +114,9 @@ def _tile(environment: str, newest_first: Sequence[DeploymentRow]) -> Tile:
 
 
 def _row(row: DeploymentRow) -> tuple[Line, ...]:
-    phases = ", ".join(f"{phase.phase} {seconds(phase.seconds)}" for phase in row.phases[:12])
-    release: Line = (code(row.release[:12]), *((" from ", code(row.commit[:7])) if row.commit else ()))
+    each = (f"{phase.phase} {seconds(phase.seconds)}" for phase in row.phases[:12])
+    phases = ", ".join(one.replace(" ", _NO_BREAK) for one in each)
+    release: Line = (code(row.release[:12]), *((" from commit ", code(row.commit[:7])) if row.commit else ()))
     return (
         (_time(row.when),),
         (Strong(shorten(row.environment, 40)),),
