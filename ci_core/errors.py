@@ -938,6 +938,19 @@ class ForeignEventError(GraphshipError):
         )
 
 
+class NotCheckedOutError(GraphshipError):
+    """The run is about another commit than the one in the work tree."""
+
+    slug = "not-checked-out"
+
+    def __init__(self, *, wanted: str, found: str) -> None:
+        self.wanted, self.found = wanted, found
+        super().__init__(
+            f"this run is about commit `{wanted[:12]}`, and `{found[:12]}` is checked out",
+            hint=f"check that commit out, and no merge of it: `git checkout {wanted}`",
+        )
+
+
 class DemoFolderTakenError(GraphshipError):
     """The folder that the demo wants to make holds something that no demo made."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ci_core.errors import ExitCode, ForeignEventError
+from ci_core.errors import ExitCode, ForeignEventError, NotCheckedOutError
 from ci_core.operations.change_request import report_change_request
 from ci_core.operations.deployments_page import write_deployments_page
 from ci_core.operations.merge import deploy_merge
@@ -32,9 +32,13 @@ def run_ci(project: Project, context: Context) -> CiResult:
     """Report on a change request, deploy a push to the default branch, or watch the traffic on a schedule.
 
     Raises:
+        NotCheckedOutError: the work tree holds another commit; what is done would be said of the wrong one.
         ForeignEventError: a fork's event asks for more than a report.
         GraphshipError: whatever the work raises.
     """
+    checked_out = project.git.head()
+    if checked_out != context.head:
+        raise NotCheckedOutError(wanted=context.head, found=checked_out)
     if context.event == "change-request":
         reported = report_change_request(project, context)
         return CiResult(did="report", exit_code=reported.exit_code, is_delivered=reported.is_delivered)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ci_core.deploy.spec import DeploymentOutcome
     from ci_core.operations.project import Project
     from ci_core.operations.release import PreparedRelease
-    from ci_core.types import ReleaseId
+    from ci_core.types import CommitId, ReleaseId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +52,12 @@ def deploy_merge(project: Project, context: Context) -> MergeResult:
     failure = None
     for environment in environments:
         try:
-            outcomes.append(deploy_to(project, context, environment, prepared, deliveries))
+            outcome = deploy_to(project, context, environment, prepared, deliveries)
         except GraphshipError as error:
             failure = error
             break
+        if outcome is not None:
+            outcomes.append(outcome)
     return MergeResult(
         release=prepared.id, outcomes=tuple(outcomes), failure=failure, is_delivered=deliveries.is_complete
     )
@@ -67,8 +69,11 @@ def deploy_to(
     environment: EnvironmentSettings,
     prepared: PreparedRelease,
     deliveries: Deliveries,
-) -> DeploymentOutcome:
+) -> DeploymentOutcome | None:
     """Deploy a release to one environment and write down what came of it.
+
+    Returns:
+        None when the environment serves a newer commit already: a run that was slow, or is run again, undoes nothing.
 
     Raises:
         DeploymentFailedError: the candidate did not get ready or failed a smoke request; the old release serves.
@@ -76,6 +81,13 @@ def deploy_to(
     """
     target = project.target(environment)
     plan = make_plan(project, environment, prepared.release)
+    # Looked at after the plan was made: what goes live later than that makes the plan outdated.
+    if _serves_newer(project, context, target.observe(environment.name).commit):
+        project.console.notice(
+            f"{environment.name} serves a newer commit, so this one is not deployed; "
+            f"to go back: graphship rollback {environment.name}"
+        )
+        return None
     recorder = DeploymentRecorder(project, context, environment, prepared.record, deliveries)
     smoke = read_smoke_requests(project.root, project.settings.smoke)
     with project.console.group(f"deploy release {prepared.id[:12]} to {environment.name}"):
@@ -88,3 +100,19 @@ def deploy_to(
         recorder.succeed(outcome, smoke_requests=len(smoke))
     project.console.output("environment-url", outcome.live.url or "")
     return outcome
+
+
+def _serves_newer(project: Project, context: Context, served: CommitId | None) -> bool:
+    """Say whether `served`, the commit of the live release, came after ours; False when this clone cannot know."""
+    if served is None:
+        return False
+    commit, _, _ = served.partition("+")  # of a release that was deployed by hand from a changed work tree
+    if commit == context.head:
+        return False
+    branch = context.default_branch
+    try:
+        # What serves may have been pushed after this clone was made.
+        project.git.fetch(f"+refs/heads/{branch}:refs/remotes/origin/{branch}")
+        return project.git.is_ancestor(context.head, commit)
+    except GraphshipError:
+        return False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ci_core.testing.projects import run_git
 from ci_core.types import EnvironmentName
 
 if TYPE_CHECKING:
@@ -197,6 +198,36 @@ def test_a_capture_folder_that_cannot_be_written_is_one_message_and_nothing_serv
     assert run.errors == ["capture-not-writable"]
     assert ci_project.live().release is None
     assert taken.read_text() == "a file"
+
+
+def test_a_run_of_an_older_commit_does_not_undo_a_newer_deployment(ci_project: CiProject) -> None:
+    older = ci_project.head("main")
+    slow = ci_project.folder / "slow"
+    run_git(ci_project.folder, "clone", "-q", str(ci_project.sample.git_remote), "slow")
+    steps = ci_project.sample.root / "serving" / "steps.py"
+    steps.write_text(steps.read_text().replace("SLOPE * body", "2 * SLOPE * body"))
+    newer = ci_project.push("twice as much")
+    ci_project.ci("push")
+
+    run = ci_project.ci("push", root=slow)
+
+    assert run_git(slow, "rev-parse", "HEAD").strip() == older
+    assert run.exit_code == 0
+    assert "staging serves a newer commit, so this one is not deployed" in run.log
+    assert ci_project.live().commit == newer
+    assert [record.commit for record in ci_project.host.deployments.list(STAGING)] == [newer]
+
+
+def test_a_run_about_another_commit_than_the_one_checked_out_is_refused(ci_project: CiProject) -> None:
+    before = ci_project.head("main")
+    ci_project.sample.write("README.md", "# Sample\n")
+    ci_project.push("a readme")
+
+    run = ci_project.ci("push", env={"GRAPHSHIP_COMMIT": before})
+
+    assert run.exit_code == 2
+    assert f"error[not-checked-out]: this run is about commit `{before[:12]}`" in run.log
+    assert ci_project.live().release is None
 
 
 def test_a_push_to_another_branch_deploys_nothing(ci_project: CiProject) -> None:
