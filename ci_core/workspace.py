@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ci_core.errors import FileNotWritableError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -16,11 +18,17 @@ def workspace_folder(root: Path, *parts: str) -> Path:
     Args:
         root: the project's folder.
         parts: names of nested folders.
+
+    Raises:
+        FileNotWritableError: it cannot be made: often an earlier run as another user owns it.
     """
     top = root / WORKSPACE
     folder = top.joinpath(*parts)
-    folder.mkdir(parents=True, exist_ok=True)
-    ignore = top / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = top / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise FileNotWritableError(path=str(folder), reason=error.strerror or str(error)) from error
     return folder
