@@ -79,10 +79,10 @@ def branch_name(project: str, environment: str) -> str:
 
     A legal Git ref whatever the names are; names that had to be changed get a short hash, so that two never meet.
     """
-    topic = f"{project}-{environment}"
-    safe = _BRANCH_UNSAFE.sub("-", topic).strip("-")
-    if safe != topic or safe.startswith("-"):
-        digest = hashlib.sha256(f"{project}\0{environment}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    parts = (project, environment)
+    safe = "/".join(filter(None, (_BRANCH_UNSAFE.sub("-", part).strip("-") for part in parts)))
+    if safe != "/".join(parts):
+        digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:8]
         safe = f"{safe}-{digest}".strip("-")
     return f"graphship/retrain/{safe}"
 

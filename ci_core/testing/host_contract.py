@@ -558,13 +558,13 @@ class UpsertContract(_Kit):
     def test_a_change_request_is_opened_once_and_edited_in_place(self, remote: RemoteKit) -> None:
         """D9."""
         recording = RecordingHost(remote.host())
-        head = remote.push("graphship/retrain/flights-staging", {"data.dvc": "v2\n"})
+        head = remote.push("graphship/retrain/flights/staging", {"data.dvc": "v2\n"})
 
         def say(body: str, run: int) -> Delivery:
             return upsert_change_request(
                 recording,
                 scope=("retrain", "flights", "staging"),
-                branch="graphship/retrain/flights-staging",
+                branch="graphship/retrain/flights/staging",
                 target_branch="main",
                 title="Retrain flights",
                 body=body,

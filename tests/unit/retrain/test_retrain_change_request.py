@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -130,7 +130,7 @@ def test_a_worse_and_an_unsure_challenger_are_told_so() -> None:
 
 
 def test_the_branch_is_named_by_topic() -> None:
-    assert branch_name("flights", "staging") == "graphship/retrain/flights-staging"
+    assert branch_name("flights", "staging") == "graphship/retrain/flights/staging"
 
 
 @pytest.mark.parametrize("project", ["../x", "a b", "-rf", "a..b.lock", "@{", "ü", "", "a~^:?*[\\"])
@@ -141,9 +141,13 @@ def test_any_project_name_gives_a_legal_branch(project: str) -> None:
     assert not name.removeprefix("graphship/retrain/").startswith("-")
 
 
-@given(st.text(max_size=20), st.text(max_size=20))
-def test_two_names_that_look_alike_have_two_branches(one: str, other: str) -> None:
-    names = {branch_name(one, "staging"), branch_name(other, "staging")}
+_PAIR = st.tuples(st.text(max_size=20), st.text(max_size=20))
+
+
+@given(_PAIR, _PAIR)
+@example(("a-b", "c"), ("a", "b-c"))
+def test_two_names_that_look_alike_have_two_branches(one: tuple[str, str], other: tuple[str, str]) -> None:
+    names = {branch_name(*one), branch_name(*other)}
 
     assert len(names) == len({one, other})
 
