@@ -343,6 +343,12 @@ def _describe_router(draft: RouterDraft, name: str) -> _Draft:
 
 
 def _describe_route(router: str, name: str, route: Route) -> tuple[RouteSpec, Any]:
+    if not isinstance(route.model, str | type):
+        raise InvalidStepError(
+            step=router,
+            reason=f"has the route `{name}`, which is a {type(route.model).__name__} and no model",
+            hint='give a file, or `Route("models/m1.onnx", columns=["age", "city"])`',
+        )
     arguments = _json_arguments(f"{router}.{name}", route.arguments or {})
     model = route.model if isinstance(route.model, str) else _reference_of(route.model)
     path = Path(model)

@@ -86,3 +86,8 @@ def check_present(model: str, names: Iterable[str], columns: Mapping[str, object
             raise ModelColumnError(
                 model=model, column=name, reason="the table lacks it", known_names=[str(key) for key in columns]
             )
+
+
+def hint_to_name_columns(path: str) -> str:
+    """Return how a route tells a model's columns, in both languages of a graph."""
+    return f'name them in the route: `Route("{path}", columns=["a", "b"])`, in YAML {{model: {path}, columns: [a, b]}}'

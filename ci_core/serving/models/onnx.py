@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ci_core.errors import BrokenModelError, MissingExtraError
+from ci_core.serving.models.base import hint_to_name_columns
 from ci_core.serving.models.columns import Column
 from ci_core.serving.models.prediction import Prediction
 from ci_core.serving.models.tabular import TabularModel
@@ -84,7 +85,7 @@ class OnnxModel(TabularModel):
             raise BrokenModelError(
                 path=self.path,
                 reason=f"it takes one matrix `{one.name}` and does not say what its columns are called",
-                hint="name them in the route: {model: " + self.path + ", columns: [a, b, c]}",
+                hint=hint_to_name_columns(self.path),
             )
         if width is not None and width != len(names):
             raise BrokenModelError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ci_core.errors import BrokenModelError, MissingExtraError, UntrustedModelError
+from ci_core.serving.models.base import hint_to_name_columns
 from ci_core.serving.models.columns import Column
 from ci_core.serving.models.prediction import Prediction
 from ci_core.serving.models.tabular import TabularModel
@@ -58,7 +59,7 @@ class SkopsModel(TabularModel):
             raise BrokenModelError(
                 path=self.path,
                 reason=f"it reads {n_features or 'some'} columns, and {len(names)} are named",
-                hint="name them in the route: {model: " + self.path + ", columns: [a, b, c]}",
+                hint=hint_to_name_columns(self.path),
             )
         return names
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ci_core.errors import DuplicateStepError, InvalidStepError, StepNotImportableError
-from ci_core.serving import Context, Event, Graph, RequestError, steps
+from ci_core.serving import Context, Event, Graph, RequestError, Router, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -330,3 +330,12 @@ def test_the_plan_of_one_graph_can_be_called_again_and_again() -> None:
     plan = graph.compile()
 
     assert [plan(" a "), plan(" b")] == ["A", "B"]
+
+
+def test_a_route_that_is_no_model_is_refused_with_the_way_to_write_it() -> None:
+    as_in_yaml: dict[str, Any] = {"m1": {"model": "m1.onnx", "columns": ["age"]}}
+
+    with pytest.raises(InvalidStepError, match="has the route `m1`, which is a dict and no model") as caught:
+        Graph("churn").to(Router.single(as_in_yaml))
+
+    assert caught.value.hint == 'give a file, or `Route("models/m1.onnx", columns=["age", "city"])`'

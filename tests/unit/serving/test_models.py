@@ -120,7 +120,10 @@ def test_a_matrix_takes_the_columns_that_the_route_names_in_their_order(fitted: 
 def test_a_matrix_without_names_is_refused_with_the_way_to_name_them(fitted: Fitted) -> None:
     with pytest.raises(BrokenModelError, match="does not say what its columns are called") as caught:
         fitted.load("matrix.onnx")
-    assert caught.value.hint == "name them in the route: {model: matrix.onnx, columns: [a, b, c]}"
+    assert caught.value.hint == (
+        'name them in the route: `Route("matrix.onnx", columns=["a", "b"])`, '
+        "in YAML {model: matrix.onnx, columns: [a, b]}"
+    )
     with pytest.raises(BrokenModelError, match="has 2 columns, and 3 are named"):
         fitted.load("matrix.onnx", columns=["a", "b", "c"])
 
