@@ -9,7 +9,7 @@ from ci_core.printable import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ci_core.deploy.spec import DeploymentOutcome, Live, Plan
+    from ci_core.deploy.spec import DeploymentOutcome, Live, Plan, StepChange
     from ci_core.types import JsonObject
 
 _SHORT = 12
@@ -30,15 +30,19 @@ def plan_text(plan: Plan) -> str:
         lines.append(f"live: release {plan.live[:_SHORT]}")
     lines += _section(
         "steps",
-        (
-            f"{_SIGNS[change.change]} {change.step}" + (f"  {change.detail}" if change.detail else "")
-            for change in plan.steps
-        ),
+        (f"{_SIGNS[change.change]} {change.step}{_step_detail(change)}" for change in plan.steps),
     )
     lines += _section("models", plan.models)
     lines += _section("notes", plan.notes)
     lines.append(f"plan {plan.digest[:_SHORT]}, made on state {plan.live_version}")
     return "\n".join(lines)
+
+
+def _step_detail(change: StepChange) -> str:
+    if not change.detail:
+        return ""
+    # Of a changed step the detail is the names of its keys: alone they read like a kind of step.
+    return f"  changed: {change.detail}" if change.change == "changed" else f"  {change.detail}"
 
 
 def outcome_text(outcome: DeploymentOutcome) -> str:

@@ -39,3 +39,13 @@ def test_every_listed_command_exists_and_has_a_help_text() -> None:
 
         assert result.exit_code == 0, (name, result.output)
         assert f"Usage: cli {name}" in result.output
+
+
+def test_a_mistyped_command_is_told_with_the_nearest_one_and_a_strange_one_without() -> None:
+    runner = CliRunner()
+
+    mistyped, strange = runner.invoke(cli, ["deplyo", "staging"]), runner.invoke(cli, ["xyzzy"])
+
+    assert (mistyped.exit_code, strange.exit_code) == (2, 2)
+    assert mistyped.output.endswith("Error: there is no command `deplyo`; did you mean `deploy`?\n")
+    assert strange.output.endswith("Error: there is no command `xyzzy`\n")
