@@ -517,7 +517,9 @@ class NoDataRemoteError(GraphshipError):
         super().__init__(
             "no default DVC remote is configured",
             known=[f"remotes: {quoted(remotes)}"] if remotes else [],
-            hint=f"`dvc remote default {remotes[0]}`" if remotes else "`dvc remote add -d NAME URL`",
+            hint=f"`dvc remote default {remotes[0]}`"
+            if remotes
+            else "`dvc remote add -d NAME URL`; a folder is a URL too",
         )
 
 
