@@ -9,7 +9,7 @@ unset PYTHONDONTWRITEBYTECODE
   echo "graphship needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python" >&2
   exit 1
 }
-echo "setting up .venv with the $set set (once)" >&2
+echo "setting up .venv with the $set set: once, a minute or two" >&2
 if command -v uv >/dev/null 2>&1; then
   uv venv --quiet --allow-existing --python "$python" .venv
   uv pip install --quiet --python .venv --compile-bytecode --require-hashes -r "requirements/$set.txt"

@@ -167,7 +167,7 @@ class Story:
             f"{report.sent:,} sent, {report.failed} failed, {report.per_second:,.0f} a second; "
             f"median {report.median_ms:.1f} ms, 99 % within {report.slow_ms:.1f} ms"
         )
-        self._narrator.fact(f"some days later the outcomes arrive: {labels:,} labels")
+        self._narrator.fact(f"some days later the outcomes arrive: {labels:,} labels, winter's among them")
         return f"{report.sent:,} requests, {report.failed} failed"
 
     def _watch_summer(self) -> str:
