@@ -11,6 +11,7 @@ from ci_core.deploy.spec import Release, ReleaseRecord
 from ci_core.operations.release_reference import keep_reference
 from ci_core.pipelines.base import run_pipeline
 from ci_core.serving import load_graph
+from ci_core.versioning.plain import to_plain
 from ci_core.versioning.snapshot import take_snapshot
 from ci_core.workspace import workspace_folder
 
@@ -51,7 +52,9 @@ def prepare_release(project: Project, commit: CommitId) -> PreparedRelease:
     with project.console.group("build the release"):
         built = build_release(project.settings, workspace_folder(project.root, "bundles"))
         snapshot = take_snapshot(project.root, dvc=project.dvc)
-        record = ReleaseRecord(release=built.release, commit=commit, metrics=snapshot.metrics)
+        # Plain, since a metric that is no number (NaN) is nothing that the ledger's JSON can hold.
+        metrics = cast("JsonObject", to_plain(snapshot.metrics))
+        record = ReleaseRecord(release=built.release, commit=commit, metrics=metrics)
         project.console.step(f"release {record.release.id[:12]} from commit {snapshot.code.label}")
         keep_reference(project, built.release.id)  # first: it may find the data unfit, and then nothing is to be kept
         if project.ledger.read(release_path(record.release.id)) is None:

@@ -10,6 +10,8 @@ import pytest
 
 from ci_core.testing.projects import run_git
 from ci_core.types import EnvironmentName
+from ci_core.versioning.git import GitRepository
+from ci_core.versioning.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -228,6 +230,19 @@ def test_a_run_about_another_commit_than_the_one_checked_out_is_refused(ci_proje
     assert run.exit_code == 2
     assert f"error[not-checked-out]: this run is about commit `{before[:12]}`" in run.log
     assert ci_project.live().release is None
+
+
+def test_a_metric_that_is_no_number_does_not_keep_a_release_from_serving(ci_project: CiProject) -> None:
+    evaluate = ci_project.sample.root / "src" / "evaluate.py"
+    evaluate.write_text(evaluate.read_text().replace("json.dumps({", 'json.dumps({"odd": float("nan"), '))
+    ci_project.command("run", "--push", cwd=ci_project.sample.root)
+    ci_project.push("an odd metric")
+
+    run = ci_project.ci("push")
+
+    assert run.exit_code == 0, run.log
+    record: Any = Ledger(GitRepository(run.root)).read_json(f"releases/{run.outputs['release-id']}.json")
+    assert record["metrics"]["metrics.json:odd"] == "NaN"
 
 
 def test_a_push_to_another_branch_deploys_nothing(ci_project: CiProject) -> None:
