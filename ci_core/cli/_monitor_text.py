@@ -36,7 +36,7 @@ def render(comparison: TableComparison) -> str:
     rows = "1 row" if verdict.rows == 1 else f"{verdict.rows:,} rows"
     parts = [f"{name}  {rows}{where} against {comparison.reference.pooled.rows:,} of the reference", ""]
     parts += [line for reason in verdict.reasons for line in textwrap.wrap(reason, _WIDTH)]
-    if comparison.windows:
+    if len(comparison.windows) > 1:
         parts += ["", *_strip(comparison.windows)]
     if verdict.rows:
         parts += ["", *_table(verdict.columns)]
@@ -45,7 +45,7 @@ def render(comparison: TableComparison) -> str:
 
 
 def _strip(windows: Sequence[WindowRecord]) -> list[str]:
-    """Return one mark a window, in order of time, and what the marks mean."""
+    """Return one mark a window, two or more in order of time, and what the marks mean."""
     marks = "".join(
         click.style(_MARKS[record.verdict.state], fg=_COLORS[record.verdict.state]) for record in windows[-_WIDTH:]
     )
@@ -53,7 +53,7 @@ def _strip(windows: Sequence[WindowRecord]) -> list[str]:
     counts = {state: sum(record.verdict.state == state for record in windows) for state in states}
     legend = ", ".join(f"{_MARKS[state]} {state} {number}" for state, number in counts.items())
     first, last = windows[-_WIDTH:][0].window.label, windows[-1].window.label
-    return [marks, f"{first} to {last}: {legend}" if len(windows) > 1 else legend]
+    return [marks, f"{first} to {last}: {legend}"]
 
 
 def _table(columns: Sequence[ColumnVerdict]) -> list[str]:
@@ -106,6 +106,11 @@ def _short(text: str, width: int) -> str:
 
 def _notes(comparison: TableComparison) -> list[str]:
     notes = [f"not compared: {name} ({why})" for name, why in sorted(comparison.not_compared.items())]
-    if not comparison.verdict.calibrated and comparison.verdict.rows:
+    # Too few rows to judge have no bounds to doubt, whatever the reference could calibrate.
+    if (
+        not comparison.verdict.calibrated
+        and comparison.verdict.rows
+        and comparison.verdict.state != "insufficient-data"
+    ):
         notes.append("uncalibrated: the bounds take rows for independent; --time-column and 14 blocks of time mend it")
     return ["", *(line for note in notes for line in textwrap.wrap(note, _WIDTH))] if notes else []

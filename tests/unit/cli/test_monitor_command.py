@@ -106,6 +106,18 @@ def test_without_a_time_column_the_text_says_that_it_is_uncalibrated(
     assert_golden(GOLDEN / "uncalibrated.txt", out)
 
 
+def test_a_window_that_is_too_short_to_judge_is_told_without_a_trend_and_without_doubt_in_its_bounds(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    window = table(here / "short.parquet", "SELECT * FROM 'march.parquet' LIMIT 100")
+
+    _, out, _ = monitor(capsys, "--reference", "winter.parquet", "--window", window, *BY_TIME)
+
+    assert out.startswith("insufficient-data  100 rows")
+    assert "insufficient-data 1" not in out
+    assert "uncalibrated" not in out
+
+
 def test_the_json_has_the_published_shape_and_spelling(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = monitor(
         capsys, "--reference", "winter.parquet", "--window", "june.parquet", *BY_TIME, "--ignore", "dest", "--json"
