@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from typing import TYPE_CHECKING
 
 import click
 
-from ci_core.errors import ExitCode, GraphshipError
+from ci_core.errors import ExitCode, FileNotWritableError, GraphshipError
 from ci_core.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _ISSUES_URL = "https://github.com/graphship/graphship/issues"
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""Refusals of a disk to be written, which may meet us anywhere and are no mistake of ours."""
 _INTERRUPTED = 130
 """What shells say of a program that Ctrl-C ended: 128 and the signal's number."""
 _NOBODY_READS = 141
@@ -33,10 +36,7 @@ def run(command: click.Command, arguments: Sequence[str], env: Mapping[str, str]
     try:
         result = command.main(list(arguments), prog_name="graphship", standalone_mode=False, color=color, obj=env)
     except GraphshipError as error:
-        if "--debug" in arguments:
-            traceback.print_exception(error)
-        click.echo(render_error(error, color=color is None and sys.stderr.isatty()), err=True)
-        return error.exit_code
+        return _tell(error, color=color, with_traceback="--debug" in arguments)
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
@@ -46,12 +46,22 @@ def run(command: click.Command, arguments: Sequence[str], env: Mapping[str, str]
     except SystemExit:
         # Click ends so, and never else with `standalone_mode` off, when what we print is read no more.
         return _NOBODY_READS
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            told = FileNotWritableError(path=str(error.filename or "unknown"), reason=str(error.strerror))
+            return _tell(told, color=color, with_traceback="--debug" in arguments)
         click.echo(
             f"graphship met a mistake of its own; the traceback below is worth a report: {_ISSUES_URL}", err=True
         )
         raise
     return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _tell(error: GraphshipError, *, color: bool | None, with_traceback: bool) -> ExitCode:
+    if with_traceback:
+        traceback.print_exception(error)
+    click.echo(render_error(error, color=color is None and sys.stderr.isatty()), err=True)
+    return error.exit_code
 
 
 def render_error(error: GraphshipError, *, color: bool = False) -> str:

@@ -80,6 +80,17 @@ def test_a_reader_that_goes_away_is_no_failed_gate() -> None:
         sys.stdout, sys.stderr = streams  # click silences them
 
 
+def test_a_full_disk_is_one_message_wherever_it_is_met(capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command()
+    def writing() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "report.html")
+
+    assert run(writing, [], {}) == 2
+    assert capsys.readouterr().err.startswith(
+        "error[file-not-writable]: the file cannot be written: no space left on device\n  --> report.html\n"
+    )
+
+
 def test_a_bug_of_ours_keeps_its_traceback_and_asks_for_a_report(capsys: pytest.CaptureFixture[str]) -> None:
     @click.command()
     def broken() -> None:
