@@ -178,6 +178,7 @@ class Story:
         run = self._ci("schedule")
         verdict, columns = run.outputs["verdict"], run.outputs.get("drifted-columns", "")
         self._narrator.fact(f"verdict `{verdict}`: {columns.replace(',', ', ')}")
+        self._narrator.fact(self._first_reason())
         for issue in self._host.every_issue():
             self._narrator.fact(f"issue #{issue.number} ({issue.state}): {issue.title}")
         self._keep("Monitoring: drift", f"monitoring/{ENVIRONMENT}.html", "monitoring-drift.html")
@@ -291,6 +292,11 @@ class Story:
         issues = list(self._host.every_issue())
         numbers = [request.number for request in requests] + [issue.number for issue in issues]
         return [requests, issues, [list(self._host.comments.list(number)) for number in numbers]]
+
+    def _first_reason(self) -> str:
+        """Return what the last scheduled run found, in the words of its page: the columns, and how far they moved."""
+        report = self._at.ci_project / ".graphship" / "monitoring" / f"{ENVIRONMENT}.json"
+        return str(json.loads(report.read_text("utf-8"))["reasons"][0])
 
     def _keep(self, title: str, page: str, name: str) -> None:
         """Copy a page out of the CI runner's clone, which the next run cleans; a later one of a name replaces it."""

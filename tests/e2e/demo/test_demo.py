@@ -52,6 +52,7 @@ def test_whole_loop_is_told_and_leaves_nothing_running(tmp_path: Path) -> None:
         r"requests meanwhile: [\d,]+ sent, 0 failed",
         r"13,365 sent, 0 failed",
         r"verdict `drift`: temp, dewp",
+        r"`temp` by \d\.\d sd",
         r"issue #\d+ \(open\)",
         r"change request #\d+ \(open\): Retrain flights",
         r"a second scheduled run: nothing changed",
