@@ -70,7 +70,9 @@ class Narrator:
 
     def fact(self, text: str) -> None:
         """Tell one thing that was seen to be so."""
-        self._print(f"[green]•[/] {escape(text)}", indent=2)
+        line = Table.grid(padding=(0, 1, 0, 0))  # a grid, so that a second line starts under the first
+        line.add_row("[green]•[/]", escape(text))
+        self._console.print(Padding(line, (0, 0, 0, 2), expand=False), highlight=False)
 
     def command(self, text: str) -> None:
         """Show a command that can be pasted: it is not wrapped."""

@@ -73,3 +73,12 @@ def test_table_names_steps_results_and_pages() -> None:
     assert "1  A project  trained and pushed   1.5 s" in text
     assert "61.2 s" in text
     assert "Monitoring             /demo/pages/monitoring.html" in text
+
+
+def test_the_second_line_of_a_fact_starts_under_the_first() -> None:
+    told = io.StringIO()
+    narrator = Narrator(Console(file=told, width=20), clock=lambda: 0.0)
+
+    narrator.fact("temp moved by 4.7 sd")
+
+    assert [line.rstrip() for line in told.getvalue().splitlines()] == ["  • temp moved by", "    4.7 sd"]
