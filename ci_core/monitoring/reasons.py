@@ -64,13 +64,13 @@ def _sight(verdict: Verdict) -> str:
 def _potential(verdict: Verdict, again: Collection[str]) -> tuple[str, str]:
     what = f"Beyond the bound: {_moves(verdict.drifted)}."
     if again:
-        return what, f"{_listed(sorted(again))} moved for the second window in a row, but holds little importance."
+        return what, f"{_listed(sorted(again))} moved as in the window before, but holds little importance."
     return what, "One window alone is at most potential: drift is the same column in two windows in a row."
 
 
 def _drift(verdict: Verdict, mattering: Collection[str]) -> tuple[str, str]:
     moved = [column for column in verdict.drifted if column.name in mattering]
-    what = f"Beyond the bound for the second window in a row: {_moves(moved)}."
+    what = f"Beyond the bound, as in the window before: {_moves(moved)}."
     if any(column.name == "_output" for column in moved):
         return what, "It matters: the model's own output has moved."
     weights = [column.importance for column in moved]
@@ -78,7 +78,7 @@ def _drift(verdict: Verdict, mattering: Collection[str]) -> tuple[str, str]:
         return what, "How much the model depends on it is not known, so it is taken to matter."
     share = sum(weight for weight in weights if weight is not None)
     who = "these columns hold" if len(moved) > 1 else "this column holds"
-    return what, f"It matters: {who} {share:.0%} of the model's importance."
+    return what, f"It matters: {who} {share * 100:.0f} % of the model's importance."
 
 
 def _broken(verdict: Verdict) -> tuple[str, str]:

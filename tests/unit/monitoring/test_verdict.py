@@ -99,7 +99,7 @@ def test_the_same_column_in_two_windows_in_a_row_is_drift() -> None:
     verdict = _second_look(_day(1, means=MOVED), _day(2, means=MOVED))
 
     assert verdict.state == "drift"
-    assert verdict.reasons[0].startswith("Beyond the bound for the second window in a row: `heat` by 0.")
+    assert verdict.reasons[0].startswith("Beyond the bound, as in the window before: `heat` by 0.")
 
 
 def test_another_column_in_the_second_window_is_potential_again() -> None:
@@ -120,14 +120,14 @@ def test_a_column_of_little_importance_stays_potential() -> None:
     verdict = _second_look(_day(1, means=MOVED), _day(2, means=MOVED), shares)
 
     assert verdict.state == "potential"
-    assert verdict.reasons[1] == "`heat` moved for the second window in a row, but holds little importance."
+    assert verdict.reasons[1] == "`heat` moved as in the window before, but holds little importance."
 
 
 def test_an_important_column_is_drift_and_the_reason_says_its_share() -> None:
     verdict = _second_look(_day(1, means=MOVED), _day(2, means=MOVED), {"heat": 0.6, "load": 0.4})
 
     assert verdict.state == "drift"
-    assert verdict.reasons[1] == "It matters: this column holds 60% of the model's importance."
+    assert verdict.reasons[1] == "It matters: this column holds 60 % of the model's importance."
 
 
 def test_the_models_own_output_matters_whatever_the_importance() -> None:
