@@ -20,6 +20,7 @@ from ci_core.versioning.dvc import DvcProject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from subprocess import CompletedProcess
 
     from tests.e2e.operations.conftest import CiProject, CiRun
 
@@ -127,10 +128,15 @@ def _learn(project: CiProject) -> None:
     sample.write("graphship.yaml", MONITOR.replace("LABELS", str(project.folder / "labels.parquet")))
     sample.write("dvc.yaml", (sample.root / "dvc.yaml").read_text() + STAGE)
     DvcProject(sample.root).add(["data/train.parquet"])
-    made = project.command("run", cwd=sample.root)
+    _run_and_push(project)
+
+
+def _run_and_push(project: CiProject) -> None:
+    """Run the pipeline by hand and push code and data."""
+    made = project.command("run", cwd=project.sample.root)
     assert made.returncode == 0, made.stderr
     project.push("a line")
-    DvcProject(sample.root).push()
+    DvcProject(project.sample.root).push()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +162,7 @@ def _watch(project: CiProject) -> Moment:
         issue=issues[0] if issues else None,
         light=(light.state, light.description) if light else None,
         host=project.host_files(),
-        losses=project.ledger_lines("retrain/staging.jsonl"),
+        losses=project.ledger_lines("retrain/tiny/staging.jsonl"),
         work_tree=run_git(run.root, "status", "--porcelain", "--branch"),
     )
 
@@ -170,6 +176,8 @@ class Story:
     drifted_again: Moment
     lost: Moment
     lost_again: Moment
+    asked: CompletedProcess[str]
+    renewed: Moment
     calm: Moment
     unfit: CiRun
     before_unfit: dict[str, str]
@@ -191,6 +199,11 @@ def story(module_project: CiProject) -> Story:
     drifted, drifted_again = _watch(project), _watch(project)
     _label(project, 5)
     lost, lost_again = _watch(project), _watch(project)
+    asked = project.command("retrain", "staging", "--project", str(project.runner), cwd=project.folder)
+    project.sample.replace("src/fit.py", "slope = float(", "slope = 1.001 * float(")
+    _run_and_push(project)
+    project.ci("push")
+    renewed = _watch(project)
     _send(project, 5, mean=0)
     calm = _watch(project)
     _write(project.sample.root / "data" / "other.parquet", {"at": _times(JANUARY, 1, 10), "z": np.zeros(10)})
@@ -208,6 +221,8 @@ def story(module_project: CiProject) -> Story:
         drifted_again=drifted_again,
         lost=lost,
         lost_again=lost_again,
+        asked=asked,
+        renewed=renewed,
         calm=calm,
         unfit=unfit,
         before_unfit=before,
@@ -262,6 +277,18 @@ def test_a_challenger_that_lost_is_not_trained_again(story: Story) -> None:
     assert story.lost_again.host == story.lost.host
 
 
+def test_a_person_may_ask_for_what_the_schedule_does_not_try_again(story: Story) -> None:
+    assert story.asked.returncode == 0, story.asked.stderr
+    assert "within noise" in story.asked.stdout
+    assert "change request:" not in story.asked.stdout
+
+
+def test_a_new_release_does_not_inherit_the_verdict_of_the_one_before(story: Story) -> None:
+    assert story.renewed.run.exit_code == 0, story.renewed.run.log
+    assert story.renewed.light is None
+    assert story.renewed.issue == story.lost_again.issue
+
+
 def test_a_window_without_drift_closes_the_issue(story: Story) -> None:
     assert story.calm.run.exit_code == 0, story.calm.run.log
     assert story.calm.run.outputs["verdict"] == "no-drift"
@@ -297,3 +324,17 @@ def test_where_nothing_is_live_there_is_nothing_to_watch(make_ci_project: Callab
     assert run.exit_code == 0, run.log
     assert "nothing is live in staging" in run.log
     assert project.host_files() == before
+
+
+def test_a_release_that_was_deployed_by_hand_is_judged_by_the_reference_of_this_commit(ci_project: CiProject) -> None:
+    ci_project.sample.replace("graphship.yaml", "smoke:", "monitor: {reference: data/raw.csv, target: y}\nsmoke:")
+    ci_project.push()
+    by_hand = ci_project.command("deploy", "staging", cwd=ci_project.sample.root)
+    assert by_hand.returncode == 0, by_hand.stderr
+
+    first, second = ci_project.ci("schedule"), ci_project.ci("schedule")
+
+    assert (first.exit_code, second.exit_code) == (0, 0), first.log
+    assert "no reference was kept" in first.log
+    assert "no reference was kept" not in second.log
+    assert first.outputs["verdict"] == "insufficient-data"
