@@ -922,7 +922,7 @@ class CannotRetrainError(GraphshipError):
 
     slug = "cannot-retrain"
 
-    def __init__(self, *, missing: str, where: Location, hint: str) -> None:
+    def __init__(self, *, missing: str, where: Location | str, hint: str) -> None:
         self.missing = missing
         super().__init__(f"retraining needs {missing}", where=where, hint=hint)
 

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 WORKSPACE: Final = ".graphship"
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader finds the old text or the new one, never a part."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
 def workspace_folder(root: Path, *parts: str) -> Path:
     """Return a folder below the project's ``.graphship``, made when needed; Git ignores all that is in it.
 

@@ -53,6 +53,6 @@ def make_target(
 def state_folder(project: str, env: Mapping[str, str]) -> Path:
     """Return where the local target keeps what it knows of a project: outside of any clone, which may be deleted."""
     if chosen := env.get("GRAPHSHIP_STATE_DIR"):
-        return Path(chosen).absolute()
+        return Path(chosen).absolute() / project
     base = Path(env.get("XDG_STATE_HOME") or Path(env.get("HOME") or Path.home()) / ".local" / "state")
     return base / "graphship" / project

@@ -75,7 +75,7 @@ class Workspace:
     @property
     def state(self) -> Path:
         """The folder of the local target."""
-        return self.root / "state"
+        return self.root / "state" / "flights"
 
     @property
     def labels(self) -> Path:

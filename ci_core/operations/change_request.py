@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_core import __version__
-from ci_core.errors import ExitCode, GraphshipError, PushRejectedError, UnknownRevisionError
+from ci_core.errors import ExitCode, GraphshipError, PushRejectedError, UnknownRevisionError, worst
 from ci_core.hosts.marker import MARKER_ROOM, Run
 from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_comment
@@ -24,7 +24,7 @@ from ci_core.types import CommitId
 from ci_core.versioning.compare import compare
 from ci_core.versioning.gates import judge_gates
 from ci_core.versioning.snapshot import take_snapshot
-from ci_core.workspace import workspace_folder
+from ci_core.workspace import workspace_folder, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,22 +66,24 @@ def report_change_request(project: Project, context: Context) -> ReportResult:
     if request is not None and request.head != context.head:
         return _overtaken(project, request)
     run = _run_stale(project)
-    head = context.head
+    head, not_kept = context.head, None
     if run.failure is None:
         pull_served(project)
         if request is not None and context.is_trusted and project.settings.pipeline.commit_lock:
             try:
                 head = _keep_lock(project, request, run)
-            except PushRejectedError as error:
-                if error.reason != "moved":
-                    raise
-                return _overtaken(project, request)
-    report = _compare(project, context, request, head, run)
+            except GraphshipError as error:
+                if isinstance(error, PushRejectedError) and error.reason == "moved":
+                    return _overtaken(project, request)
+                project.console.error(f"what the pipeline made could not be kept: {error.fact}")
+                not_kept = error  # told in the report, and by the exit code, but only then
+    report = _compare(project, context, request, head, run, not_kept=not_kept)
     folder = _write_files(project, report)
     project.console.summary(render_markdown(report))
     if request is not None and context.is_trusted:
         _deliver(project, context, request, report, deliveries)
-    return ReportResult(report=report, folder=folder, exit_code=_exit_code(report), is_delivered=deliveries.is_complete)
+    codes = [_exit_code(report), not_kept.exit_code if not_kept else ExitCode.DONE]
+    return ReportResult(report=report, folder=folder, exit_code=worst(codes), is_delivered=deliveries.is_complete)
 
 
 def _exit_code(report: shown.Report) -> ExitCode:
@@ -138,7 +140,13 @@ def _keep_lock(project: Project, request: ChangeRequest, run: PipelineRun) -> Co
 
 
 def _compare(
-    project: Project, context: Context, request: ChangeRequest | None, head: CommitId, run: PipelineRun
+    project: Project,
+    context: Context,
+    request: ChangeRequest | None,
+    head: CommitId,
+    run: PipelineRun,
+    *,
+    not_kept: GraphshipError | None,
 ) -> shown.Report:
     target = request.target_branch if request else context.default_branch
     after = take_snapshot(project.root, dvc=project.dvc)
@@ -173,7 +181,7 @@ def _compare(
         graph=report_data.graph_part(graph, planned_against, [row.path for row in models]) if graph else None,
         plans=plans,
         plots=report_data.plot_parts(_plots(project, base_commit) if base_commit else (), _plots(project, None)),
-        notes=_notes(diff, context),
+        notes=_notes(diff, context, not_kept),
         links=(shown.Link(kind="run", text="run", url=context.run_url),) if context.run_url else (),
     )
 
@@ -238,9 +246,12 @@ def _commit(project: Project, commit: CommitId | None, label: str) -> shown.Comm
     return shown.Commit(id=commit, label=label, url=url)
 
 
-def _notes(diff: SnapshotDiff, context: Context) -> tuple[shown.Note, ...]:
+def _notes(diff: SnapshotDiff, context: Context, not_kept: GraphshipError | None) -> tuple[shown.Note, ...]:
     """Return what the reader must know: a base that cannot be read is said, never shown as no change."""
     said = [diff.base_problem] if diff.base_problem else []
+    if not_kept is not None:
+        hint = f" ({not_kept.hint})" if not_kept.hint else ""
+        said.append(f"what the pipeline made could not be kept, so do not merge yet: {not_kept.fact}{hint}")
     if not context.is_trusted:
         said.append("the change comes from another repository: what its merge deploys was not looked up")
     return tuple(shown.Note(kind="warning", text=text) for text in (*said, *diff.problems))
@@ -248,10 +259,10 @@ def _notes(diff: SnapshotDiff, context: Context) -> tuple[shown.Note, ...]:
 
 def _write_files(project: Project, report: shown.Report) -> Path:
     folder = project.output("report", "report.json").parent
-    (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
-    (folder / "report.md").write_text(render_markdown(report), encoding="utf-8")
-    (folder / "report.html").write_text(render_html(report), encoding="utf-8")
-    (folder / "junit.xml").write_text(render_junit(report), encoding="utf-8")
+    write_whole(folder / "report.json", report.to_json())
+    write_whole(folder / "report.md", render_markdown(report))
+    write_whole(folder / "report.html", render_html(report))
+    write_whole(folder / "junit.xml", render_junit(report))
     project.console.output("report-path", str(folder / "report.html"))
     return folder
 
@@ -280,7 +291,7 @@ def _deliver(
         project.console.output("change-request-url", request.url)
     light = CommitStatus(
         commit=head,
-        context="graphship/report",
+        context=project.status_context("report"),
         state="failure" if report.verdict == "fail" else "success",
         description=_in_short(report),
         url=context.run_url,

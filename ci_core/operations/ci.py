@@ -48,7 +48,7 @@ def run_ci(project: Project, context: Context) -> CiResult:
         merged = deploy_merge(project, context)
         write_deployments_page(project)
         return CiResult(did="deploy", failure=merged.failure, is_delivered=merged.is_delivered)
-    if context.event in ("schedule", "manual"):
+    if context.event in ("schedule", "manual") and context.branch == context.default_branch:
         watched = watch(project, context)
         return CiResult(did="watch", failure=watched.failure, is_delivered=watched.is_delivered)
     project.console.notice(f"nothing to do for a `{context.event}` of {context.branch or context.tag}")

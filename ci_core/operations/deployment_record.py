@@ -112,7 +112,7 @@ class DeploymentRecorder:
             "phases": [[phase.phase, round(phase.seconds, 3)] for phase in result.phases] if result else [],
             "change-request": self._shipped_by.number if self._shipped_by else None,
         }
-        path = f"deployments/{self._environment.name}.jsonl"
+        path = self._project.history("deployments", self._environment.name)
         with self._deliveries.attempt("the ledger entry"):
             newest = next(reversed(self._project.ledger.read_lines(path)), None)
             is_known = newest is not None and (newest["release"], newest["outcome"]) == (line["release"], outcome)
@@ -125,7 +125,7 @@ class DeploymentRecorder:
             return
         light = CommitStatus(
             commit=self._record.commit,
-            context=f"graphship/deploy/{self._environment.name}",
+            context=self._project.status_context("deploy", self._environment.name),
             state=state,
             description=description[:140],
             url=self._context.run_url,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.reports.deployments import DeploymentRow, DeploymentsReport, Phase
 from ci_core.reports.render import render_deployments_page
+from ci_core.workspace import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,11 +19,11 @@ def write_deployments_page(project: Project) -> Path:
     rows = [
         _row(line)
         for environment in project.settings.environments
-        for line in project.ledger.read_lines(f"deployments/{environment.name}.jsonl")
+        for line in project.ledger.read_lines(project.history("deployments", environment.name))
     ]
     report = DeploymentsReport(project=project.settings.name, rows=tuple(sorted(rows, key=lambda row: row.when)))
     page = project.output("deployments", "index.html")
-    page.write_text(render_deployments_page(report), encoding="utf-8")
+    write_whole(page, render_deployments_page(report))
     return page
 
 

@@ -46,6 +46,15 @@ class Project:
         """The project's folder."""
         return self.settings.root
 
+    def history(self, kind: str, environment: str) -> str:
+        """Return where the ledger keeps an environment's history; a repository may hold several projects."""
+        return f"{kind}/{self.settings.name}/{environment}.jsonl"
+
+    def status_context(self, *parts: str) -> str:
+        """Return the name of a commit status: ``graphship/report``; with the project's name below a top folder."""
+        mine = () if self.root == self.git.top.resolve() else (self.settings.name,)
+        return "/".join(("graphship", *mine, *parts))
+
     def output(self, *parts: str) -> Path:
         """Return the path of a file below ``.graphship``; its folder exists afterwards."""
         *folders, name = parts

@@ -128,14 +128,14 @@ def retrain(
     return RetrainResult(decision=decision, outcome=outcome, delivery=delivery, request=delivery.url)
 
 
-def _losses_path(environment: EnvironmentSettings) -> str:
+def _losses_path(project: Project, environment: EnvironmentSettings) -> str:
     """Return where the ledger keeps challengers that did not win: nobody wants to train them again each night."""
-    return f"retrain/{environment.name}.jsonl"
+    return project.history("retrain", environment.name)
 
 
 def _lost_before(project: Project, environment: EnvironmentSettings, decision: RetrainDecision) -> str | None:
     newest = decision.windows[-1].label
-    for line in reversed(project.ledger.read_lines(_losses_path(environment))):
+    for line in reversed(project.ledger.read_lines(_losses_path(project, environment))):
         if line["evidence"] == decision.evidence_key and line["newest-window"] == newest:
             return str(line["outcome"])
     return None
@@ -143,7 +143,7 @@ def _lost_before(project: Project, environment: EnvironmentSettings, decision: R
 
 def _remember_loss(project: Project, environment: EnvironmentSettings, decision: RetrainDecision, outcome: str) -> None:
     line = {"evidence": decision.evidence_key, "newest-window": decision.windows[-1].label, "outcome": outcome}
-    project.ledger.append(_losses_path(environment), [line], f"challenger for {environment.name} did not win")
+    project.ledger.append(_losses_path(project, environment), [line], f"challenger for {environment.name} did not win")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci_core.errors import GraphshipError, HostError, worst
+from ci_core.errors import CannotRetrainError, GraphshipError, HostError, worst
 from ci_core.hosts.marker import MARKER_ROOM, Run
 from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_issue
@@ -23,6 +23,7 @@ from ci_core.operations.release_reference import keep_reference, read_reference
 from ci_core.operations.retrain import RetrainResult, retrain
 from ci_core.reports.render import render_issue, render_monitoring_page
 from ci_core.types import CommitId
+from ci_core.workspace import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -137,7 +138,7 @@ def _watch_environment(
             project.console.step("no complete window that was not judged already")
     if judged:
         project.ledger.append(
-            _history_path(environment),
+            project.history("monitoring", environment.name),
             [record.to_dict() for record in judged],
             f"judge {len(judged)} windows of {environment.name}",
         )
@@ -160,8 +161,8 @@ def _watch_environment(
         next_steps=next_steps(environment.name, current, challenge, failure),
     )
     page = project.output("monitoring", f"{environment.name}.html")
-    page.write_text(render_monitoring_page(report), encoding="utf-8")
-    page.with_suffix(".json").write_text(report.to_json(), encoding="utf-8")
+    write_whole(page, render_monitoring_page(report))
+    write_whole(page.with_suffix(".json"), report.to_json())
     # Until a window is judged for the live release, what was said of the one before it stands.
     issue = _tell(project, context, environment, report, shipped=shipped, deliveries=deliveries) if current else None
     return EnvironmentWatch(
@@ -194,6 +195,12 @@ def retrain_on_command(
     Raises:
         GraphshipError: as :func:`ci_core.operations.retrain.retrain`.
     """
+    if context.branch != context.default_branch:
+        raise CannotRetrainError(
+            missing=f"`{context.default_branch}` to be checked out, which its change request will build on",
+            where=f"the branch `{context.branch}`",
+            hint=f"git switch {context.default_branch}",
+        )
     live = project.target(environment).observe(environment.name)
     reference = read_reference(project, live.release) if live.release else None
     history = read_history(project, environment)
@@ -239,7 +246,7 @@ def _after(challenge: RetrainResult) -> list[str]:
 
 def read_history(project: Project, environment: EnvironmentSettings) -> tuple[WindowRecord, ...]:
     """Return every window of `environment` that was ever judged, oldest first."""
-    lines = project.ledger.read_lines(_history_path(environment))
+    lines = project.ledger.read_lines(project.history("monitoring", environment.name))
     return tuple(sorted((WindowRecord.from_dict(line) for line in lines), key=lambda record: record.window.start))
 
 
@@ -258,10 +265,6 @@ def is_alarming(states: Iterable[State]) -> bool:
     return alarming
 
 
-def _history_path(environment: EnvironmentSettings) -> str:
-    return f"monitoring/{environment.name}.jsonl"
-
-
 def _tell(
     project: Project,
     context: Context,
@@ -278,7 +281,7 @@ def _tell(
     commit, dirty, _ = shipped.partition("+")  # of a release that was deployed by hand from a changed work tree
     light = CommitStatus(
         commit=CommitId(commit),
-        context=f"graphship/monitor/{environment.name}",
+        context=project.status_context("monitor", environment.name),
         state=_LIGHTS[report.state],
         description=f"{report.state} on {report.window.label}"[:140],
         url=context.run_url,

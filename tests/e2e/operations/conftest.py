@@ -201,7 +201,7 @@ class CiProject:
 
     def target(self) -> LocalTarget:
         """Return the target that ``staging`` is on."""
-        state = Path(self.env["GRAPHSHIP_STATE_DIR"])
+        state = Path(self.env["GRAPHSHIP_STATE_DIR"]) / "sample"
         return LocalTarget(state, env=self.env, clock=lambda: datetime.now(UTC))
 
     def live(self) -> Live:

@@ -178,7 +178,7 @@ def test_a_fork_is_reported_on_in_files_alone(ci_project: CiProject) -> None:
 
 def test_a_report_for_a_fork_brings_no_server_up_again(ci_project: CiProject) -> None:
     ci_project.ci("push")
-    state = Path(ci_project.env["GRAPHSHIP_STATE_DIR"]) / "tiny" / "staging" / "state.json"
+    state = Path(ci_project.env["GRAPHSHIP_STATE_DIR"]) / "sample" / "staging" / "state.json"
     supervisor = json.loads(state.read_text(encoding="utf-8"))["supervisor"]
     os.kill(supervisor["pid"], signal.SIGKILL)
 

@@ -162,7 +162,7 @@ def _watch(project: CiProject) -> Moment:
         issue=issues[0] if issues else None,
         light=(light.state, light.description) if light else None,
         host=project.host_files(),
-        losses=project.ledger_lines("retrain/tiny/staging.jsonl"),
+        losses=project.ledger_lines("retrain/sample/staging.jsonl"),
         work_tree=run_git(run.root, "status", "--porcelain", "--branch"),
     )
 
