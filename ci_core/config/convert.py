@@ -110,7 +110,5 @@ def _retrain(raw: RawRetrain) -> RetrainSettings:
         window=raw.window,
         hold_back=raw.hold_back,
         cool_down=raw.cool_down,
-        change_request=RetrainChangeRequestSettings(
-            labels=tuple(request.labels), reviewers=tuple(request.reviewers), auto_merge=request.auto_merge
-        ),
+        change_request=RetrainChangeRequestSettings(labels=tuple(request.labels), reviewers=tuple(request.reviewers)),
     )

@@ -137,8 +137,8 @@ class RawEnvironment(Section):
 
     target: Literal["local"] = "local"
     """Where the graph runs."""
-    deploy_on: Literal["merge", "tag", "manual"] = "merge"
-    """What deploys here: a merge to the default branch, a stage tag, or only the command."""
+    deploy_on: Literal["merge", "manual"] = "merge"
+    """What deploys here: a merge to the default branch, or only the command."""
     host: Text = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 0
@@ -155,7 +155,7 @@ class RawPluginEnvironment(Section):
     model_config = ConfigDict(extra="allow")
 
     target: Text
-    deploy_on: Literal["merge", "tag", "manual"] = "merge"
+    deploy_on: Literal["merge", "manual"] = "merge"
 
 
 class RawCapture(Section):
@@ -202,8 +202,6 @@ class RawChangeRequest(Section):
     """Labels it gets."""
     reviewers: list[Text] = []
     """Accounts asked for a review."""
-    auto_merge: bool = False
-    """Whether it merges by itself once its checks pass."""
 
 
 class RawRetrain(Section):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CONFIG_FILE = "graphship.yaml"
 
 Engine = Literal["dvc"]
-DeployOn = Literal["merge", "tag", "manual"]
+DeployOn = Literal["merge", "manual"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,6 @@ class RetrainChangeRequestSettings:
 
     labels: tuple[str, ...] = ("retrain",)
     reviewers: tuple[str, ...] = ()
-    auto_merge: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

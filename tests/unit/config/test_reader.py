@@ -39,7 +39,7 @@ gates:
   eval/metrics.json:test.loss: {max: 1}
 environments:
   staging:    {target: local, deploy-on: merge}
-  production: {deploy-on: tag, port: 8080, ready-timeout: 1m}
+  production: {deploy-on: manual, port: 8080, ready-timeout: 1m}
 smoke: ./serving/requests.jsonl
 capture: {to: s3://bucket/captures, sample: 0.5}
 monitor:
@@ -56,7 +56,7 @@ retrain:
   window: sliding
   hold-back: 3
   cool-down: 7d
-  change-request: {labels: [retrain, model], reviewers: [ann], auto-merge: true}
+  change-request: {labels: [retrain, model], reviewers: [ann]}
 """
 
 
@@ -98,7 +98,7 @@ def test_every_key_of_the_file_reaches_the_settings(tmp_path: Path) -> None:
             EnvironmentSettings(
                 name=EnvironmentName("production"),
                 target="local",
-                deploy_on="tag",
+                deploy_on="manual",
                 options=local | {"port": 8080, "ready-timeout": 60.0},
             ),
         ),
@@ -119,9 +119,7 @@ def test_every_key_of_the_file_reaches_the_settings(tmp_path: Path) -> None:
             window="sliding",
             hold_back=3,
             cool_down=timedelta(days=7),
-            change_request=RetrainChangeRequestSettings(
-                labels=("retrain", "model"), reviewers=("ann",), auto_merge=True
-            ),
+            change_request=RetrainChangeRequestSettings(labels=("retrain", "model"), reviewers=("ann",)),
         ),
     )
 
@@ -167,7 +165,7 @@ gates:
   ../x.json:a: {min: 1}
 environments:
   staging:    {target: local, deploy-on: merged, namespace: ml}
-  production: {target: kubernetes, deploy-on: tag}
+  production: {target: kubernetes, deploy-on: manual}
   Bad: {target: locl}
   Worse: {port: 99999, ready-timeout: 30}
   empty:

@@ -35,7 +35,7 @@ def test_the_schema_is_a_valid_schema_of_its_draft() -> None:
         "{name: churn, graph: 'g.py:graph', gates: {'m.json:auc': {min: 0.8, max-regression: 0.01}}}",
         "{name: a, environments: {staging: {target: local, deploy-on: merge, port: 0, ready-timeout: 30s}}}",
         "{name: a, monitor: {reference: d.parquet, window: 24h, ignore: [x], labels: {path: l.parquet}}}",
-        "{name: a, retrain: {data: d.parquet, hold-back: 2, change-request: {labels: [x], auto-merge: false}}}",
+        "{name: a, retrain: {data: d.parquet, hold-back: 2, change-request: {labels: [x]}}}",
     ],
 )
 def test_an_editor_accepts_what_the_reader_accepts(text: str) -> None:
