@@ -90,7 +90,8 @@ def exit_codes_page() -> str:
     lines = ["# Exit codes", "", _MARK, "", "| code | meaning |", "|---|---|"]
     lines += [f"| {int(code)} | {docs[code]} |" for code in errors.ExitCode]
     lines += ["", "Of several causes 2 comes first, then 3, 4, 1, 5, 6."]
-    lines += ["130: stopped by Ctrl-C. 141: what it printed was read no more."]
+    lines += ["70: a mistake of graphship itself; its traceback is worth a report. 130: stopped by Ctrl-C or SIGTERM."]
+    lines += ["141: what it printed was read no more."]
     return "\n".join(lines) + "\n"
 
 

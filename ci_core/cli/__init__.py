@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -80,4 +81,6 @@ def main() -> NoReturn:
     """Run the command line and exit with the code of docs/reference/exit-codes.md."""
     from ci_core.cli._render import run
 
+    # A cancelled CI job is told so by SIGTERM: let it clean up as for Ctrl-C, rather than end where it stands.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(cli, sys.argv[1:], os.environ))

@@ -20,6 +20,8 @@ _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """Refusals of a disk to be written, which may meet us anywhere and are no mistake of ours."""
 _INTERRUPTED = 130
 """What shells say of a program that Ctrl-C ended: 128 and the signal's number."""
+_OUR_MISTAKE = 70
+"""EX_SOFTWARE of sysexits.h; 1, Python's own choice, would be taken for a gate that failed."""
 _NOBODY_READS = 141
 """What shells say of a program whose reader went away (SIGPIPE); 1 would be taken for a gate that failed."""
 
@@ -33,28 +35,33 @@ def run(command: click.Command, arguments: Sequence[str], env: Mapping[str, str]
         env: environment variables; ``NO_COLOR`` is respected.
     """
     color = None if "NO_COLOR" not in env else False
+    code: int
     try:
         result = command.main(list(arguments), prog_name="graphship", standalone_mode=False, color=color, obj=env)
+        code = result if isinstance(result, int) else ExitCode.DONE
     except GraphshipError as error:
-        return _tell(error, color=color, with_traceback="--debug" in arguments)
+        code = _tell(error, color=color, with_traceback="--debug" in arguments)
     except click.ClickException as error:
         error.show()
-        return ExitCode.USAGE
+        code = ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
-        return _INTERRUPTED
+        code = _INTERRUPTED
     except SystemExit:
         # Click ends so, and never else with `standalone_mode` off, when what we print is read no more.
-        return _NOBODY_READS
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
-            told = FileNotWritableError(path=str(error.filename or "unknown"), reason=str(error.strerror))
-            return _tell(told, color=color, with_traceback="--debug" in arguments)
-        click.echo(
-            f"graphship met a mistake of its own; the traceback below is worth a report: {_ISSUES_URL}", err=True
-        )
-        raise
-    return result if isinstance(result, int) else ExitCode.DONE
+        code = _NOBODY_READS
+    except Exception as error:  # noqa: BLE001 - the last one to see it; nothing is swallowed
+        code = _tell_unexpected(error, color=color, with_traceback="--debug" in arguments)
+    return code
+
+
+def _tell_unexpected(error: Exception, *, color: bool | None, with_traceback: bool) -> int:
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+        told = FileNotWritableError(path=str(error.filename or "unknown"), reason=str(error.strerror))
+        return _tell(told, color=color, with_traceback=with_traceback)
+    click.echo(f"graphship met a mistake of its own; the traceback below is worth a report: {_ISSUES_URL}", err=True)
+    traceback.print_exception(error)
+    return _OUR_MISTAKE
 
 
 def _tell(error: GraphshipError, *, color: bool | None, with_traceback: bool) -> ExitCode:
