@@ -17,6 +17,7 @@ from ci_core.hosts.upsert import upsert_comment
 from ci_core.operations import report_data
 from ci_core.operations.delivery import Deliveries
 from ci_core.operations.release import live_release, make_plan, pull_served
+from ci_core.printable import one_line
 from ci_core.reports import report as shown
 from ci_core.reports.render import render_html, render_junit, render_markdown
 from ci_core.reports.text import plural
@@ -29,6 +30,7 @@ from ci_core.workspace import workspace_folder, write_whole
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ci_core.ci.console import Console
     from ci_core.ci.context import Context
     from ci_core.hosts.spec import ChangeRequest
     from ci_core.operations.project import Project
@@ -66,30 +68,75 @@ def report_change_request(project: Project, context: Context) -> ReportResult:
     if request is not None and request.head != context.head:
         return _overtaken(project, request)
     run = _run_stale(project)
-    head, not_kept = context.head, None
-    if run.failure is None:
-        pull_served(project)
-        if request is not None and context.is_trusted and project.settings.pipeline.commit_lock:
-            try:
-                head = _keep_lock(project, request, run)
-            except GraphshipError as error:
-                if isinstance(error, PushRejectedError) and error.reason == "moved":
-                    return _overtaken(project, request)
-                project.console.error(f"what the pipeline made could not be kept: {error.fact}")
-                not_kept = error  # told in the report, and by the exit code, but only then
-    report = _compare(project, context, request, head, run, not_kept=not_kept)
+    head, troubles = context.head, _Troubles(project.console)
+    if request is not None and context.is_trusted and run.failure is None and project.settings.pipeline.commit_lock:
+        try:
+            head = _keep_lock(project, request, run)
+        except GraphshipError as error:
+            if isinstance(error, PushRejectedError) and error.reason == "moved":
+                return _overtaken(project, request)
+            troubles.add("do not merge yet: what the pipeline made could not be kept", error)
+    serving = _serving(project, context, troubles) if run.failure is None else _Serving()
+    report = _compare(project, context, request, head, run, serving=serving, troubles=troubles)
     folder = _write_files(project, report)
     project.console.summary(render_markdown(report))
     if request is not None and context.is_trusted:
         _deliver(project, context, request, report, deliveries)
-    codes = [_exit_code(report), not_kept.exit_code if not_kept else ExitCode.DONE]
-    return ReportResult(report=report, folder=folder, exit_code=worst(codes), is_delivered=deliveries.is_complete)
+    return ReportResult(
+        report=report,
+        folder=folder,
+        exit_code=worst([_exit_code(report), *troubles.codes]),
+        is_delivered=deliveries.is_complete,
+    )
+
+
+class _Troubles:
+    """What went wrong and must not keep the report from being written: told in it, and by the exit code."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.notes: list[str] = []
+        self.codes: list[ExitCode] = []
+
+    def add(self, what: str, error: GraphshipError) -> None:
+        """Take note of `error`; `what` says what it prevented."""
+        self._console.error(f"{what}: {error.fact}")
+        self.notes.append(f"{what}: {error.fact}" + (f" ({error.hint})" if error.hint else ""))
+        self.codes.append(error.exit_code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Serving:
+    """The serving graph of the change, and what its merge does."""
+
+    graph: GraphSpec | None = None
+    plans: tuple[shown.Plan, ...] = ()
+    live_graph: GraphSpec | None = None
+
+
+def _serving(project: Project, context: Context, troubles: _Troubles) -> _Serving:
+    """Load the graph and its models as a server would, and plan the merge; a graph that fails is in `troubles`."""
+    if project.settings.graph is None:
+        return _Serving()
+    from ci_core.serving import load_graph
+
+    try:
+        pull_served(project)
+        graph = load_graph(project.settings.graph, project.root)
+        graph.compile(root=project.root)
+        # A look at a target may bring its servers up again, with the environment of this job: not for a fork.
+        plans, live_graph = _plans(project) if context.is_trusted else ((), None)
+    except GraphshipError as error:
+        troubles.add("the serving graph cannot be released", error)
+        return _Serving()
+    return _Serving(graph=graph.spec, plans=plans, live_graph=live_graph)
 
 
 def _exit_code(report: shown.Report) -> ExitCode:
     if report.pipeline is not None and report.pipeline.failure is not None:
         return ExitCode.USER_CODE
-    return ExitCode.CHECK_FAILED if report.verdict == "fail" else ExitCode.DONE
+    is_red = any(gate.state == "fail" for gate in report.gates)
+    return ExitCode.CHECK_FAILED if is_red else ExitCode.DONE
 
 
 def _request(project: Project, context: Context, deliveries: Deliveries) -> ChangeRequest | None:
@@ -146,7 +193,8 @@ def _compare(
     head: CommitId,
     run: PipelineRun,
     *,
-    not_kept: GraphshipError | None,
+    serving: _Serving,
+    troubles: _Troubles,
 ) -> shown.Report:
     target = request.target_branch if request else context.default_branch
     after = take_snapshot(project.root, dvc=project.dvc)
@@ -154,14 +202,12 @@ def _compare(
     diff = compare(base, after, gates=project.settings.gates, base_problem=problem)
     base_commit = diff.base.commit if diff.base else None
     gates = judge_gates(project.settings.gates, diff)
-    graph = _graph(project) if run.failure is None else None
-    # A look at a target may bring its servers up again, with the environment of this job: not for a fork.
-    plans, planned_against = _plans(project, graph) if context.is_trusted else ((), None)
+    graph = serving.graph
     models = report_data.model_rows(diff, graph.models if graph else ())
     return shown.Report(
         project=project.settings.name,
         title=request.title if request else "",
-        verdict=report_data.verdict(gates, run),
+        verdict="fail" if troubles.notes else report_data.verdict(gates, run),
         base=_commit(project, base_commit, target),
         head=_commit(project, head, context.branch or head[:7]) or shown.Commit(id=head, label=head[:7]),
         run=shown.Run(
@@ -178,10 +224,10 @@ def _compare(
         models=models,
         environment=report_data.environment_rows(diff),
         pipeline=report_data.pipeline_part(run),
-        graph=report_data.graph_part(graph, planned_against, [row.path for row in models]) if graph else None,
-        plans=plans,
+        graph=report_data.graph_part(graph, serving.live_graph, [row.path for row in models]) if graph else None,
+        plans=serving.plans,
         plots=report_data.plot_parts(_plots(project, base_commit) if base_commit else (), _plots(project, None)),
-        notes=_notes(diff, context, not_kept),
+        notes=_notes(diff, context, troubles),
         links=(shown.Link(kind="run", text="run", url=context.run_url),) if context.run_url else (),
     )
 
@@ -216,16 +262,10 @@ def _plots(project: Project, revision: CommitId | None) -> tuple[Plot, ...]:
         return ()
 
 
-def _graph(project: Project) -> GraphSpec | None:
-    from ci_core.serving import load_graph
-
-    return load_graph(project.settings.graph, project.root).spec if project.settings.graph else None
-
-
-def _plans(project: Project, graph: GraphSpec | None) -> tuple[tuple[shown.Plan, ...], GraphSpec | None]:
+def _plans(project: Project) -> tuple[tuple[shown.Plan, ...], GraphSpec | None]:
     """Return what the merge does to each environment, and the live graph of the first one."""
     environments = [env for env in project.settings.environments if env.deploy_on == "merge"]
-    if graph is None or not environments:
+    if not environments:
         return (), None
     from ci_core.deploy.release import build_release
     from ci_core.serving.spec import GraphSpec
@@ -246,12 +286,9 @@ def _commit(project: Project, commit: CommitId | None, label: str) -> shown.Comm
     return shown.Commit(id=commit, label=label, url=url)
 
 
-def _notes(diff: SnapshotDiff, context: Context, not_kept: GraphshipError | None) -> tuple[shown.Note, ...]:
+def _notes(diff: SnapshotDiff, context: Context, troubles: _Troubles) -> tuple[shown.Note, ...]:
     """Return what the reader must know: a base that cannot be read is said, never shown as no change."""
-    said = [diff.base_problem] if diff.base_problem else []
-    if not_kept is not None:
-        hint = f" ({not_kept.hint})" if not_kept.hint else ""
-        said.append(f"what the pipeline made could not be kept, so do not merge yet: {not_kept.fact}{hint}")
+    said = [*troubles.notes, *([diff.base_problem] if diff.base_problem else [])]
     if not context.is_trusted:
         said.append("the change comes from another repository: what its merge deploys was not looked up")
     return tuple(shown.Note(kind="warning", text=text) for text in (*said, *diff.problems))
@@ -311,4 +348,6 @@ def _in_short(report: shown.Report) -> str:
     failed = [gate.key for gate in report.gates if gate.state == "fail"]
     if failed:
         return f"{len(failed)} of {plural(len(report.gates), 'gate')} failed: {', '.join(failed)}"[:140]
+    if report.verdict == "fail":
+        return one_line(report.notes[0].text, max_chars=140)
     return f"{plural(len(report.gates), 'gate')} passed" if report.gates else "nothing is gated"

@@ -261,7 +261,7 @@ class LocalTarget:
         if release.id in live.known_bad and not self._accepts_known_bad:
             state = read_state(self._folder(environment).state) or State()
             reason = state.known_bad.get(release.id, "reason unknown")
-            refusals.append(f"release `{release.id[:12]}` failed in `{environment}` before ({reason})")
+            refusals.append(f"release `{release.id[:12]}` is not tried again in `{environment}`: {reason}")
         captures = _capture_setting(release)
         if "://" in captures:
             refusals.append(f"this target writes captures to folders only, not to `{captures}`")

@@ -130,6 +130,36 @@ def test_a_gate_that_fails_decides_the_exit_code_and_the_light(ci_project: CiPro
     assert "more than the 50 it may be" in ci_project.comments(request.number)[0]
 
 
+def test_a_graph_that_cannot_be_released_is_told_in_the_comment(ci_project: CiProject) -> None:
+    request = ci_project.propose(
+        "typo", lambda sample: sample.replace("serving/graph.py", "serving.steps:answer", "serving.steps:anwser")
+    )
+
+    run = ci_project.report(request)
+
+    assert run.exit_code == 2
+    (comment,) = ci_project.comments(request.number)
+    assert "the serving graph cannot be released" in comment
+    assert "`answer`" in comment  # what was probably meant
+    assert ci_project.statuses(ci_project.head("typo"))["graphship/report"].state == "failure"
+    assert ci_project.live().release is None
+
+
+def test_a_protected_branch_keeps_the_lock_and_not_the_report_back(ci_project: CiProject) -> None:
+    request = ci_project.propose("longer", _train_longer)
+    hook = ci_project.sample.git_remote / "hooks" / "update"
+    hook.write_text("#!/bin/sh\necho 'this branch is protected' >&2\nexit 1\n")
+    hook.chmod(0o755)
+
+    run = ci_project.report(request)
+
+    assert run.exit_code == 5, run.log
+    (comment,) = ci_project.comments(request.number)
+    assert "do not merge yet: what the pipeline made could not be kept" in comment
+    assert run.report["verdict"] == "fail"
+    assert ci_project.head("longer") == request.head
+
+
 def test_a_run_that_begins_after_a_newer_push_says_nothing(ci_project: CiProject) -> None:
     request = ci_project.propose("longer", _train_longer)
     old = ci_project.check_out("longer")
