@@ -37,9 +37,7 @@ def command(env: Mapping[str, str], environment: str, project: Path, dry_run: bo
     if not context.is_trusted:
         raise ForeignEventError(event=context.event)
     result = retrain_on_command(opened, context, opened.settings.environment(environment), dry_run=dry_run)
-    if result is None:
-        click.echo("nothing to do: graphship.yaml has no `retrain` section, or the repository has no host we know")
-    else:
+    if result is not None:
         click.echo(result.outcome or result.decision.reason)
         if result.request:
             click.echo(f"change request: {result.request}")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ci_core.monitoring.records import WindowRecord
     from ci_core.monitoring.reference import ReferenceProfile
     from ci_core.monitoring.spec import ColumnVerdict
+    from ci_core.reports.report import Link
 
 _PICTURES = 12
 """Columns that get a histogram: those that moved most; the page stays small whatever the table's width."""
@@ -28,6 +29,7 @@ def monitoring_report(
     reference: ReferenceProfile,
     records: Sequence[WindowRecord],
     next_steps: Sequence[str],
+    links: Sequence[Link] = (),
 ) -> MonitoringReport:
     """Return what is known about an environment's live traffic.
 
@@ -38,6 +40,7 @@ def monitoring_report(
         reference: what the newest window was compared with.
         records: every judged window, oldest first.
         next_steps: what happens next, one sentence each.
+        links: addresses that the reader will want.
     """
     newest = records[-1] if records else None
     return MonitoringReport(
@@ -52,6 +55,7 @@ def monitoring_report(
         columns=_columns(newest, reference) if newest else (),
         history=tuple(_window(record) for record in records),
         next_steps=tuple(next_steps),
+        links=tuple(links),
     )
 
 

@@ -22,6 +22,7 @@ from ci_core.operations.release import pull_served
 from ci_core.operations.release_reference import keep_reference, read_reference
 from ci_core.operations.retrain import RetrainResult, retrain
 from ci_core.reports.render import render_issue, render_monitoring_page
+from ci_core.reports.report import Link
 from ci_core.types import CommitId
 from ci_core.workspace import write_whole
 
@@ -159,6 +160,7 @@ def _watch_environment(
         reference=reference.profile,
         records=records,
         next_steps=next_steps(environment.name, current, challenge, failure),
+        links=_links(challenge),
     )
     page = project.output("monitoring", f"{environment.name}.html")
     write_whole(page, render_monitoring_page(report))
@@ -201,6 +203,19 @@ def retrain_on_command(
             where=f"the branch `{context.branch}`",
             hint=f"git switch {context.default_branch}",
         )
+    if project.settings.retrain is None or project.settings.monitor is None:
+        lacking = "retrain" if project.settings.retrain is None else "monitor"
+        raise CannotRetrainError(
+            missing=f"a `{lacking}` section",
+            where=project.settings.locate(lacking),
+            hint=f"add `{lacking}:` to graphship.yaml; docs/reference/graphship-yaml.md has its keys",
+        )
+    if project.host is None:
+        raise CannotRetrainError(
+            missing="a host to open the change request on",
+            where="the remote `origin`",
+            hint="`graphship host init` makes a local one beside a bare repository",
+        )
     live = project.target(environment).observe(environment.name)
     reference = read_reference(project, live.release) if live.release else None
     history = read_history(project, environment)
@@ -236,12 +251,18 @@ def next_steps(
 def _after(challenge: RetrainResult) -> list[str]:
     if challenge.request:
         return [
-            f"Review the retrain change request: {challenge.request}",
+            "Review the retrain change request: its address is below.",
             "Merging it deploys the challenger; this issue closes when the windows that follow are without drift.",
         ]
     if challenge.outcome:
         return [f"No change request: {challenge.outcome}"]
     return [f"No retraining: {challenge.decision.reason}."]
+
+
+def _links(challenge: RetrainResult | None) -> tuple[Link, ...]:
+    if challenge is None or not challenge.request:
+        return ()
+    return (Link(kind="change-request", text="the retrain change request", url=challenge.request),)
 
 
 def read_history(project: Project, environment: EnvironmentSettings) -> tuple[WindowRecord, ...]:

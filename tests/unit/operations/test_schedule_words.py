@@ -100,7 +100,7 @@ def test_an_open_request_is_to_be_reviewed_whoever_s_run_wrote_it() -> None:
 
     review, merge = next_steps("staging", _windows("drift"), result)
 
-    assert review == "Review the retrain change request: https://example.org/3"
+    assert review == "Review the retrain change request: its address is below."
     assert "this issue closes" in merge
 
 
