@@ -94,6 +94,12 @@ def _is_writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
+def _check_graph(reference: str, root: Path) -> None:
+    from ci_core.serving import load_graph
+
+    load_graph(reference, root, check_files=False).check()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doctor:
     """Looks a project over; the fields are what it looks with, so that a test can put others in."""
@@ -102,6 +108,7 @@ class Doctor:
     open_dvc: Callable[[Path], DataProject] = _open_dvc
     has_module: Callable[[str], bool] = _has_module
     is_writable: Callable[[Path], bool] = _is_writable
+    check_graph: Callable[[str, Path], None] = _check_graph
 
     def examine(self, start: Path, env: Mapping[str, str]) -> tuple[Finding, ...]:
         """Return what is missing, in the order to mend it; empty when nothing is.
@@ -177,12 +184,20 @@ class Doctor:
         if not (root / "dvc.yaml").is_file():
             yield _finding(NoPipelineError(path=str(root)))
 
+    def _of_graph(self, reference: str, root: Path) -> Iterator[Finding]:
+        """Yield what is wrong with the serving graph; models and data may not have been fetched yet."""
+        try:
+            self.check_graph(reference, root)
+        except GraphshipError as error:
+            yield _finding(error)
+
     def _of_settings(self, settings: Settings) -> Iterator[Finding]:
         """Yield what the settings need and the machine lacks."""
         from ci_core.config.files import is_url
 
         if settings.graph is not None:
-            yield from self._missing_extra("serve")
+            lacking = self._missing_extra("serve")
+            yield from lacking or self._of_graph(settings.graph, settings.root)
         if settings.monitor is not None:
             yield from self._missing_extra("monitor")
         if settings.graph is not None and not is_url(settings.capture.to):

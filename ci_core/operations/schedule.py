@@ -262,7 +262,7 @@ def _after(challenge: RetrainResult) -> list[str]:
 def _links(challenge: RetrainResult | None) -> tuple[Link, ...]:
     if challenge is None or not challenge.request:
         return ()
-    return (Link(kind="change-request", text="the retrain change request", url=challenge.request),)
+    return (Link(kind="change-request", text=challenge.request, url=challenge.request),)
 
 
 def read_history(project: Project, environment: EnvironmentSettings) -> tuple[WindowRecord, ...]:

@@ -45,6 +45,19 @@ def test_a_complete_project_has_nothing_missing(tmp_path: Path) -> None:
     assert graphship(project.root, "doctor") == (0, "nothing is missing\n", "")
 
 
+def test_a_graph_that_makes_no_sense_is_found_before_a_release_is_made(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    config = project.root / "graphship.yaml"
+    config.write_text(config.read_text() + "graph: graph.yaml\n")
+    (project.root / "graph.yaml").write_text(
+        "name: loop\nsteps:\n"
+        "  - {name: a, step: Impute, with: {x: 1}, after: [b], respond: true}\n"
+        "  - {name: b, step: Impute, with: {x: 1}, after: [a]}\n"
+    )
+
+    assert "graph-cycle" in doctor(project.root)
+
+
 def test_findings_are_data_on_stdout_and_exit_code_1(tmp_path: Path) -> None:
     status, out, err = graphship(tmp_path, "doctor", "--json")
 
