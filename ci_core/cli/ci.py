@@ -40,6 +40,8 @@ def command(env: Mapping[str, str], project: Path, require_delivery: bool) -> in
     opened = open_project(project, env, console)
     context = detect(env, read_event=_read_event, checkout=opened.git)
     result = run_ci(opened, context)
+    if result.text:
+        click.echo(result.text)
     console.output("delivered", "true" if result.is_delivered else "false")
     if result.failure is not None:
         raise result.failure

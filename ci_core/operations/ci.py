@@ -10,6 +10,7 @@ from ci_core.operations.change_request import report_change_request
 from ci_core.operations.deployments_page import write_deployments_page
 from ci_core.operations.merge import deploy_merge
 from ci_core.operations.schedule import watch
+from ci_core.reports.render import render_monitoring_terminal, render_terminal
 
 if TYPE_CHECKING:
     from ci_core.ci.context import Context
@@ -26,6 +27,8 @@ class CiResult:
     failure: GraphshipError | None = None
     """What the user is told at the end, with its exit code; what could be done and said without it is done and said."""
     is_delivered: bool = True
+    text: str = ""
+    """What was found, for a terminal; empty after a deployment."""
 
 
 def run_ci(project: Project, context: Context) -> CiResult:
@@ -41,7 +44,8 @@ def run_ci(project: Project, context: Context) -> CiResult:
         raise NotCheckedOutError(wanted=context.head, found=checked_out)
     if context.event == "change-request":
         reported = report_change_request(project, context)
-        return CiResult(did="report", exit_code=reported.exit_code, is_delivered=reported.is_delivered)
+        text = render_terminal(reported.report) if reported.report else ""
+        return CiResult(did="report", exit_code=reported.exit_code, is_delivered=reported.is_delivered, text=text)
     if not context.is_trusted:
         raise ForeignEventError(event=context.event)
     if context.event == "push" and context.branch == context.default_branch:
@@ -50,6 +54,7 @@ def run_ci(project: Project, context: Context) -> CiResult:
         return CiResult(did="deploy", failure=merged.failure, is_delivered=merged.is_delivered)
     if context.event in ("schedule", "manual") and context.branch == context.default_branch:
         watched = watch(project, context)
-        return CiResult(did="watch", failure=watched.failure, is_delivered=watched.is_delivered)
+        text = "\n".join(render_monitoring_terminal(found.report) for found in watched.environments)
+        return CiResult(did="watch", failure=watched.failure, is_delivered=watched.is_delivered, text=text)
     project.console.notice(f"nothing to do for a `{context.event}` of {context.branch or context.tag}")
     return CiResult(did="nothing")

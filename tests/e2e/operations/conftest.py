@@ -72,6 +72,8 @@ class CiRun:
 
     exit_code: int
     log: str
+    printed: str
+    """What was found, as standard output has it."""
     outputs: Mapping[str, str]
     root: Path
     """The runner's clone."""
@@ -156,7 +158,9 @@ class CiProject:
         }
         finished = self.command("ci", *options, cwd=clone, env=told)
         found = read_outputs(outputs.read_text(encoding="utf-8")) if outputs.exists() else {}
-        return CiRun(exit_code=finished.returncode, log=finished.stderr, outputs=found, root=clone)
+        return CiRun(
+            exit_code=finished.returncode, log=finished.stderr, printed=finished.stdout, outputs=found, root=clone
+        )
 
     def report(self, request: ChangeRequest, *options: str, **more: Any) -> CiRun:
         """Run the CI of a change request on its newest commit."""

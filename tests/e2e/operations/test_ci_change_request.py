@@ -128,6 +128,7 @@ def test_a_gate_that_fails_decides_the_exit_code_and_the_light(ci_project: CiPro
     light = ci_project.statuses(ci_project.head("worse"))["graphship/report"]
     assert (light.state, light.description) == ("failure", "1 of 1 gate failed: metrics.json:mae")
     assert "more than the 50 it may be" in ci_project.comments(request.number)[0]
+    assert "metrics.json:mae" in run.printed
 
 
 def test_a_graph_that_cannot_be_released_is_told_in_the_comment(ci_project: CiProject) -> None:
