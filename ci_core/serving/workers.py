@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 _MIN_LIFE_S = 5.0
 """A worker that lived shorter did not fail by accident, and is not replaced."""
@@ -47,16 +48,20 @@ class _Supervisor:
         self._workers: dict[int, tuple[int, float]] = {}  # process id -> number, started
         self._is_stopping = False
         self._exit_code = 0
-        for name in (signal.SIGTERM, signal.SIGINT):
+        for name in _ENDING:
             signal.signal(name, self._on_signal)
 
     def start(self, number: int) -> None:
         parent = os.getpid()
+        # A signal must find either the parent that knows the worker, or the worker that has laid the parent's handler
+        # down: in between, the child would run the handler and end its sisters.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         pid = os.fork()
         if pid == 0:
             os._exit(self._be_worker(number, parent))
         self._workers[pid] = (number, time.monotonic())
-        if self._is_stopping:  # told between the fork and the line above
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        if self._is_stopping:  # told before the signals were blocked
             os.kill(pid, signal.SIGTERM)
 
     def wait(self) -> int:
@@ -86,8 +91,9 @@ class _Supervisor:
 
     def _be_worker(self, number: int, parent: int) -> int:
         """Be the child: never return into the parent's code, and end when the parent does."""
-        for name in (signal.SIGTERM, signal.SIGINT):
+        for name in _ENDING:
             signal.signal(name, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it ended before the line above
             return 0
