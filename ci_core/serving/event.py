@@ -10,6 +10,7 @@ import itertools
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -58,12 +59,14 @@ class Event:
         content_type: of the request body, or None.
         error: the failure that an error handler is called for, else None.
         trace_id: the trace id of a W3C ``traceparent`` header, else None.
+        deadline: when the answer is wanted at the latest, on the clock of ``time.monotonic``, in seconds; None for never.
         rows: for a list body that is captured, one ``(id, time)`` a row; else None.
     """
 
     __slots__ = (
         "body",
         "content_type",
+        "deadline",
         "error",
         "headers",
         "id",
@@ -85,6 +88,7 @@ class Event:
         id: str | None = None,  # noqa: A002 - the field's own word
         time: datetime | None = None,
         content_type: str | None = None,
+        deadline: float | None = None,
     ) -> None:
         self.body = body
         self.headers = headers
@@ -94,6 +98,7 @@ class Event:
         self.path = path
         self.method = method
         self.content_type = content_type
+        self.deadline = deadline
         self.error: StepFailure | None = None
         self.trace_id = trace_id_of(headers.get("traceparent"))
         self.rows: tuple[tuple[str, datetime], ...] | None = None
@@ -105,6 +110,11 @@ class Event:
             setattr(copy, name, getattr(self, name))
         copy.body = body
         return copy
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds until the deadline, negative when it has passed; None without a deadline."""
+        return None if self.deadline is None else self.deadline - monotonic()
 
     def __repr__(self) -> str:
         return f"Event(id={self.id!r}, method={self.method!r}, path={self.path!r}, body={self.body!r})"

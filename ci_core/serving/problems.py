@@ -1,7 +1,7 @@
 """Failures of one request that become an HTTP answer; they never end the process and have no exit code.
 
-Steps and models may raise :class:`RequestError` to refuse a request; any other exception is the server's own fault and
-becomes a 500 without details.
+Steps and models may raise :class:`RequestError` to refuse a request, :class:`DependencyError` when a service they need
+fails; any exception that is not an :class:`HttpError` is the server's own fault and becomes a 500 without details.
 """
 
 from __future__ import annotations
@@ -9,20 +9,77 @@ from __future__ import annotations
 from typing import ClassVar
 
 
-class RequestError(Exception):
-    """The request cannot be answered, and the fault is the client's.
+class HttpError(Exception):
+    """An exception that says what the client is told; every other exception of a step becomes a 500 without details.
 
     Attributes:
         message: told to the client.
-        status: HTTP status, 4xx.
+        status: HTTP status.
+        slug: kebab-case name of the kind, told to the client too.
+        retry_after_s: when a repeated request may succeed, in seconds; becomes ``Retry-After``. None when unknown.
     """
 
-    slug: ClassVar[str] = "bad-request"
-    status: ClassVar[int] = 400
+    slug: ClassVar[str] = "internal-error"
+    status: int = 500
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, status: int | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.retry_after_s = retry_after_s
+        if status is not None:
+            self.status = status
+
+
+class RequestError(HttpError):
+    """The request cannot be answered, and the fault is the client's: a 4xx, 400 unless `status` says otherwise."""
+
+    slug = "bad-request"
+    status = 400
+
+
+class DependencyError(HttpError):
+    """A service that a step asked failed or cannot be reached: 502."""
+
+    slug = "dependency-failed"
+    status = 502
+
+
+class DependencyTimeoutError(DependencyError):
+    """A service that a step asked did not answer in time: 504."""
+
+    slug = "dependency-timeout"
+    status = 504
+
+
+class StepTimeoutError(HttpError):
+    """A step took longer than its ``timeout``: 504. What it does in its thread goes on and is thrown away."""
+
+    slug = "step-timeout"
+    status = 504
+
+
+class DeadlineError(HttpError):
+    """The request's deadline passed before the answer was there: 504."""
+
+    slug = "deadline-exceeded"
+    status = 504
+
+
+class NotReadyError(HttpError):
+    """A model is still loading, or could not be loaded: 503."""
+
+    slug = "not-ready"
+    status = 503
+
+
+class OverloadedError(HttpError):
+    """More is asked than can be done now: 429 of the whole server, 503 of one step; always with ``Retry-After``."""
+
+    slug = "overloaded"
+    status = 503
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after_s: float = 1.0) -> None:
+        super().__init__(message, status=status, retry_after_s=retry_after_s)
 
 
 class UnknownPathError(RequestError):
