@@ -63,8 +63,23 @@ class Model(Protocol):
         """Names of the columns it reads; known once it is loaded; empty when it takes what it gets."""
         ...
 
+    @property
+    def loads_after_fork(self) -> bool:
+        """Whether loading starts threads or opens sessions, which do not survive a fork."""
+        ...
+
+    @property
+    def gains_from_batches(self) -> bool:
+        """Whether one call of n rows costs much less than n calls of one row."""
+        ...
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """What can be asked of it beside ``infer``: ``explain``, and operations of its own."""
+        ...
+
     def load(self) -> None:
-        """Read the model's files; called once, before the first request."""
+        """Read the model's files; called once, before the first call."""
         ...
 
     def call(self, rows: list[Row]) -> ModelCall:
@@ -72,6 +87,14 @@ class Model(Protocol):
 
         Raises:
             RequestError: a row lacks a column or has a value of a wrong type.
+        """
+        ...
+
+    def operate(self, operation: str, rows: list[Row]) -> list[JsonValue]:
+        """Return one answer a row of one of :attr:`operations`.
+
+        Raises:
+            RequestError: a row cannot be used.
         """
         ...
 
@@ -102,11 +125,48 @@ class Router(Protocol):
 class ModelObserver(Protocol):
     """Told of every model call; must be quick and must not raise."""
 
-    def __call__(self, event: Event, model: str, call: ModelCall, /) -> None:
-        """Take note of `call`, which answered `event` with the model called `model`."""
+    def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
+        """Take note of `call`, which took `seconds` and answered `event` with the model called `model`."""
+        ...
+
+    def failed(self, event: Event, model: str, error: Exception) -> None:
+        """Take note that the model called `model` raised `error` on `event`."""
         ...
 
 
-def ignore_call(event: Event, model: str, call: ModelCall) -> None:
-    """Take no note: the observer of tests and notebooks."""
-    del event, model, call
+class IgnoreCalls:
+    """Takes no note: the observer of tests and notebooks."""
+
+    def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
+        """Do nothing."""
+
+    def failed(self, event: Event, model: str, error: Exception) -> None:
+        """Do nothing."""
+
+
+class StepObserver(Protocol):
+    """Told how the steps of a plan fare; `step` is an index into ``plan.steps``. Must be quick and must not raise."""
+
+    def wants_times(self) -> bool:
+        """Return whether the steps of this event are to be timed; asked once an event, and so counts the events."""
+        ...
+
+    def took(self, step: int, seconds: float) -> None:
+        """Take note of one timed call."""
+        ...
+
+    def failed(self, step: int) -> None:
+        """Take note that a step raised; told of every event."""
+        ...
+
+
+class Resource(Protocol):
+    """What has a life of its own: threads, sockets, sessions. Steps and models may have these methods; both optional."""
+
+    def start(self) -> None:
+        """Begin; called once, in the process that serves, after any fork."""
+        ...
+
+    def close(self) -> None:
+        """End and wait for the end; called once, when no request is in flight any more."""
+        ...

@@ -3,21 +3,39 @@
 The stored form (``GraphSpec.to_dict``), key by key::
 
     name: churn                        # of the graph
-    files: [data/weather.parquet]      # data files the steps open, relative to the project; may be left out
-    on-error: tell                     # step called when any other step fails; may be left out
+    files: [data/weather.parquet]      # data files the steps open, relative to the project
+    on-error: tell                     # step called when any other step fails
+    timeout: 2.5                       # seconds a request may take
     steps:
       - name: impute                   # unique; in YAML it may be left out: the last word of `step`
         step: Impute                   # a built-in, or `module:function`, `module:Class`
         with: {age: 33}                # arguments of the class, JSON values
+        handler: score                 # method of the class to call, instead of `do`
         after: [request]               # steps whose results it gets; `request` is the request itself.
                                        # left out: the step above; `[]`: only as an error handler
-        full-event: false              # give the Event instead of its body
+        join: all                      # of several: all | any | merge | key; see `Join`
+        join-key: user.id              # of `key`: field of the rows that belong together
+        full-event: true               # give the Event instead of its body
         input-path: a.b                # part of the body the step gets
         result-path: y                 # key of the body the result goes to
         on-error: tell                 # step called when this one fails
+        back-to: score                 # of an error handler: the flow goes on there with its result
+        retries: 2                     # times a failed call is repeated
+        retry-wait: 0.1                # seconds before the first repetition, doubled before each further one
+        timeout: 1.5                   # seconds a call may take; a sync step then runs in a thread
+        blocking: true                 # a sync step that waits for something runs in a thread
+        function: heavy                # runs in a process of its own, together with all steps of that function
         respond: true                  # its result is the answer
-      - router: single                 # instead of `step`
-        routes: {m1: models/m1.onnx}   # or {m1: {model: models/m1.skops, columns: [a, b], with: {…}}}
+      - router: single                 # instead of `step`: single | weighted | shadow | vote | mean | parallel,
+                                       # or `module:Class`; `with` holds its settings
+        routes: {m1: models/m1.onnx}   # or {m1: {model: models/m1.skops, columns: [a, b], with: {…}}}, see RouteSpec
+      - choice: kind                   # instead of `step`: a field of the body, or `module:function`
+        branches: {card: a, cash: b}   # value -> one of the steps after it; left out: the value is the step's name
+        otherwise: refuse              # step for every other value; left out: the request is refused
+        several: true                  # a list of values chooses several steps
+      - queue: scored                  # instead of `step`: the steps after it run when the message is taken out
+        with: {max-deliveries: 5}      # of this stream, not in the request
+      - graph: {name: …, steps: […]}   # instead of `step`: a graph as a step
 
 ``to_dict`` leaves defaults out, but always writes ``name`` and ``after``, and writes routes as a list: their order
 matters (the first is the default) and JSON objects have none.
@@ -25,11 +43,12 @@ matters (the first is the default) and JSON objects have none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from ci_core.errors import StepNotImportableError
+from ci_core.serving.model_path import model_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +65,18 @@ LOCAL_PREFIX: Final = "local:"
 """Begins the reference of a step that lives only in this process, such as a lambda."""
 
 
+Join = Literal["all", "any", "merge", "key"]
+"""What a step with several inputs gets: the list of those that arrived, in order (``all``); the one that arrived
+(``any``); one object with the fields of all, later ones winning (``merge``); or one list of rows, those of equal key
+merged (``key``)."""
+
+Load = Literal["start", "background", "first-use"]
+Switch = Literal["auto", "on", "off"]
+
+ROUTER_KINDS: Final = ("single", "weighted", "shadow", "vote", "mean", "parallel")
+"""The routers that come with graphship; any other is ``module:Class``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteSpec:
     """One route of a router: a name and its model."""
@@ -53,10 +84,27 @@ class RouteSpec:
     name: str
     model: str
     """A model file relative to the project (``models/m1.onnx``), or ``module:Class`` of a model written by the user."""
+    version: str | None = None
+    """Version of the model; several versions of one name may be routes side by side."""
     columns: tuple[str, ...] = ()
     """Names of the columns, in order, of a model that takes one matrix; empty when the file knows them."""
     arguments: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     """Constructor arguments of a model class."""
+    load: Load = "start"
+    """When the model is loaded: before the server answers, beside the first requests, or by the first request."""
+    batch: Switch = "auto"
+    """Whether requests that are ready together are answered by one call; ``auto``: when the model gains from it."""
+    max_batch_rows: int = 1024
+    """Rows of one call at most."""
+    batch_window_s: float = 0.0
+    """How long to wait for more requests, in seconds. 0: never wait while the model is idle."""
+    lower: Switch = "auto"
+    """Whether a release replaces the model by an equal, cheaper form; ``on`` fails where it cannot."""
+
+    @property
+    def key(self) -> str:
+        """What the graph knows the model by: ``name``, or ``name:version``."""
+        return model_key(self.name, self.version)
 
     @property
     def is_file(self) -> bool:
@@ -66,52 +114,124 @@ class RouteSpec:
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the stored form, defaults left out."""
         stored: dict[str, JsonValue] = {"name": self.name, "model": self.model}
+        if self.version is not None:
+            stored["version"] = self.version
         if self.columns:
             stored["columns"] = list(self.columns)
         if self.arguments:
             stored["with"] = thaw(self.arguments)
-        return stored
+        return stored | _changed(self, _ROUTE_OPTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSpec:
-    """One node of the graph: a step, or a router with its routes."""
+    """One node of the graph. Exactly one of `step`, `router`, `choice`, `queue` and `graph` says what it is."""
 
     name: str
     step: str = ""
-    """A built-in (``Impute``) or ``module:name``; empty for a router."""
+    """A built-in (``Impute``) or ``module:name``; empty when it is something else than a step."""
     arguments: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    """For the constructor of a class; the settings of a router or a queue."""
+    handler: str | None = None
+    """Method of the class to call; None for ``do_event`` or ``do``."""
     after: tuple[str, ...] = ()
-    """Where its input comes from. One name: that step's result. Several: the list of their results, in this order.
-    Empty: it runs only as an error handler."""
+    """Where its input comes from. One name: that step's result. Several: see `join`. Empty: it runs only as an error
+    handler."""
+    join: Join | None = None
+    """How several inputs become one; None when the topology decides: ``any`` for branches of which only one runs, else
+    ``all``."""
+    join_key: str | None = None
+    """Dotted path into a row, of the join by key."""
     full_event: bool = False
     input_path: str | None = None
     result_path: str | None = None
     on_error: str | None = None
+    back_to: str | None = None
+    """Step at which the flow goes on after this error handler; None: its result is the answer."""
+    retries: int = 0
+    """How often a call that failed is repeated; a refusal of the request (4xx) never is."""
+    retry_wait_s: float = 0.1
+    """Before the first repetition, in seconds; doubled before each further one."""
+    timeout_s: float | None = None
+    """How long one call may take, in seconds."""
+    blocking: bool = False
+    """Whether a sync step runs in a thread, because it waits for something."""
+    function: str | None = None
+    """Child function that the step runs in; None for the process that takes the requests."""
     responds: bool = False
     router: str | None = None
-    """The kind of router: ``single``."""
+    """The kind of router: one of `ROUTER_KINDS`, or ``module:Class``."""
     routes: tuple[RouteSpec, ...] = ()
+    choice: str | None = None
+    """A field of the body as a dotted path, or ``module:function`` of the body, whose value chooses a branch."""
+    branches: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Value → step after this choice; numbers as JSON writes them, ``true`` and ``false``. Empty: the value is the
+    step's name."""
+    otherwise: str | None = None
+    """Step for a value that is not among the branches."""
+    several: bool = False
+    """Whether the value may be a list that chooses several steps."""
+    queue: str | None = None
+    """Name of a stream: what arrives is put there, and the steps after it run when it is taken out."""
+    graph: GraphSpec | None = None
+    """A graph that is run as one step."""
+
+    @property
+    def kind(self) -> str:
+        """What it is: ``step``, ``router``, ``choice``, ``queue`` or ``graph``."""
+        return next(
+            (kind for kind in ("router", "choice", "queue", "graph") if getattr(self, kind) is not None), "step"
+        )
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the stored form, defaults left out."""
         stored: dict[str, JsonValue] = {"name": self.name, "after": list(self.after)}
-        if self.router is None:
-            stored["step"] = self.step
-        else:
-            stored["router"] = self.router
+        kind = self.kind
+        stored[kind] = self.graph.to_dict() if self.graph is not None else getattr(self, kind)
+        if self.routes:
             stored["routes"] = [route.to_dict() for route in self.routes]
+        if self.branches:
+            stored["branches"] = dict(self.branches)
         if self.arguments:
             stored["with"] = thaw(self.arguments)
-        optional: dict[str, JsonValue] = {
-            "full-event": self.full_event or None,
-            "input-path": self.input_path,
-            "result-path": self.result_path,
-            "on-error": self.on_error,
-            "respond": self.responds or None,
-        }
-        stored.update({key: value for key, value in optional.items() if value is not None})
-        return stored
+        return stored | _changed(self, _STEP_OPTIONS)
+
+
+_ROUTE_OPTIONS: Final = {
+    "load": "load",
+    "batch": "batch",
+    "max_batch_rows": "max-batch",
+    "batch_window_s": "batch-window",
+    "lower": "lower",
+}
+"""Field of a route → its key in the stored form; written only when it differs from the default."""
+
+_STEP_OPTIONS: Final = {
+    "handler": "handler",
+    "join": "join",
+    "join_key": "join-key",
+    "full_event": "full-event",
+    "input_path": "input-path",
+    "result_path": "result-path",
+    "on_error": "on-error",
+    "back_to": "back-to",
+    "retries": "retries",
+    "retry_wait_s": "retry-wait",
+    "timeout_s": "timeout",
+    "blocking": "blocking",
+    "function": "function",
+    "responds": "respond",
+    "otherwise": "otherwise",
+    "several": "several",
+}
+"""Field of a step → its key in the stored form; written only when it differs from the default."""
+
+
+def _changed(spec: RouteSpec | StepSpec, options: Mapping[str, str]) -> dict[str, JsonValue]:
+    """Return those of `options` that differ from their defaults, by their stored keys."""
+    defaults = {one.name: one.default for one in fields(spec)}
+    values = {name: getattr(spec, name) for name in options}
+    return {options[name]: value for name, value in values.items() if value != defaults[name]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +244,28 @@ class GraphSpec:
     """Data files that steps open, relative to the project; they travel in the bundle."""
     on_error: str | None = None
     """Step called when any step without a handler of its own fails."""
+    timeout_s: float | None = None
+    """How long a request may take, in seconds; None leaves it to the server."""
+
+    @property
+    def routes(self) -> tuple[RouteSpec, ...]:
+        """The routes of all routers, nested graphs included, each model once."""
+        routes: dict[str, RouteSpec] = {}
+        for step in self.steps:
+            for route in (*step.routes, *(step.graph.routes if step.graph is not None else ())):
+                routes.setdefault(route.key, route)
+        return tuple(routes.values())
 
     @property
     def models(self) -> tuple[str, ...]:
         """Paths of the model files, relative to the project, each once, in the order of the routes."""
-        paths = (route.model for step in self.steps for route in step.routes if route.is_file)
-        return tuple(dict.fromkeys(paths))
+        return tuple(dict.fromkeys(route.model for route in self.routes if route.is_file))
+
+    @property
+    def data_files(self) -> tuple[str, ...]:
+        """`files`, and those of nested graphs, each once."""
+        nested = (path for step in self.steps if step.graph is not None for path in step.graph.data_files)
+        return tuple(dict.fromkeys((*self.files, *nested)))
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the stored form as plain JSON data.
@@ -138,8 +274,8 @@ class GraphSpec:
             StepNotImportableError: a step is a lambda, a nested function or an object, which no file can name.
         """
         for step in self.steps:
-            for reference in (step.step, *(route.model for route in step.routes)):
-                if reference.startswith(LOCAL_PREFIX):
+            for reference in (step.step, step.router, step.choice, *(route.model for route in step.routes)):
+                if reference is not None and reference.startswith(LOCAL_PREFIX):
                     what = f"`{reference.removeprefix(LOCAL_PREFIX)}`"
                     raise StepNotImportableError(graph=self.name, step=step.name, what=what)
         stored: dict[str, JsonValue] = {"name": self.name, "steps": [step.to_dict() for step in self.steps]}
@@ -147,6 +283,8 @@ class GraphSpec:
             stored["files"] = list(self.files)
         if self.on_error is not None:
             stored["on-error"] = self.on_error
+        if self.timeout_s is not None:
+            stored["timeout"] = self.timeout_s
         return stored
 
     @classmethod
