@@ -161,7 +161,7 @@ class StepObserver(Protocol):
 
 
 class Resource(Protocol):
-    """What has a life of its own: threads, sockets, sessions. Steps and models may have these methods; both optional."""
+    """Has a life of its own: threads, sockets, sessions. Steps and models may have these methods; both optional."""
 
     def start(self) -> None:
         """Begin; called once, in the process that serves, after any fork."""
