@@ -638,6 +638,20 @@ class InvalidStepError(GraphshipError):
         super().__init__(f"step `{step}` {reason}", hint=hint)
 
 
+class MissingSecretError(GraphshipError):
+    """A step takes a secret from the environment, and the environment does not have it."""
+
+    slug = "missing-secret"
+
+    def __init__(self, *, step: str, variable: str) -> None:
+        self.step, self.variable = step, variable
+        super().__init__(
+            f"step `{step}` needs the environment variable `{variable}`, which is not set, or empty",
+            where=f"environment variable {variable}",
+            hint=f"set `{variable}` for the serving process",
+        )
+
+
 class StepNotImportableError(GraphshipError):
     """A step lives only in this process, so the graph cannot be written down."""
 

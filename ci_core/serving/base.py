@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
+
+from ci_core.errors import MissingSecretError
 
 if TYPE_CHECKING:
     import logging
@@ -29,6 +32,21 @@ class Context:
     """Id of the release that is served; None in tests and notebooks."""
     logger: logging.Logger
     """Goes to the server's stderr."""
+    step: str = ""
+    """Name of the step that was given this; empty for models."""
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """The environment variables of the process, secrets among them; empty in tests that give none."""
+
+    def secret(self, variable: str) -> str:
+        """Return the value of an environment variable that a step cannot do without; never log or show it.
+
+        Raises:
+            MissingSecretError: it is not set, or empty.
+        """
+        value = self.environment.get(variable)
+        if not value:
+            raise MissingSecretError(step=self.step, variable=variable)
+        return value
 
 
 class Step(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError
@@ -62,7 +62,7 @@ def adapt_step(spec: StepSpec, target: Any, arguments: Mapping[str, Any], contex
         )
     function, full_event = _entry(spec, target)
     if inspect.isfunction(target) and "context" in inspect.signature(target).parameters:
-        function = functools.partial(function, context=context)
+        function = functools.partial(function, context=replace(context, step=spec.name))
     is_async = _is_coroutine_function(function)
     call = _with_event(function, is_async=is_async) if full_event else function
     call = _with_paths(call, spec, is_async=is_async)
@@ -81,7 +81,7 @@ def _construct(step: str, cls: type, arguments: Mapping[str, Any], context: Cont
     except ValueError:  # a class written in C without a signature
         return cls(**given)
     if "context" in signature.parameters and "context" not in given:
-        given["context"] = context
+        given["context"] = replace(context, step=step)
     try:
         signature.bind(**given)
     except TypeError as error:
