@@ -628,6 +628,21 @@ class EmptyGraphError(GraphshipError):
         super().__init__(f"the graph `{graph}` has no steps", hint='add one: `graph.to("serving.features:enrich")`')
 
 
+class UnansweredChoiceError(GraphshipError):
+    """A choice can take a branch that does not lead to the answer."""
+
+    slug = "unanswered-choice"
+
+    def __init__(self, *, graph: str, choice: str, branches: Sequence[str], responders: Sequence[str]) -> None:
+        self.graph, self.choice = graph, choice
+        self.branches, self.responders = tuple(branches), tuple(responders)
+        super().__init__(
+            f"the graph `{graph}` has no answer when the choice `{choice}` takes {quoted(branches)}",
+            known=[f"the answer is the result of {quoted(responders)}"],
+            hint=f"let {quoted(branches)} lead there, or end in a step of its own without `respond` on another",
+        )
+
+
 class InvalidStepError(GraphshipError):
     """Something was given as a step that cannot be one."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import GraphshipError, InvalidStepError, MissingGraphFileError
-from ci_core.serving.base import Context, ignore_call
+from ci_core.serving.base import Context, IgnoreCalls
 from ci_core.serving.models import check_suffix, model_from_file
 from ci_core.serving.modules import ProjectModules, graph_code_error
 from ci_core.serving.plan import Plan, build_plan
@@ -50,7 +50,7 @@ def assemble(
     folder = root or (home.root if home else Path.cwd())
     modules = home or ProjectModules(folder)
     context = Context(graph=spec.name, release=release, logger=logging.getLogger(f"ci_core.serving.graph.{spec.name}"))
-    builder = _Builder(modules, folder, targets, context, observe or ignore_call)
+    builder = _Builder(modules, folder, targets, context, observe or IgnoreCalls())
     topology = check(spec)
     with modules.active() if home else nullcontext():
         steps = {step.name: builder.step(step) for step in spec.steps}

@@ -35,11 +35,14 @@ class Metrics:
         self._buckets[bisect_left(_EDGES_S, seconds)] += 1
         self._seconds += seconds
 
-    def count_call(self, event: Event, model: str, call: ModelCall) -> None:
-        """Count one model call; a ``ModelObserver``."""
-        del event
+    def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
+        """Count one model call; see ``ModelObserver``."""
+        del event, seconds
         self._calls[model] = self._calls.get(model, 0) + 1
         self._rows[model] = self._rows.get(model, 0) + len(call.answers)
+
+    def failed(self, event: Event, model: str, error: Exception) -> None:
+        """Take note of a failed call; see ``ModelObserver``."""
 
     def text(self, *, release: str | None, in_flight: int, capture: Capture | None) -> str:
         """Return everything as Prometheus text."""

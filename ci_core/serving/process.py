@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ci_core.serving.base import ModelCall
+    from ci_core.serving.base import ModelCall, ModelObserver
     from ci_core.serving.event import Event
     from ci_core.serving.graph import Graph
 
@@ -99,11 +99,11 @@ def build_application(graph: Graph, options: ServeOptions) -> Application:
     """Compile `graph`, start its capture, and return the application; in the process that serves it."""
     metrics = Metrics()
     capture = None
-    observe: Callable[[Event, str, ModelCall], None] = metrics.count_call
+    observe: ModelObserver = metrics
     if options.captures is not None:
         capture = Capture(options.captures, release=options.release, sample=options.capture_sample)
         capture.check_folder()
-        observe = _observe_both(metrics, capture)
+        observe = _Both(metrics, capture)
     plan = graph.compile(observe=observe, release=options.release)
     if capture is not None:
         capture.start()
@@ -117,14 +117,18 @@ def build_application(graph: Graph, options: ServeOptions) -> Application:
     )
 
 
-def _observe_both(metrics: Metrics, capture: Capture) -> Callable[[Event, str, ModelCall], None]:
-    count, add = metrics.count_call, capture.add
+class _Both:
+    """Tells metrics and capture of every model call."""
 
-    def observe(event: Event, model: str, call: ModelCall) -> None:
-        count(event, model, call)
-        add(event, model, call)
+    def __init__(self, metrics: Metrics, capture: Capture) -> None:
+        self._metrics, self._capture = metrics, capture
 
-    return observe
+    def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
+        self._metrics.answered(event, model, call, seconds)
+        self._capture.add(event, model, call)
+
+    def failed(self, event: Event, model: str, error: Exception) -> None:
+        self._metrics.failed(event, model, error)
 
 
 def claim_port(host: str, port: int) -> int:

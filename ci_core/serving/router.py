@@ -7,6 +7,7 @@ from the spec with :func:`build_router`, one class a kind.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.problems import RequestError, UnknownModelError
@@ -106,8 +107,13 @@ class SingleRouter:
         for index, row in enumerate(rows):
             if not isinstance(row, dict):
                 raise RequestError(f"row {index}: expected an object of columns, found {type(row).__name__}")
-        call = self.models[name].call(rows)
-        self._observe(event, name, call)
+        started = perf_counter()
+        try:
+            call = self.models[name].call(rows)
+        except Exception as error:
+            self._observe.failed(event, name, error)
+            raise
+        self._observe.answered(event, name, call, perf_counter() - started)
         return call.answers
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import graphlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ci_core.errors import (
@@ -13,15 +14,19 @@ from ci_core.errors import (
     InvalidStepError,
     TwoRespondersError,
     UnansweredBranchError,
+    UnansweredChoiceError,
     UnknownStepError,
     UnreachableStepError,
 )
+from ci_core.serving.selections import arrivals, branches_of, selections
 from ci_core.serving.spec import ANSWER, REQUEST
+from ci_core.serving.step_rules import check_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from ci_core.serving.spec import GraphSpec
+    from ci_core.serving.selections import Selection
+    from ci_core.serving.spec import GraphSpec, Join, RouteSpec, StepSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +34,21 @@ class Topology:
     """What the check found."""
 
     order: tuple[str, ...]
-    """Names of the steps that run for every request, each after all it depends on; ties in the order of the spec."""
-    responder: str
-    """The step whose result is the answer."""
+    """Names of the steps of the flow, each after all it depends on; ties in the order of the spec."""
+    answers: tuple[str, ...]
+    """Steps whose result is the answer: one, or the ends of branches of which only one runs. Empty when every end lies
+    behind a queue: the answer is then the event's id."""
     handlers: tuple[str, ...]
     """Steps that run only when another fails."""
+    joins: Mapping[str, Join] = field(default_factory=lambda: MappingProxyType({}))
+    """Step with several inputs → how they become one."""
+    behind_queue: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Step that does not run in the request → the queue it gets its messages from."""
+
+    @property
+    def responder(self) -> str | None:
+        """The one step whose result is the answer; None when there is none, or several of which only one runs."""
+        return self.answers[0] if len(self.answers) == 1 else None
 
 
 def check(spec: GraphSpec) -> Topology:
@@ -41,22 +56,41 @@ def check(spec: GraphSpec) -> Topology:
 
     Raises:
         EmptyGraphError: there are no steps.
-        DuplicateStepError: two steps, or two models, share a name.
-        InvalidStepError: a step is called ``request``, or a handler has a handler or a place in the flow.
+        DuplicateStepError: two steps, or two different models, share a name.
+        InvalidStepError: a step's settings contradict each other or its place in the graph.
         UnknownStepError: a step refers to one that does not exist.
         GraphCycleError: steps lead back to themselves; the error names every step on the cycle.
         UnreachableStepError: nothing leads to a step.
         TwoRespondersError: more than one step responds.
         UnansweredBranchError: a branch does not lead to the answer.
+        UnansweredChoiceError: a choice can take a branch that does not lead to the answer.
     """
     if not spec.steps:
         raise EmptyGraphError(graph=spec.name)
     _check_names(spec)
+    for step in spec.steps:
+        check_step(step)
+        if step.graph is not None:
+            check(step.graph)
     handlers = _handlers(spec)
     order = _order(spec)
     _check_reachable(spec, handlers)
-    flow = tuple(name for name in order if name not in handlers)
-    return Topology(order=flow, responder=_responder(spec, flow), handlers=handlers)
+    steps = {step.name: step for step in spec.steps}
+    flow = tuple(steps[name] for name in order if name not in handlers)
+    _check_choices(spec, flow)
+    behind = _behind_queues(flow)
+    _check_ways_back(spec, steps, behind)
+    choices = [step for step in flow if step.choice is not None]
+    runs = [arrivals(flow, selection) for selection in selections(choices, followers(spec))]
+    answers = _answers(spec, flow, behind, runs)
+    _check_always_answered(spec, flow, answers)
+    return Topology(
+        order=tuple(step.name for step in flow),
+        answers=answers,
+        handlers=handlers,
+        joins=MappingProxyType({step.name: _join(step, runs) for step in flow if len(step.after) > 1}),
+        behind_queue=MappingProxyType(behind),
+    )
 
 
 def upstream(spec: GraphSpec, name: str) -> frozenset[str]:
@@ -72,6 +106,11 @@ def upstream(spec: GraphSpec, name: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def followers(spec: GraphSpec) -> dict[str, tuple[str, ...]]:
+    """Return step → the steps directly after it, in the order of the spec."""
+    return {step.name: tuple(one.name for one in spec.steps if step.name in one.after) for step in spec.steps}
+
+
 def _check_names(spec: GraphSpec) -> None:
     names = [step.name for step in spec.steps]
     _refuse_duplicates(spec.name, names)
@@ -79,23 +118,30 @@ def _check_names(spec: GraphSpec) -> None:
         if reserved in names:
             reason = f"has the name that stands for the {reserved.strip('()')} itself"
             raise InvalidStepError(step=reserved, reason=reason, hint="give it another name")
-    # all models of a graph share the one name space of `/v2/models/<name>`
-    _refuse_duplicates(spec.name, [route.name for step in spec.steps for route in step.routes], kind="model")
+    _check_models(spec, {})
     for step in spec.steps:
-        known = [*names, REQUEST]
-        for name in step.after:
-            if name not in known:
+        for relation, named in _references(step):
+            if named not in names and not (relation == "comes after" and named == REQUEST):
                 raise UnknownStepError(
-                    graph=spec.name, step=step.name, relation="comes after", name=name, known_names=names
+                    graph=spec.name, step=step.name, relation=relation, name=named, known_names=names
                 )
-        if step.on_error is not None and step.on_error not in names:
-            raise UnknownStepError(
-                graph=spec.name, step=step.name, relation="is handled by", name=step.on_error, known_names=names
-            )
     if spec.on_error is not None and spec.on_error not in names:
         raise UnknownStepError(
             graph=spec.name, step="(any)", relation="is handled by", name=spec.on_error, known_names=names
         )
+
+
+def _references(step: StepSpec) -> Iterable[tuple[str, str]]:
+    """Yield how a step refers to others, and to which."""
+    yield from (("comes after", name) for name in step.after)
+    yield from (("chooses", name) for name in step.branches.values())
+    for relation, name in (
+        ("is handled by", step.on_error),
+        ("leads back to", step.back_to),
+        ("chooses", step.otherwise),
+    ):
+        if name is not None:
+            yield relation, name
 
 
 def _refuse_duplicates(graph: str, names: Iterable[str], *, kind: str = "step") -> None:
@@ -106,11 +152,28 @@ def _refuse_duplicates(graph: str, names: Iterable[str], *, kind: str = "step") 
         seen.add(name)
 
 
+def _check_models(spec: GraphSpec, known: dict[str, RouteSpec]) -> None:
+    """All models of a graph share the one name space of `/v2/models/<name>`; two routers may share a model."""
+    for step in spec.steps:
+        _refuse_duplicates(spec.name, [route.key for route in step.routes], kind="model")
+        for route in step.routes:
+            if known.setdefault(route.key, route) != route:
+                raise DuplicateStepError(graph=spec.name, name=route.key, kind="model")
+        if step.graph is not None:
+            _check_models(step.graph, known)
+
+
 def _handlers(spec: GraphSpec) -> tuple[str, ...]:
     """Return the steps that serve as error handlers; such a step has no other place in the graph."""
     named = {step.on_error for step in spec.steps} | {spec.on_error}
     for step in spec.steps:
         if step.name not in named:
+            if step.back_to is not None:
+                raise InvalidStepError(
+                    step=step.name,
+                    reason=f"leads back to `{step.back_to}` and handles no errors",
+                    hint="`back-to` is of error handlers; name the step before in `after`",
+                )
             continue
         if step.after or step.responds or any(step.name in other.after for other in spec.steps):
             raise InvalidStepError(
@@ -120,7 +183,30 @@ def _handlers(spec: GraphSpec) -> tuple[str, ...]:
             )
         if step.on_error is not None:
             raise InvalidStepError(step=step.name, reason="handles errors and has an error handler of its own")
+        if step.choice is not None or step.queue is not None:
+            raise InvalidStepError(step=step.name, reason=f"handles errors and is a {step.kind}")
     return tuple(step.name for step in spec.steps if step.name in named)
+
+
+def _check_ways_back(spec: GraphSpec, steps: Mapping[str, StepSpec], behind: Mapping[str, str]) -> None:
+    """A way back leads from a handler to one step after the one that failed."""
+    if spec.on_error is not None and steps[spec.on_error].back_to is not None:
+        raise InvalidStepError(
+            step=spec.on_error,
+            reason="handles the errors of the whole graph and leads back into the flow",
+            hint="only the handler of one step knows where the flow goes on",
+        )
+    for step in spec.steps:
+        target = steps[step.on_error].back_to if step.on_error is not None else None
+        if target is None or step.on_error is None:
+            continue
+        one_way = len(steps[target].after) == 1
+        if step.name not in upstream(spec, target) or not one_way or behind.get(target) != behind.get(step.name):
+            raise InvalidStepError(
+                step=step.on_error,
+                reason=f"handles errors of `{step.name}` and leads back to `{target}`",
+                hint=f"it may lead to a step with one input that comes after `{step.name}`, and before any queue",
+            )
 
 
 def _order(spec: GraphSpec) -> tuple[str, ...]:
@@ -152,18 +238,94 @@ def _check_reachable(spec: GraphSpec, handlers: tuple[str, ...]) -> None:
         raise UnreachableStepError(graph=spec.name, steps=lost)
 
 
-def _responder(spec: GraphSpec, flow: tuple[str, ...]) -> str:
-    responders = [step.name for step in spec.steps if step.responds]
-    if len(responders) > 1:
-        raise TwoRespondersError(graph=spec.name, steps=responders)
+def _check_choices(spec: GraphSpec, flow: Sequence[StepSpec]) -> None:
+    next_steps = followers(spec)
+    for step in flow:
+        if step.choice is None:
+            continue
+        after = next_steps[step.name]
+        if not after:
+            raise InvalidStepError(step=step.name, reason="is a choice and no step comes after it")
+        names = branches_of(step, after)
+        strange = [name for name in (*names, *filter(None, [step.otherwise])) if name not in after]
+        if strange:
+            raise InvalidStepError(
+                step=step.name,
+                reason=f"chooses `{strange[0]}`, which does not come directly after it",
+                hint=f"give `{strange[0]}` the input `{step.name}`",
+            )
+        never = [name for name in after if name not in names]
+        if never:
+            raise UnreachableStepError(graph=spec.name, steps=never)
+
+
+def _behind_queues(flow: Sequence[StepSpec]) -> dict[str, str]:
+    """Return step → the queue it gets its messages from, for all that does not run in the request."""
+    queues = {step.name for step in flow if step.queue is not None}
+    behind: dict[str, str] = {}
+    for step in flow:
+        sources = {one if one in queues else behind.get(one) for one in step.after}
+        if len(sources) > 1:
+            raise InvalidStepError(
+                step=step.name,
+                reason="joins what arrives at different times: in the request and out of a queue, or out of two queues",
+                hint="join before the queue",
+            )
+        source = sources.pop()
+        if source is not None:
+            behind[step.name] = source
+        if source is not None and step.responds:
+            raise InvalidStepError(
+                step=step.name,
+                reason=f"responds and lies behind the queue `{source}`",
+                hint="the answer is given before a message is taken out of the queue",
+            )
+    return behind
+
+
+def _answers(
+    spec: GraphSpec, flow: Sequence[StepSpec], behind: Mapping[str, str], runs: Sequence[Mapping[str, object]]
+) -> tuple[str, ...]:
     fed = {name for step in spec.steps for name in step.after}
-    ends = [step.name for step in spec.steps if step.name in flow and step.name not in fed]
+    in_request = [step for step in flow if step.name not in behind]
+    ends = [step.name for step in in_request if step.name not in fed and step.queue is None]
+    responders = [step.name for step in in_request if step.responds]
+    if len(responders) > 1 and not _are_exclusive(responders, runs):
+        raise TwoRespondersError(graph=spec.name, steps=responders)
     if not responders:
-        if len(ends) > 1:
+        if len(ends) > 1 and not _are_exclusive(ends, runs):
             raise UnansweredBranchError(graph=spec.name, ends=ends, responder=None)
-        return ends[0]
-    responder = responders[0]
-    stray = [name for name in ends if name != responder]
+        return tuple(ends)
+    stray = [name for name in ends if name not in responders]
     if stray:
-        raise UnansweredBranchError(graph=spec.name, ends=stray, responder=responder)
-    return responder
+        raise UnansweredBranchError(graph=spec.name, ends=stray, responder=responders[0])
+    return tuple(responders)
+
+
+def _are_exclusive(names: Sequence[str], runs: Sequence[Mapping[str, object]]) -> bool:
+    """Whether at most one of the steps runs, whatever the choices choose."""
+    return all(sum(name in ran for name in names) <= 1 for ran in runs)
+
+
+def _check_always_answered(spec: GraphSpec, flow: Sequence[StepSpec], answers: Sequence[str]) -> None:
+    if not answers:
+        return
+    choices = [step for step in flow if step.choice is not None]
+    for selection in selections(choices, followers(spec)):
+        ran = arrivals(flow, selection)
+        if not any(name in ran for name in answers):
+            choice = _last_choice(choices, selection, ran)
+            raise UnansweredChoiceError(
+                graph=spec.name, choice=choice, branches=sorted(selection[choice]), responders=answers
+            )
+
+
+def _last_choice(choices: Sequence[StepSpec], selection: Selection, ran: Mapping[str, object]) -> str:
+    """Return the last choice that was made on the way to nowhere."""
+    return [choice.name for choice in choices if choice.name in ran and choice.name in selection][-1]
+
+
+def _join(step: StepSpec, runs: Sequence[Mapping[str, tuple[str, ...]]]) -> Join:
+    if step.join is not None:
+        return step.join
+    return "any" if all(len(ran.get(step.name, ())) <= 1 for ran in runs) else "all"
