@@ -833,6 +833,36 @@ class PortTakenError(GraphshipError):
         )
 
 
+class QueueUrlError(GraphshipError):
+    """The address of the message broker cannot be used."""
+
+    slug = "queue-url"
+
+    def __init__(self, *, schemes: Sequence[str]) -> None:
+        self.schemes = tuple(schemes)
+        # the address itself is not told: it may hold a password
+        super().__init__(
+            "the address of the queues' broker is none that we know",
+            where="GRAPHSHIP_QUEUE_URL",
+            known=[f"it begins with {' or '.join(f'`{scheme}://`' for scheme in self.schemes)}"],
+            hint="such as `redis://localhost:6379/0`; without one, queues live in the serving process",
+        )
+
+
+class SharedStreamError(GraphshipError):
+    """Two queue steps take messages out of one stream."""
+
+    slug = "shared-stream"
+
+    def __init__(self, *, stream: str, reader: str, readers: Sequence[str]) -> None:
+        self.stream, self.reader, self.readers = stream, reader, tuple(readers)
+        super().__init__(
+            f"the stream `{stream}` is read by {quoted(self.readers)} already, so `{reader}` would miss messages",
+            hint="a stream has one reader: give it another name, or remove a group that nobody uses any more "
+            f"(`XGROUP DESTROY {stream} {self.readers[0]}`)",
+        )
+
+
 class CaptureFolderError(GraphshipError):
     """The folder for captures cannot be written."""
 
