@@ -639,7 +639,7 @@ class UnansweredChoiceError(GraphshipError):
         super().__init__(
             f"the graph `{graph}` has no answer when the choice `{choice}` takes {quoted(branches)}",
             known=[f"the answer is the result of {quoted(responders)}"],
-            hint=f"let {quoted(branches)} lead there, or end in a step of its own without `respond` on another",
+            hint=f"lead {quoted(branches)} to a step whose result is the answer",
         )
 
 
@@ -665,6 +665,16 @@ class MissingSecretError(GraphshipError):
             where=f"environment variable {variable}",
             hint=f"set `{variable}` for the serving process",
         )
+
+
+class InvalidMetricError(GraphshipError):
+    """A step makes a metric that cannot be shown."""
+
+    slug = "invalid-metric"
+
+    def __init__(self, *, name: str, reason: str, hint: str | None = None) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"the metric `{name}` {reason}", hint=hint)
 
 
 class StepNotImportableError(GraphshipError):

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from ci_core.reports import report as shown
-from ci_core.serving.render import edges, labels
+from ci_core.serving.render import arrows, labels
 from ci_core.serving.spec import ANSWER, REQUEST, thaw
 from ci_core.versioning.compare import as_number
 
@@ -182,18 +182,18 @@ def _step_box(step: StepSpec, change: shown.Change) -> shown.GraphNode:
 
 def _model_boxes(step: StepSpec, old: StepSpec | None, *, is_compared: bool) -> Iterator[shown.GraphNode]:
     """Yield one box a model of a router, then those of the routes it has no more."""
-    before = {route.name: route for route in old.routes} if old else {}
+    before = {route.key: route for route in old.routes} if old else {}
     for route in step.routes:
-        yield _model_box(step, route, _change(before.pop(route.name, None), route) if is_compared else "same")
+        yield _model_box(step, route, _change(before.pop(route.key, None), route) if is_compared else "same")
     yield from (_model_box(step, route, "removed") for route in before.values())
 
 
 def _model_box(step: StepSpec, route: RouteSpec, change: shown.Change) -> shown.GraphNode:
-    return shown.GraphNode(id=_model_id(step, route), text=route.name, kind="model", change=change, detail=route.model)
+    return shown.GraphNode(id=_model_id(step, route), text=route.key, kind="model", change=change, detail=route.model)
 
 
 def _model_id(step: StepSpec, route: RouteSpec) -> str:
-    return f"{step.name}/{route.name}"
+    return f"{step.name}/{route.key}"
 
 
 def _with_content(node: shown.GraphNode, changed_files: Collection[str]) -> shown.GraphNode:
@@ -222,10 +222,10 @@ def _arrows(spec: GraphSpec) -> Iterator[tuple[str, str, str]]:
     for router, ids in models.items():
         for model in ids:
             yield router, model, ""
-    for start, end, is_error in edges(spec):
-        starts = [start] if is_error else models.get(start) or [start]
+    for arrow in arrows(spec):
+        starts = [arrow.start] if arrow.is_error else models.get(arrow.start) or [arrow.start]
         for one in starts:
-            yield one, end, "on error" if is_error else ""
+            yield one, arrow.end, "on error" if arrow.text == "error" else arrow.text
 
 
 def plan_part(plan: Plan, trigger: str) -> shown.Plan:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-import json
 import threading
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
 
-from ci_core.errors import DuplicateStepError, InvalidStepError
+from ci_core.errors import DuplicateStepError, UnknownStepError
+from ci_core.serving.describe import describe, describe_choice, describe_queue
 from ci_core.serving.event import Event
-from ci_core.serving.reader import default_name
-from ci_core.serving.router import Route, RouterDraft
-from ci_core.serving.spec import LOCAL_PREFIX, REQUEST, GraphSpec, RouteSpec, StepSpec, freeze_mapping
+from ci_core.serving.spec import REQUEST, GraphSpec, Join, StepSpec
 from ci_core.serving.topology import check
 
 if TYPE_CHECKING:
@@ -23,8 +21,39 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ci_core.serving.base import ModelObserver
+    from ci_core.serving.describe import Draft
     from ci_core.serving.modules import ProjectModules
     from ci_core.serving.plan import Plan
+
+StepNames: TypeAlias = "str | Node | Sequence[str | Node]"
+
+
+class StepOptions(TypedDict, total=False):
+    """How a step is called; the keywords that every way to add a step takes.
+
+    What they mean, and their spelling in YAML, is told by ``docs/reference/graph-yaml.md``.
+    """
+
+    handler: str | None
+    """Method of a class to call, instead of ``do`` or ``do_event``."""
+    full_event: bool
+    """Give the step the :class:`Event` instead of the body."""
+    input_path: str | None
+    """Give it this part of the body: ``a.b``."""
+    result_path: str | None
+    """Put its result under this key of a copy of the body, instead of replacing the body."""
+    retries: int
+    """How often a failed call is repeated; a refused request (4xx) never is."""
+    retry_wait: float
+    """Seconds before the first repetition, doubled before each further one."""
+    timeout: float | None
+    """Seconds one call may take; a sync step then runs in a thread."""
+    blocking: bool
+    """Run a sync step in a thread, because it waits for something."""
+    function: str | None
+    """Run it in a process of its own, together with the other steps of that function."""
+    arguments: Mapping[str, Any]
+    """For the constructor, in case a name collides with one of these."""
 
 
 class Node:
@@ -36,40 +65,70 @@ class Node:
         self._graph = graph
         self.name = name
 
-    def to(
-        self,
-        step: Any,
-        name: str | None = None,
-        *,
-        full_event: bool = False,
-        input_path: str | None = None,
-        result_path: str | None = None,
-        **arguments: Any,
-    ) -> Node:
+    def to(self, step: Any, name: str | None = None, **options: Any) -> Node:
         """Add a step after this one and return the new end; see :meth:`Graph.add_step`."""
-        return self._graph.add_step(
-            step,
-            name,
-            after=[self.name],
-            full_event=full_event,
-            input_path=input_path,
-            result_path=result_path,
-            **arguments,
+        return self._graph.add_step(step, name, after=self, **options)
+
+    def choose(
+        self,
+        choice: Any,
+        branches: Mapping[Any, str] | None = None,
+        *,
+        otherwise: str | None = None,
+        several: bool = False,
+        name: str | None = None,
+    ) -> Node:
+        """Add a choice after this step, and return it: the steps added after it with ``to`` are its branches.
+
+        Args:
+            choice: a field of the body as a dotted path, or a function of the body, whose value chooses.
+            branches: value → name of a step after the choice; left out, the value is the step's name.
+            otherwise: step for any other value; left out, such a request is refused.
+            several: whether the value may be a list that chooses several steps.
+            name: unique in the graph.
+
+        Example:
+            >>> graph = Graph("pay")
+            >>> fork = graph.choose("kind", {"card": "card", "cash": "cash"})
+            >>> _ = fork.to(lambda body: "by card", "card"), fork.to(lambda body: "in cash", "cash")
+            >>> graph.test({"kind": "cash"})
+            'in cash'
+        """
+        return self._graph._add(  # noqa: SLF001 - graph and node are one builder
+            describe_choice(choice, branches, otherwise, several=several), name, after=(self.name,)
         )
 
+    def queue(self, stream: str, name: str | None = None, **settings: Any) -> Node:
+        """Put what arrives into a stream; the steps after it run when it is taken out, not in the request.
+
+        Args:
+            stream: name of the stream.
+            name: of the step, unique in the graph; the stream's when left out.
+            settings: ``max_deliveries``, ``max_length``.
+        """
+        written = {key.replace("_", "-"): value for key, value in settings.items()}
+        return self._graph._add(describe_queue(stream, written), name, after=(self.name,))  # noqa: SLF001 - one builder
+
     def respond(self) -> Node:
-        """Make this step's result the answer; needed only in a graph that branches."""
+        """Make this step's result the answer; needed only in a graph that branches, or goes on into a queue."""
         self._graph._set(self.name, responds=True)  # noqa: SLF001 - graph and node are one builder
         return self
 
-    def error_handler(self, step: Any, name: str | None = None, *, full_event: bool = False, **arguments: Any) -> Node:
-        """Call `step` when this one fails; its result is the answer. Returns this node.
+    def error_handler(self, step: Any, name: str | None = None, *, back_to: str | None = None, **options: Any) -> Node:
+        """Call `step` when this one fails. Returns this node.
 
         The handler gets the body that the failed step got; with ``full_event=True``, an event whose ``error`` says
         which step failed and why.
+
+        Args:
+            step: see :meth:`Graph.add_step`.
+            name: of the handler.
+            back_to: step at which the flow goes on with the handler's result; left out, that result is the answer.
+            options: see :class:`StepOptions`.
         """
-        handler = self._graph.add_step(step, name, after=[], full_event=full_event, **arguments)
-        self._graph._set(self.name, on_error=handler.name)  # noqa: SLF001 - graph and node are one builder
+        handler = self._graph.add_step(step, name, after=[], **options)
+        self._graph._set(handler.name, back_to=back_to)  # noqa: SLF001 - graph and node are one builder
+        self._graph._set(self.name, on_error=handler.name)  # noqa: SLF001
         return self
 
     def __repr__(self) -> str:
@@ -82,6 +141,7 @@ class Graph:
     Args:
         name: of the graph.
         files: data files that steps open, relative to the project; they travel in the bundle.
+        timeout: seconds a request may take; the server has its own limit too.
 
     Example:
         >>> graph = Graph("shout")
@@ -90,9 +150,10 @@ class Graph:
         'HELLO'
     """
 
-    def __init__(self, name: str, files: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, files: Sequence[str] = (), *, timeout: float | None = None) -> None:
         self.name = name
         self._files = tuple(files)
+        self._timeout = timeout
         self._steps: dict[str, StepSpec] = {}
         self._on_error: str | None = None
         self._targets: dict[str, Any] = {}
@@ -102,56 +163,51 @@ class Graph:
     @classmethod
     def from_spec(cls, spec: GraphSpec) -> Graph:
         """Return the graph that a spec describes."""
-        graph = cls(spec.name, spec.files)
+        graph = cls(spec.name, spec.files, timeout=spec.timeout_s)
         graph._steps = {step.name: step for step in spec.steps}
         if len(graph._steps) != len(spec.steps):
             check(spec)
         graph._on_error = spec.on_error
         return graph
 
-    def to(
-        self,
-        step: Any,
-        name: str | None = None,
-        *,
-        full_event: bool = False,
-        input_path: str | None = None,
-        result_path: str | None = None,
-        **arguments: Any,
-    ) -> Node:
+    def to(self, step: Any, name: str | None = None, **options: Any) -> Node:
         """Add a step that gets the request, and return it as the end of a chain; see :meth:`add_step`."""
-        return self.add_step(
-            step,
-            name,
-            after=[REQUEST],
-            full_event=full_event,
-            input_path=input_path,
-            result_path=result_path,
-            **arguments,
-        )
+        return self.add_step(step, name, after=REQUEST, **options)
+
+    def choose(self, choice: Any, branches: Mapping[Any, str] | None = None, **options: Any) -> Node:
+        """Add a choice about the request; see :meth:`Node.choose`."""
+        return Node(self, REQUEST).choose(choice, branches, **options)
+
+    def queue(self, stream: str, name: str | None = None, **settings: Any) -> Node:
+        """Put the request into a stream; see :meth:`Node.queue`."""
+        return Node(self, REQUEST).queue(stream, name, **settings)
 
     def add_step(
         self,
         step: Any,
         name: str | None = None,
         *,
-        after: Sequence[str | Node],
-        full_event: bool = False,
-        input_path: str | None = None,
-        result_path: str | None = None,
-        **arguments: Any,
+        after: StepNames | None = None,
+        before: StepNames = (),
+        join: Join | None = None,
+        join_key: str | None = None,
+        **options: Any,
     ) -> Node:
         """Add a step.
 
         Args:
-            step: ``"module:function"``, ``"module:Class"``, a built-in such as ``steps.Impute(age=33)``, a router, or a
-                function, class or object of this process.
+            step: ``"module:function"``, ``"module:Class"``, a built-in such as ``steps.Impute(age=33)``, a router,
+                another graph, or a function, class or object of this process.
             name: unique in the graph; the last word of the reference when left out.
-            after: steps whose results it gets; of several it gets the list of their results, in this order.
-            full_event: give it the :class:`Event` instead of the body.
-            input_path: give it this part of the body: ``a.b``.
-            result_path: put its result under this key of a copy of the body, instead of replacing the body.
-            arguments: for the constructor of a class, JSON values.
+            after: steps whose results it gets, by name or node; ``"request"`` is the request. Left out: the inputs of
+                the steps named in `before`, else the step added last.
+            before: steps that get its result: instead of the inputs that the two have in common (it is inserted), else
+                as one more input.
+            join: how several inputs become one: ``all`` (the list of those that arrived), ``any`` (the one that
+                arrived), ``merge`` (one object), ``key`` (rows of equal key merged). Left out: ``any`` when only one
+                can arrive, else ``all``.
+            join_key: field of the rows that belong together.
+            options: see :class:`StepOptions`; others are arguments for the constructor of a class, JSON values.
 
         Returns:
             The new end of the chain.
@@ -159,32 +215,45 @@ class Graph:
         Raises:
             DuplicateStepError: `name` is taken.
             InvalidStepError: `step` cannot be one, or an argument is no JSON value.
+            UnknownStepError: `before` names a step that is not there.
         """
-        draft = _describe(step, name, arguments)
-        if name is None:
-            draft_name = _free_name(draft.spec.name, self._steps)
-        elif name in self._steps:
-            raise DuplicateStepError(graph=self.name, name=name)
-        else:
-            draft_name = name
-        self._steps[draft_name] = StepSpec(
-            name=draft_name,
-            step=draft.spec.step,
-            arguments=draft.spec.arguments,
-            router=draft.spec.router,
-            routes=draft.spec.routes,
-            after=tuple(one.name if isinstance(one, Node) else one for one in after),
-            full_event=full_event,
-            input_path=input_path,
-            result_path=result_path,
-        )
-        self._targets.update({f"{draft_name}{suffix}": target for suffix, target in draft.targets.items()})
-        self._plan = None
-        return Node(self, draft_name)
+        called = {key: options.pop(key) for key in _OPTIONS if key in options}
+        arguments = {**options, **called.pop("arguments", {})}
+        draft = describe(step, name, arguments)
+        followers = [self._step(one) for one in _names(before)]
+        inputs = self._default_inputs(followers) if after is None else _names(after)
+        settings = {_OPTIONS[key]: value for key, value in called.items()}
+        node = self._add(draft, name, after=inputs, join=join, join_key=join_key, **settings)
+        for follower in followers:
+            kept = tuple(one for one in follower.after if one not in inputs)
+            self._set(follower.name, after=(*kept, node.name))
+        return node
 
-    def error_handler(self, step: Any, name: str | None = None, *, full_event: bool = False, **arguments: Any) -> Graph:
+    def _default_inputs(self, followers: Sequence[StepSpec]) -> tuple[str, ...]:
+        if followers:
+            return tuple(dict.fromkeys(one for follower in followers for one in follower.after))
+        return (next(reversed(self._steps), REQUEST),)
+
+    def _step(self, name: str) -> StepSpec:
+        if name not in self._steps:
+            raise UnknownStepError(
+                graph=self.name, step="(new)", relation="comes before", name=name, known_names=tuple(self._steps)
+            )
+        return self._steps[name]
+
+    def _add(self, draft: Draft, name: str | None, **place: Any) -> Node:
+        """Give a draft its name and its place."""
+        if name is not None and name in self._steps:
+            raise DuplicateStepError(graph=self.name, name=name)
+        chosen = name or _free_name(draft.spec.name, self._steps)
+        self._steps[chosen] = replace(draft.spec, name=chosen, **place)
+        self._targets.update({f"{chosen}{suffix}": target for suffix, target in draft.targets.items()})
+        self._plan = None
+        return Node(self, chosen)
+
+    def error_handler(self, step: Any, name: str | None = None, **options: Any) -> Graph:
         """Call `step` when any step without a handler of its own fails; its result is the answer."""
-        handler = self.add_step(step, name, after=[], full_event=full_event, **arguments)
+        handler = self.add_step(step, name, after=[], **options)
         self._on_error = handler.name
         return self
 
@@ -199,9 +268,20 @@ class Graph:
         Raises:
             GraphshipError: the graph makes no sense; see ``topology.check``.
         """
-        spec = GraphSpec(name=self.name, steps=tuple(self._steps.values()), files=self._files, on_error=self._on_error)
+        spec = GraphSpec(
+            name=self.name,
+            steps=tuple(self._steps.values()),
+            files=self._files,
+            on_error=self._on_error,
+            timeout_s=self._timeout,
+        )
         check(spec)
         return spec
+
+    @property
+    def targets(self) -> Mapping[str, Any]:
+        """Objects that only this process has: ``step``, ``router.model`` or ``nested/step`` → what was given."""
+        return MappingProxyType(self._targets)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -210,8 +290,8 @@ class Graph:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Data files that steps open, relative to the project."""
-        return self._files
+        """Data files that steps open, relative to the project; those of nested graphs too."""
+        return self.spec.data_files
 
     def compile(
         self, *, root: Path | None = None, observe: ModelObserver | None = None, release: str | None = None
@@ -297,94 +377,17 @@ class Graph:
         return f"Graph({self.name!r}, {len(self._steps)} steps)"
 
 
-class _Draft:
-    """What was given as a step: its part of the spec, and the objects that only this process has."""
-
-    __slots__ = ("spec", "targets")
-
-    def __init__(self, spec: StepSpec, targets: Mapping[str, Any]) -> None:
-        self.spec = spec
-        self.targets = targets
+_OPTIONS: Final[Mapping[str, str]] = {
+    option: {"retry_wait": "retry_wait_s", "timeout": "timeout_s"}.get(option, option)
+    for option in StepOptions.__annotations__
+}
+"""Keyword of the builder → field of the spec."""
 
 
-def _describe(step: Any, name: str | None, arguments: Mapping[str, Any]) -> _Draft:
-    from ci_core.serving.steps import BUILT_IN
-
-    if isinstance(step, RouterDraft):
-        return _describe_router(step, name or "router")
-    targets: dict[str, Any] = {}
-    if isinstance(step, str):
-        if ":" not in step and step not in BUILT_IN:
-            raise InvalidStepError(
-                step=name or step,
-                reason=f"is `{step}`, which is neither `module:name` nor a built-in step",
-                hint=f"built-in steps: {', '.join(BUILT_IN)}",
-            )
-        reference = step
-    elif type(step) in BUILT_IN.values():
-        reference, arguments = type(step).__name__, step.arguments
-    else:
-        reference, targets = _reference_of(step), {"": step}
-    shown = name or default_name(reference)
-    return _Draft(StepSpec(name=shown, step=reference, arguments=_json_arguments(shown, arguments)), targets)
-
-
-def _describe_router(draft: RouterDraft, name: str) -> _Draft:
-    routes: list[RouteSpec] = []
-    targets: dict[str, Any] = {}
-    for route_name, route in draft.routes.items():
-        spec, target = _describe_route(name, route_name, route)
-        routes.append(spec)
-        if target is not None:
-            targets[f".{route_name}"] = target
-    if not routes:
-        raise InvalidStepError(step=name, reason="is a router without routes", hint='give it {"m1": "models/m1.onnx"}')
-    return _Draft(StepSpec(name=name, router=draft.kind, routes=tuple(routes)), targets)
-
-
-def _describe_route(router: str, name: str, route: Route) -> tuple[RouteSpec, Any]:
-    if not isinstance(route.model, str | type):
-        raise InvalidStepError(
-            step=router,
-            reason=f"has the route `{name}`, which is a {type(route.model).__name__} and no model",
-            hint='give a file, or `Route("models/m1.onnx", columns=["age", "city"])`',
-        )
-    arguments = _json_arguments(f"{router}.{name}", route.arguments or {})
-    model = route.model if isinstance(route.model, str) else _reference_of(route.model)
-    path = Path(model)
-    if ":" not in model and (path.is_absolute() or ".." in path.parts):
-        raise InvalidStepError(
-            step=router,
-            reason=f"opens `{model}`, which lies outside the project",
-            hint="name it relative to the project",
-        )
-    spec = RouteSpec(name=name, model=model, columns=tuple(route.columns), arguments=arguments)
-    return spec, None if isinstance(route.model, str) else route.model
-
-
-def _reference_of(target: Any) -> str:
-    """Return ``module:name`` of a function or class, or ``local:…`` of what no other process could import."""
-    module, qualified = getattr(target, "__module__", None), getattr(target, "__qualname__", None)
-    importable = (
-        (inspect.isclass(target) or inspect.isroutine(target))
-        and module not in {None, "__main__"}
-        and qualified is not None
-        and "<" not in qualified
-    )
-    return f"{module}:{qualified}" if importable else f"{LOCAL_PREFIX}{qualified or type(target).__name__}"
-
-
-def _json_arguments(step: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    try:
-        # the stored form is JSON: what cannot be stored must not work here either
-        plain = json.loads(json.dumps(dict(arguments), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise InvalidStepError(
-            step=step,
-            reason=f"has an argument that is no JSON value: {error}",
-            hint="give a number, text, list or mapping, and build the object in the step's constructor",
-        ) from error
-    return freeze_mapping(plain)
+def _names(steps: StepNames) -> tuple[str, ...]:
+    if isinstance(steps, str | Node):
+        steps = (steps,)
+    return tuple(one.name if isinstance(one, Node) else one for one in steps)
 
 
 def _free_name(name: str, taken: Mapping[str, object]) -> str:

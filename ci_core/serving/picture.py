@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from ci_core.serving.render import edges, labels
+from ci_core.serving.render import Arrow, arrows, labels
 from ci_core.serving.spec import ANSWER, REQUEST
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ _GAP_X, _GAP_Y, _PADDING = 46, 18, 12
 def svg(spec: GraphSpec) -> str:
     """Return the graph as one ``<svg>`` element: request left, answer right, one column a step of depth."""
     texts = {REQUEST: ("request",), ANSWER: ("answer",)} | {step.name: labels(step) for step in spec.steps}
-    arrows = list(edges(spec))
-    boxes = _place(texts, _depths(texts, arrows))
+    all_arrows = list(arrows(spec))
+    boxes = _place(texts, _depths(texts, all_arrows))
     width = max(x + w for x, _, w, _ in boxes.values()) + _PADDING
     height = max(y + h for _, y, _, h in boxes.values()) + _PADDING
-    parts = [_arrow(boxes[start], boxes[end], is_error=is_error) for start, end, is_error in arrows]
+    parts = [_arrow(boxes[arrow.start], boxes[arrow.end], arrow) for arrow in all_arrows]
     parts += [_box(texts[name], box, is_round=name in {REQUEST, ANSWER}) for name, box in boxes.items()]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" role="img" '
@@ -34,12 +34,12 @@ def svg(spec: GraphSpec) -> str:
     )
 
 
-def _depths(texts: dict[str, tuple[str, ...]], arrows: list[tuple[str, str, bool]]) -> dict[str, int]:
+def _depths(texts: dict[str, tuple[str, ...]], all_arrows: list[Arrow]) -> dict[str, int]:
     """Return the column of each box: one more than the deepest box with an arrow to it."""
     depths = dict.fromkeys(texts, 0)
     for _ in texts:
-        for start, end, _is_error in arrows:
-            depths[end] = max(depths[end], depths[start] + 1)
+        for arrow in all_arrows:
+            depths[arrow.end] = max(depths[arrow.end], depths[arrow.start] + 1)
     return depths
 
 
@@ -58,13 +58,20 @@ def _place(texts: dict[str, tuple[str, ...]], depths: dict[str, int]) -> dict[st
     return boxes
 
 
-def _arrow(start: tuple[float, float, float, float], end: tuple[float, float, float, float], *, is_error: bool) -> str:
+def _arrow(start: tuple[float, float, float, float], end: tuple[float, float, float, float], arrow: Arrow) -> str:
     x1, y1 = start[0] + start[2], start[1] + start[3] / 2
     x2, y2 = end[0], end[1] + end[3] / 2
     middle = (x1 + x2) / 2
-    dashes = ' stroke-dasharray="4 3"' if is_error else ""
+    dashes = ' stroke-dasharray="4 3"' if arrow.is_error else ""
     path = f"M{x1:.0f} {y1:.0f}C{middle:.0f} {y1:.0f} {middle:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
-    return f'<path d="{path}" fill="none" stroke="#57606a"{dashes} marker-end="url(#gs-tip)"/>'
+    line = f'<path d="{path}" fill="none" stroke="#57606a"{dashes} marker-end="url(#gs-tip)"/>'
+    if not arrow.text:
+        return line
+    # white behind the letters, so that a line may cross them
+    return line + (
+        f'<text x="{middle:.0f}" y="{(y1 + y2) / 2 - 4:.0f}" text-anchor="middle" font-size="11" fill="#57606a" '
+        f'stroke="#ffffff" stroke-width="3" paint-order="stroke">{escape(arrow.text)}</text>'
+    )
 
 
 def _box(lines: tuple[str, ...], box: tuple[float, float, float, float], *, is_round: bool) -> str:

@@ -133,7 +133,8 @@ class _Reader:
         after = values.get("after", [previous])
         nested = values.get("graph")
         graph = None if nested is None else self.graph(nested, f"{at}.graph")
-        name = self._text(values, "name", at) or default_name(step or (graph.name if graph else kind))
+        queue = self._text(values, "queue", at)
+        name = self._text(values, "name", at) or (graph.name if graph else queue or default_name(step or kind))
         return StepSpec(
             name=name,
             step=step or "",
@@ -159,7 +160,7 @@ class _Reader:
             branches=self._branches(values, at),
             otherwise=self._text(values, "otherwise", at),
             several=self._flag(values, "several", at),
-            queue=self._text(values, "queue", at),
+            queue=queue,
             graph=graph,
         )
 

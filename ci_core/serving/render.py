@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ci_core.serving.spec import ANSWER, REQUEST
 from ci_core.serving.topology import check
@@ -12,25 +13,72 @@ if TYPE_CHECKING:
 
     from ci_core.serving.spec import GraphSpec, StepSpec
 
+_SETTING_LETTERS: Final = 40
+"""Of a setting that is a whole table, this much is shown."""
+
+
+class Arrow(NamedTuple):
+    """One arrow of a picture."""
+
+    start: str
+    end: str
+    text: str = ""
+    """What is written on it: the values that a choice takes it for, or ``error``."""
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it leads to an error handler, or back from one."""
+        return self.text in {_ERROR, _BACK}
+
+
+_ERROR, _BACK = "error", "goes on"
+
 
 def labels(step: StepSpec) -> tuple[str, ...]:
     """Return the lines that a box of `step` shows: its name, then what it is."""
+    settings = ", ".join(f"{key}={_short(value)}" for key, value in step.arguments.items())
+    lines = [step.name, *_kind_lines(step), settings]
+    if step.function is not None:
+        lines.append(f"in function {step.function}")
+    return tuple(line for line in lines if line)
+
+
+def _kind_lines(step: StepSpec) -> list[str]:
     if step.router is not None:
-        return (step.name, f"{step.router} router", *(f"{route.name}: {route.model}" for route in step.routes))
-    arguments = ", ".join(f"{key}={value}" for key, value in step.arguments.items())
-    kind = step.step if step.step != step.name else ""
-    return tuple(line for line in (step.name, kind, arguments) if line)
+        return [f"{step.router} router", *(f"{route.key}: {route.model}" for route in step.routes)]
+    if step.choice is not None:
+        return [f"choice by {step.choice}"]
+    if step.queue is not None:
+        return [f"queue {step.queue}"]
+    if step.graph is not None:
+        return [f"graph {step.graph.name}", *(inner.name for inner in step.graph.steps)]
+    return [step.step] if step.step != step.name else []
 
 
-def edges(spec: GraphSpec) -> Iterator[tuple[str, str, bool]]:
-    """Yield ``(from, to, is_error)`` of every arrow, the request and the answer among the ends."""
+def _short(value: object) -> str:
+    text = str(dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value)
+    return text if len(text) <= _SETTING_LETTERS else f"{text[: _SETTING_LETTERS - 1]}…"
+
+
+def arrows(spec: GraphSpec) -> Iterator[Arrow]:
+    """Yield every arrow, the request and the answer among the ends."""
+    steps = {step.name: step for step in spec.steps}
     for step in spec.steps:
         for one in step.after:
-            yield one, step.name, False
+            yield Arrow(one, step.name, _branch(steps[one], step.name) if one in steps else "")
     for step in spec.steps:
         if step.on_error is not None:
-            yield step.name, step.on_error, True
-    yield check(spec).responder, ANSWER, False
+            yield Arrow(step.name, step.on_error, _ERROR)
+        if step.back_to is not None:
+            yield Arrow(step.name, step.back_to, _BACK)
+    for responder in check(spec).answers:
+        yield Arrow(responder, ANSWER)
+
+
+def _branch(choice: StepSpec, step: str) -> str:
+    """Return the values that a choice takes the arrow to `step` for."""
+    values = [value for value, name in choice.branches.items() if name == step]
+    return ", ".join([*values, *(["otherwise"] if choice.otherwise == step else [])])
 
 
 def mermaid(spec: GraphSpec) -> str:
@@ -43,12 +91,25 @@ def mermaid(spec: GraphSpec) -> str:
     lines = ["flowchart LR", "  request([request])"]
     for step in spec.steps:
         text = "<br/>".join(_mermaid_text(line) for line in labels(step))
-        shape = '{{"%s"}}' if step.router is not None else '["%s"]'
-        lines.append(f"  {ids[step.name]}{shape % text}")
+        lines.append(f"  {ids[step.name]}{_MERMAID_SHAPES[step.kind] % text}")
     lines.append("  answer([answer])")
-    for start, end, is_error in edges(spec):
-        lines.append(f"  {ids[start]} {'-. error .->' if is_error else '-->'} {ids[end]}")
+    lines += [f"  {ids[arrow.start]} {_mermaid_arrow(arrow)} {ids[arrow.end]}" for arrow in arrows(spec)]
     return "\n".join(lines) + "\n"
+
+
+_MERMAID_SHAPES = {
+    "step": '["%s"]',
+    "router": '{{"%s"}}',
+    "choice": '{"%s"}',
+    "queue": '[("%s")]',
+    "graph": '[["%s"]]',
+}
+
+
+def _mermaid_arrow(arrow: Arrow) -> str:
+    if arrow.is_error:
+        return f"-. {arrow.text} .->"
+    return f'-- "{_mermaid_text(arrow.text)}" -->' if arrow.text else "-->"
 
 
 def dot(spec: GraphSpec) -> str:
@@ -58,13 +119,26 @@ def dot(spec: GraphSpec) -> str:
     lines += [f"  {_dot_text(name)} [label={_dot_text(text)}, shape=oval];" for name, text in ends]
     for step in spec.steps:
         text = "\\n".join(_dot_text(line)[1:-1] for line in labels(step))
-        shape = ", shape=hexagon" if step.router is not None else ""
-        lines.append(f'  {_dot_text(f"step {step.name}")} [label="{text}"{shape}];')
-    for start, end, is_error in edges(spec):
-        pair = [name if name in {REQUEST, ANSWER} else f"step {name}" for name in (start, end)]
-        style = " [style=dashed]" if is_error else ""
-        lines.append(f"  {_dot_text(pair[0])} -> {_dot_text(pair[1])}{style};")
+        lines.append(f'  {_dot_text(f"step {step.name}")} [label="{text}"{_DOT_SHAPES[step.kind]}];')
+    for arrow in arrows(spec):
+        start, end = (name if name in {REQUEST, ANSWER} else f"step {name}" for name in (arrow.start, arrow.end))
+        looks = [f"label={_dot_text(arrow.text)}"] if arrow.text else []
+        looks += ["style=dashed"] if arrow.is_error else []
+        lines.append(f"  {_dot_text(start)} -> {_dot_text(end)}{_in_brackets(looks)};")
     return "\n".join([*lines, "}"]) + "\n"
+
+
+def _in_brackets(looks: list[str]) -> str:
+    return f" [{', '.join(looks)}]" if looks else ""
+
+
+_DOT_SHAPES = {
+    "step": "",
+    "router": ", shape=hexagon",
+    "choice": ", shape=diamond",
+    "queue": ", shape=cylinder",
+    "graph": ", shape=box3d",
+}
 
 
 def _mermaid_text(text: str) -> str:

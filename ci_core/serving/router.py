@@ -6,7 +6,7 @@ from the spec with :func:`build_router`, one class a kind.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ci_core.serving.base import Model, ModelObserver, Row
     from ci_core.serving.event import Event
+    from ci_core.serving.spec import Load, Switch
     from ci_core.types import JsonValue
 
 MODELS_PREFIX = "/v2/models/"
@@ -36,14 +37,20 @@ class Route:
     model: str | type
     columns: tuple[str, ...] | list[str] = ()
     arguments: Mapping[str, JsonValue] | None = None
+    load: Load = "start"
+    batch: Switch = "auto"
+    max_batch_rows: int = 1024
+    batch_window: float = 0.0
+    lower: Switch = "auto"
 
 
 @dataclass(frozen=True, slots=True)
 class RouterDraft:
     """A router as a graph's author wrote it."""
 
-    kind: str
+    kind: str | type
     routes: Mapping[str, Route]
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 class Router:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Final
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.errors import InvalidStepError
 
@@ -45,6 +46,7 @@ def check_step(step: StepSpec) -> None:
             )
             raise InvalidStepError(step=step.name, reason=f"is a {kinds[0]}, of which `{word}` says nothing")
     _check_join(step)
+    _check_times(step)
     if step.graph is not None:
         _check_nested(step)
 
@@ -62,6 +64,19 @@ def _check_join(step: StepSpec) -> None:
             else "names a `join-key` and no join by key",
             hint="a join by key has both: `join: key`, `join-key: user_id`",
         )
+
+
+def _check_times(step: StepSpec) -> None:
+    """YAML is checked when it is read; Python may say anything."""
+    times: tuple[tuple[str, Any, bool], ...] = (
+        ("timeout", step.timeout_s, step.timeout_s is None or step.timeout_s != 0),
+        ("retry_wait", step.retry_wait_s, True),
+        ("retries", step.retries, isinstance(step.retries, int)),
+    )
+    for word, value, fits in times:
+        is_time = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
+        if value is not None and not (is_time and fits):
+            raise InvalidStepError(step=step.name, reason=f"has the `{word}` {value!r}, which is no such number")
 
 
 def _check_nested(step: StepSpec) -> None:

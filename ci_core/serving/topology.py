@@ -200,13 +200,25 @@ def _check_ways_back(spec: GraphSpec, steps: Mapping[str, StepSpec], behind: Map
         target = steps[step.on_error].back_to if step.on_error is not None else None
         if target is None or step.on_error is None:
             continue
-        one_way = len(steps[target].after) == 1
-        if step.name not in upstream(spec, target) or not one_way or behind.get(target) != behind.get(step.name):
+        if entry_of_way_back(spec, step.name, target) is None or behind.get(target) != behind.get(step.name):
             raise InvalidStepError(
                 step=step.on_error,
                 reason=f"handles errors of `{step.name}` and leads back to `{target}`",
-                hint=f"it may lead to a step with one input that comes after `{step.name}`, and before any queue",
+                hint=f"it may lead to a step with one input that comes from `{step.name}`, and before any queue",
             )
+
+
+def entry_of_way_back(spec: GraphSpec, failed: str, target: str) -> str | None:
+    """Return the input of `target` that an error handler's result stands for; None when there is not just one.
+
+    Args:
+        spec: whose steps these are.
+        failed: the step whose handler leads back.
+        target: the step at which the flow goes on.
+    """
+    after = next(step.after for step in spec.steps if step.name == target)
+    entries = [one for one in after if one == failed or (one != REQUEST and failed in upstream(spec, one))]
+    return entries[0] if len(entries) == 1 else None
 
 
 def _order(spec: GraphSpec) -> tuple[str, ...]:
@@ -256,7 +268,11 @@ def _check_choices(spec: GraphSpec, flow: Sequence[StepSpec]) -> None:
             )
         never = [name for name in after if name not in names]
         if never:
-            raise UnreachableStepError(graph=spec.name, steps=never)
+            raise InvalidStepError(
+                step=step.name,
+                reason=f"never chooses `{never[0]}`, which comes after it",
+                hint=f"name `{never[0]}` in its `branches` or as `otherwise`",
+            )
 
 
 def _behind_queues(flow: Sequence[StepSpec]) -> dict[str, str]:

@@ -45,7 +45,7 @@ def test_dot_quotes_names_and_dashes_the_error_path() -> None:
 
     assert text.startswith('digraph "a \\"b\\"" {')
     assert '"step say \\"x\\\\\\""' in text
-    assert "[style=dashed]" in text
+    assert '[label="error", style=dashed]' in text
 
 
 def test_a_step_called_answer_is_a_box_of_its_own() -> None:

@@ -23,28 +23,62 @@ arguments = st.dictionaries(st.text(min_size=1), json_values, max_size=3).map(fr
 paths = st.none() | st.text(min_size=1, max_size=6)
 
 
+seconds = st.floats(min_value=0.001, max_value=1e6)
+switches: st.SearchStrategy[Any] = st.sampled_from(["auto", "on", "off"])
+loads: st.SearchStrategy[Any] = st.sampled_from(["start", "background", "first-use"])
+
+
+@st.composite
+def route_specs(draw: st.DrawFn, name: str) -> RouteSpec:
+    return RouteSpec(
+        name=name,
+        model=draw(st.sampled_from(["m.onnx", "m:Model"])),
+        version=draw(st.none() | names),
+        columns=tuple(draw(st.lists(names, max_size=3))),
+        arguments=draw(arguments),
+        load=draw(loads),
+        batch=draw(switches),
+        max_batch_rows=draw(st.integers(1, 9999)),
+        batch_window_s=draw(seconds),
+        lower=draw(switches),
+    )
+
+
+@st.composite
+def called(draw: st.DrawFn) -> dict[str, Any]:
+    """How a step, a router or a nested graph is called."""
+    return {
+        "input_path": draw(paths),
+        "result_path": draw(paths),
+        "retries": draw(st.integers(0, 9)),
+        "retry_wait_s": draw(seconds),
+        "timeout_s": draw(st.none() | seconds),
+    }
+
+
 @st.composite
 def step_specs(draw: st.DrawFn, name: str, before: list[str]) -> StepSpec:
     after = draw(st.lists(st.sampled_from([REQUEST, *before]), min_size=1, max_size=3, unique=True))
-    placed: dict[str, Any] = {"name": name, "after": tuple(after)}
-    if draw(st.booleans()):
-        routes = draw(st.lists(names, min_size=1, max_size=3, unique=True))
-        columns = draw(st.lists(names, max_size=3))
-        return StepSpec(
-            router="single",
-            routes=tuple(
-                RouteSpec(name=f"{name}/{route}", model="m.onnx", columns=tuple(columns), arguments=draw(arguments))
-                for route in routes
-            ),
-            **placed,
-        )
+    join = draw(st.sampled_from([None, "all", "any", "merge", "key"])) if len(after) > 1 else None
+    join_key = draw(names) if join == "key" else None
+    placed: dict[str, Any] = {"name": name, "after": tuple(after), "join": join, "join_key": join_key}
+    kind = draw(st.sampled_from(["step", "router", "graph"]))
+    if kind == "graph":
+        inner = StepSpec(name="inner", step="m:f", after=(REQUEST,), arguments=draw(arguments))
+        return StepSpec(graph=GraphSpec(name=draw(names), steps=(inner,)), **placed, **draw(called()))
+    options = {**draw(called()), "blocking": draw(st.booleans()), "function": draw(st.none() | names)}
+    if kind == "router":
+        keys = draw(st.lists(names, min_size=1, max_size=3, unique=True))
+        routes = tuple(draw(route_specs(f"{name}/{key}")) for key in keys)
+        router = draw(st.sampled_from(["single", "weighted", "vote", "m:Router"]))
+        return StepSpec(router=router, routes=routes, arguments=draw(arguments), **placed, **options)
     return StepSpec(
         step=f"m:{draw(names)}",
         arguments=draw(arguments),
+        handler=draw(paths),
         full_event=draw(st.booleans()),
-        input_path=draw(paths),
-        result_path=draw(paths),
         **placed,
+        **options,
     )
 
 
@@ -59,7 +93,8 @@ def graph_specs(draw: st.DrawFn) -> GraphSpec:
     if len(ends) > 1:
         made.append(StepSpec(name="".join(ends) + "-join", step="m:join", after=ends, responds=True))
     files = draw(st.lists(st.text(min_size=1), max_size=2))
-    return GraphSpec(name=draw(st.text(min_size=1)), steps=tuple(made), files=tuple(files))
+    timeout = draw(st.none() | seconds)
+    return GraphSpec(name=draw(st.text(min_size=1)), steps=tuple(made), files=tuple(files), timeout_s=timeout)
 
 
 @given(graph_specs())
@@ -110,6 +145,119 @@ def test_python_and_yaml_spell_the_same_spec() -> None:
     assert GraphSpec.from_dict(written) == graph.spec
     assert graph.models == ("models/m1.onnx", "models/m2.skops")
     assert graph.files == ("data/weather.parquet",)
+
+
+def test_python_and_yaml_spell_the_same_choices_joins_queues_and_handlers() -> None:
+    enrich = Graph("enrich")
+    enrich.to("m:look_up")
+    graph = Graph("pay", timeout=2.5)
+    fork = graph.to(enrich, retries=2, retry_wait=0.2).choose(
+        "kind", {"card": "card", True: "cash"}, otherwise="other", name="by-kind"
+    )
+    card = fork.to("m:Card", "card", handler="score", timeout=1, blocking=True)
+    card.error_handler("m:default", back_to="price", full_event=True)
+    cash = fork.to("m:cash", function="slow", input_path="a.b", result_path="y")
+    other = fork.to(Router.single({"m1:2": Route("m:Other", load="first-use", batch="off", max_batch_rows=9)}), "other")
+    graph.add_step("m:price", after=[card, cash, other], join="any").respond().queue("scored", max_deliveries=3).to(
+        "m:store"
+    )
+
+    written = yaml.safe_load(
+        """
+        name: pay
+        timeout: 2.5
+        steps:
+          - graph: {name: enrich, steps: [{step: "m:look_up"}]}
+            retries: 2
+            retry-wait: 0.2
+          - name: by-kind
+            choice: kind
+            branches: {card: card, true: cash}
+            otherwise: other
+          - name: card
+            step: m:Card
+            handler: score
+            timeout: 1
+            blocking: true
+            on-error: default
+          - {step: "m:default", after: [], back-to: price, full-event: true}
+          - {step: "m:cash", after: by-kind, function: slow, input-path: a.b, result-path: y}
+          - name: other
+            router: single
+            after: by-kind
+            routes: {"m1:2": {model: "m:Other", load: first-use, batch: off, max-batch: 9}}
+          - {step: "m:price", after: [card, cash, other], join: any, respond: true}
+          - {queue: scored, with: {max-deliveries: 3}}
+          - step: m:store
+        """
+    )
+
+    assert GraphSpec.from_dict(written) == graph.spec
+
+
+def test_a_step_is_inserted_between_two_others_when_it_shares_the_input_of_the_one_it_comes_before() -> None:
+    graph = Graph("g")
+    graph.to("m:clean", "clean").to("m:score", "score")
+
+    graph.add_step("m:enrich", "enrich", after="clean", before="score")
+
+    assert {step.name: step.after for step in graph.spec.steps} == {
+        "clean": ("request",),
+        "enrich": ("clean",),
+        "score": ("enrich",),
+    }
+
+
+def test_a_step_that_only_names_what_it_comes_before_takes_over_its_inputs() -> None:
+    graph = Graph("g")
+    graph.to("m:score", "score")
+
+    graph.add_step("m:clean", "clean", before="score")
+
+    assert {step.name: step.after for step in graph.spec.steps} == {"score": ("clean",), "clean": ("request",)}
+
+
+def test_a_step_before_one_with_other_inputs_becomes_one_more_input() -> None:
+    graph = Graph("g")
+    graph.to("m:left", "left").to("m:join", "join")
+
+    graph.add_step("m:right", "right", after="request", before="join")
+
+    assert {step.name: step.after for step in graph.spec.steps}["join"] == ("left", "right")
+
+
+def test_a_step_without_a_place_comes_after_the_one_added_last_as_in_yaml() -> None:
+    graph = Graph("g")
+    graph.add_step("m:first", "first")
+    graph.add_step("m:second", "second")
+
+    assert [step.after for step in graph.spec.steps] == [("request",), ("first",)]
+
+
+def test_arguments_that_are_called_like_options_are_given_apart() -> None:
+    graph = Graph("g")
+    graph.to("m:Call", "call", timeout=2, arguments={"timeout": 9})
+
+    (step,) = graph.spec.steps
+    assert (step.timeout_s, dict(step.arguments)) == (2, {"timeout": 9})
+
+
+def test_two_routers_may_share_a_model_and_it_is_listed_once() -> None:
+    graph = Graph("g")
+    graph.to(Router.single({"m1": "m.onnx"}), "first").to(Router.single({"m1": "m.onnx", "m2": "n.onnx"}), "second")
+
+    assert graph.spec.models == ("m.onnx", "n.onnx")
+    assert [route.key for route in graph.spec.routes] == ["m1", "m2"]
+
+
+def test_models_and_files_of_a_nested_graph_belong_to_the_graph() -> None:
+    inner = Graph("inner", files=["b.parquet"])
+    inner.to(Router.single({"m1": "m.onnx"}))
+    graph = Graph("outer", files=["a.parquet"])
+    graph.to(inner)
+
+    assert graph.models == ("m.onnx",)
+    assert graph.files == ("a.parquet", "b.parquet")
 
 
 def test_a_spec_of_a_graph_makes_the_same_graph() -> None:
