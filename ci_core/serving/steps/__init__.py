@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ci_core.serving.steps.impute import Impute
+from ci_core.serving.steps.remote import BatchRemote, Remote
 from ci_core.serving.steps.rows import per_row
 
-BUILT_IN: dict[str, type] = {"Impute": Impute}
+BUILT_IN: dict[str, type] = {"BatchRemote": BatchRemote, "Impute": Impute, "Remote": Remote}
 """The word in a graph → the class."""
 
-__all__ = ["BUILT_IN", "Impute", "per_row"]
+__all__ = ["BUILT_IN", "BatchRemote", "Impute", "Remote", "per_row"]
