@@ -1,6 +1,6 @@
 """Models: the base class users extend, and loaders by the suffix of a file.
 
-Nothing heavy is imported here; a loader's library is imported when a model of its kind is made.
+Nothing heavy is imported here; a loader's library is imported when a model of its kind is loaded.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import importlib
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ci_core.errors import UnsupportedModelError
+from ci_core.errors import MissingGraphFileError, UnsupportedModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from ci_core.serving.models.base import Model
 
 _LOADERS = {
+    ".json": "ci_core.serving.models.xgboost:XGBoostModel",
     ".onnx": "ci_core.serving.models.onnx:OnnxModel",
     ".skops": "ci_core.serving.models.skops:SkopsModel",
+    ".txt": "ci_core.serving.models.lightgbm:LightGBMModel",
+    ".ubj": "ci_core.serving.models.xgboost:XGBoostModel",
 }
 _RUN_CODE = frozenset({".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle"})
 """Formats whose reading executes what the file says."""
@@ -54,6 +57,28 @@ def check_suffix(path: str) -> str:
     return suffix
 
 
+def check_model_file(path: str, router: str, root: Path) -> None:
+    """Make sure that a model file can be opened, without opening it.
+
+    The format is refused before the file is looked for: a file that is missing can be mended by ``dvc pull``.
+
+    Args:
+        path: relative to the project.
+        router: the step that opens it; for messages.
+        root: the project's folder, or the bundle's.
+
+    Raises:
+        UnsupportedModelError: there is no loader for it, or reading such a file would run its code.
+        MissingGraphFileError: it does not exist.
+    """
+    check_suffix(path)
+    file = root / path
+    if file.is_file():
+        return
+    names = sorted(one.relative_to(root).as_posix() for one in file.parent.glob("*") if one.is_file())
+    raise MissingGraphFileError(kind="model", path=path, user=f"router `{router}`", known_names=names)
+
+
 def __getattr__(name: str) -> Any:
     if name == "Model":
         from ci_core.serving.models.base import Model
@@ -62,4 +87,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["Model", "check_suffix", "model_from_file"]
+__all__ = ["Model", "check_model_file", "check_suffix", "model_from_file"]

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ci_core.errors import ModelColumnError
 from ci_core.serving.base import ModelCall
+from ci_core.serving.problems import RequestError, UnknownPathError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from ci_core.serving.base import Row
     from ci_core.types import JsonValue
 
+_OPERATION_PREFIX = "op_"
+
+
+class ModelAnswerError(Exception):
+    """A model did not answer as it must: its author's fault, so the client gets a 500 without details."""
+
 
 class Model:
     """A model that users write: override ``load`` and ``predict``, and the others when needed.
 
-    One instance answers all requests; it is made once with the arguments of its route.
+    One instance answers all requests; it is made once with the arguments of its route, and with ``context`` when its
+    constructor has an argument of that name. A method ``op_<name>(rows)`` answers ``/v2/models/<m>/<name>``.
 
     Example:
         A model in ``serving/models.py``, used as ``Router.single({"mean": "serving.models:Mean"})``::
@@ -33,15 +41,27 @@ class Model:
     """
 
     input_columns: tuple[str, ...] = ()
+    """The columns it reads: rows that lack one are refused, and captures keep these. Empty: whatever comes."""
+    loads_after_fork: bool = False
+    """Set it when :meth:`load` starts threads or opens sessions: each worker then loads for itself."""
+    gains_from_batches: bool = False
+    """Set it when one call of n rows costs much less than n calls: requests that are ready together then share one."""
+    takes_tables: ClassVar[bool] = False
+    """Whether :meth:`call` also takes a ``ci_core.serving.table.Table`` instead of rows."""
+    n_classes: int | None = None
+    """How many classes a classifier has; None when nobody knows, or of a regression."""
 
     def load(self) -> None:
         """Read what the model needs; called once, before the first request."""
 
-    def preprocess(self, rows: list[Row]) -> list[Row]:
-        """Return the rows that :meth:`predict` gets, as many as came."""
+    def validate(self, rows: list[Row]) -> None:
+        """Refuse rows that cannot be answered: raise ``RequestError``."""
+
+    def preprocess(self, rows: list[Row]) -> Any:
+        """Return what :meth:`predict` gets: rows, or any other form of as many."""
         return rows
 
-    def predict(self, rows: list[Row]) -> Sequence[JsonValue]:
+    def predict(self, rows: Any) -> Sequence[JsonValue] | NDArray[Any]:
         """Return one answer a row: a number, or an object with ``prediction`` and perhaps ``probability``."""
         raise NotImplementedError(f"{type(self).__name__} defines no `predict(self, rows)`")
 
@@ -49,15 +69,80 @@ class Model:
         """Return what the client sees, as many as came; captures keep what :meth:`predict` said."""
         return answers
 
+    def explain(self, rows: Any) -> Sequence[JsonValue] | NDArray[Any]:
+        """Return one explanation a row; answers ``/v2/models/<m>/explain`` when overridden."""
+        raise NotImplementedError(f"{type(self).__name__} defines no `explain(self, rows)`")
+
+    def output(self, answer: JsonValue) -> float | None:
+        """Return the number that monitoring keeps of one answer of :meth:`predict`; None for none.
+
+        The default is its ``probability``, else its ``prediction``, else the answer itself, if that is a number.
+        """
+        if isinstance(answer, dict):
+            answer = answer.get("probability", answer.get("prediction"))
+        return float(answer) if isinstance(answer, bool | int | float) else None
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """What can be asked of it beside ``infer``: ``explain`` when overridden, and the ``op_`` methods."""
+        explains = ("explain",) if type(self).explain is not Model.explain else ()
+        own = (name for name in dir(type(self)) if name.startswith(_OPERATION_PREFIX))
+        return explains + tuple(name.removeprefix(_OPERATION_PREFIX) for name in own)
+
     def call(self, rows: list[Row]) -> ModelCall:
-        """Answer `rows`: preprocess, predict, postprocess."""
+        """Answer `rows`: validate, preprocess, predict, postprocess.
+
+        Raises:
+            RequestError: a row lacks one of :attr:`input_columns`, or the model refuses it.
+            ModelAnswerError: the model does not answer one a row.
+        """
+        self.validate(rows)
         ready = self.preprocess(rows)
-        answers = list(self.predict(ready))
-        names = dict.fromkeys(name for row in ready for name in row)
-        columns = {name: [row.get(name) for row in ready] for name in names}
-        return ModelCall(
-            answers=self.postprocess(answers), columns=columns, outputs=[_output_of(answer) for answer in answers]
-        )
+        columns = self._received(ready if _are_rows(ready) else rows)
+        answers = self._one_each("predict", self.predict(ready), rows)
+        outputs = [self.output(answer) for answer in answers]
+        told = self._one_each("postprocess", self.postprocess(answers), rows)
+        return ModelCall(answers=told, columns=columns, outputs=outputs)
+
+    def _received(self, rows: list[Row]) -> dict[str, list[Any]]:
+        for name in self.input_columns:
+            for index, row in enumerate(rows):
+                if name not in row:
+                    raise RequestError(f"row {index} lacks the column `{name}`")
+        names = self.input_columns or dict.fromkeys(name for row in rows for name in row)
+        return {name: [row.get(name) for row in rows] for name in names}
+
+    def _one_each(self, method: str, answers: Any, rows: list[Row]) -> list[JsonValue]:
+        """Return what a method answered as a list, one a row.
+
+        Raises:
+            ModelAnswerError: it is something else.
+        """
+        what = f"`{type(self).__name__}.{method}`"
+        if isinstance(answers, np.ndarray):
+            answers = answers.tolist()
+        elif answers is None or isinstance(answers, str | bytes | dict) or not hasattr(answers, "__iter__"):
+            raise ModelAnswerError(f"{what} returned {_kind(answers)}, not a list of one answer a row")
+        told = [one.item() if isinstance(one, np.generic) else one for one in answers]
+        if len(told) != len(rows):
+            raise ModelAnswerError(f"{what} returned {len(told)} answers for {len(rows)} rows")
+        return told
+
+    def operate(self, operation: str, rows: list[Row]) -> list[JsonValue]:
+        """Return one answer a row of one of :attr:`operations`.
+
+        Raises:
+            UnknownPathError: there is no such operation.
+            RequestError: a row cannot be used.
+            ModelAnswerError: the model does not answer one a row.
+        """
+        known = self.operations
+        if operation not in known:
+            shown = ", ".join(f"`{one}`" for one in ("infer", *known))
+            raise UnknownPathError(f"the model has no operation `{operation}`; operations: {shown}")
+        self.validate(rows)
+        method = operation if operation == "explain" else f"{_OPERATION_PREFIX}{operation}"
+        return self._one_each(method, getattr(self, method)(self.preprocess(rows)), rows)
 
     def score(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
         """Return one output a row of a table, NaN where there is none; shape ``(n_rows,)``."""
@@ -68,24 +153,14 @@ class Model:
         return np.array([math.nan if value is None else value for value in outputs], dtype=np.float64)
 
 
-def _output_of(answer: JsonValue) -> float | None:
-    """Return the number that stands for an answer: its probability, else its prediction, else itself."""
-    if isinstance(answer, dict):
-        answer = answer.get("probability", answer.get("prediction"))
-    return float(answer) if isinstance(answer, bool | int | float) else None
+def _are_rows(ready: Any) -> bool:
+    return isinstance(ready, list) and all(isinstance(row, dict) for row in ready)
 
 
-def check_present(model: str, names: Iterable[str], columns: Mapping[str, object]) -> None:
-    """Make sure that a table has all columns that a model reads.
-
-    Raises:
-        ModelColumnError: one is missing.
-    """
-    for name in names:
-        if name not in columns:
-            raise ModelColumnError(
-                model=model, column=name, reason="the table lacks it", known_names=[str(key) for key in columns]
-            )
+def _kind(answers: Any) -> str:
+    if answers is None:
+        return "nothing"
+    return "a coroutine" if inspect.iscoroutine(answers) else f"a {type(answers).__name__}"
 
 
 def hint_to_name_columns(path: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ci_core.errors import ModelColumnError
+from ci_core.serving.models.batch import Batch
 from ci_core.serving.problems import RequestError
 
 if TYPE_CHECKING:
@@ -16,13 +18,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ci_core.serving.base import Row
+    from ci_core.serving.models.batch import Values
+    from ci_core.serving.table import Table
 
 Kind = Literal["number", "string", "boolean", "any"]
 """``any`` is text when a value is text, else a number: of models whose files do not say what a column is."""
-Batch: TypeAlias = "dict[str, NDArray[Any] | list[str | None]]"
-"""Column → values: float64 with NaN for missing, a list of str and None, or bool."""
 
 _NUMBERS = frozenset({float, int, bool})
+_NUMBERS_OR_MISSING = _NUMBERS | {type(None)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +36,54 @@ class Column:
     kind: Kind = "number"
 
 
+class RowEncoder:
+    """Turns rows into the columns of one model; made once, called for every request.
+
+    Args:
+        columns: what the model reads.
+    """
+
+    __slots__ = ("_columns", "_may_be_numbers", "_names", "_pick")
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = tuple(columns)
+        self._names = tuple(column.name for column in columns)
+        self._may_be_numbers = bool(columns) and all(column.kind in {"number", "any"} for column in columns)
+        self._pick = _picker(self._names)
+
+    def __call__(self, rows: list[Row]) -> Batch:
+        """Return the columns of `rows`; see :func:`encode_rows`."""
+        if self._may_be_numbers:
+            matrix = self._numbers(rows)
+            if matrix is not None:
+                return Batch(self._names, matrix=matrix)
+        return encode_rows(rows, self._columns)
+
+    def _numbers(self, rows: list[Row]) -> NDArray[np.float64] | None:
+        """Return plain numbers as one matrix, which costs less than an array a column; None for anything else."""
+        try:
+            values = [self._pick(row) for row in rows]
+            for row in values:
+                if not _NUMBERS_OR_MISSING.issuperset(map(type, row)):
+                    return None
+            return np.array(values, dtype=np.float64)
+        except (KeyError, OverflowError):
+            return None
+
+
+def _picker(names: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: tuple(row[name] for name in names)
+
+
 def encode_rows(rows: list[Row], columns: Sequence[Column]) -> Batch:
     """Return the columns of `rows`; other fields of the rows are ignored.
 
     Raises:
         RequestError: a row lacks a column, or a value has a wrong type; the message names row and column.
     """
-    batch: Batch = {}
+    batch: dict[str, Values] = {}
     for column in columns:
         name = column.name
         try:
@@ -48,7 +92,35 @@ def encode_rows(rows: list[Row], columns: Sequence[Column]) -> Batch:
             index = next(index for index, row in enumerate(rows) if name not in row)
             raise RequestError(f"row {index} lacks the column `{name}`") from None
         batch[name] = _ENCODERS[column.kind](name, values)
-    return batch
+    return Batch(tuple(batch), batch)
+
+
+def encode_request(table: Table, columns: Sequence[Column]) -> Batch:
+    """Return the columns of a request that came by column.
+
+    Raises:
+        RequestError: it lacks a column, or one has a wrong type.
+    """
+    names = tuple(column.name for column in columns)
+    if table.matrix is not None and table.names == names and _are_numbers(table.matrix, columns):
+        return Batch(names, matrix=table.matrix)
+    batch: dict[str, Values] = {}
+    for column in columns:
+        try:
+            values = table.column(column.name)
+        except KeyError:
+            raise RequestError(f"the request lacks the column `{column.name}`") from None
+        is_ready = isinstance(values, np.ndarray) and _are_numbers(values, [column])
+        batch[column.name] = values if is_ready else _ENCODERS[column.kind](column.name, list(_plain(values)))
+    return Batch(names, batch)
+
+
+def _are_numbers(values: NDArray[Any], columns: Sequence[Column]) -> bool:
+    return values.dtype.kind in "iuf" and all(column.kind in {"number", "any"} for column in columns)
+
+
+def _plain(values: Any) -> Any:
+    return values.tolist() if isinstance(values, np.ndarray) else values
 
 
 def _numbers(name: str, values: list[Any]) -> NDArray[Any]:
@@ -76,11 +148,11 @@ def _booleans(name: str, values: list[Any]) -> NDArray[Any]:
     return np.array(values, dtype=np.bool_)
 
 
-def _any(name: str, values: list[Any]) -> NDArray[Any] | list[str | None]:
+def _any(name: str, values: list[Any]) -> Values:
     return _strings(name, values) if any(type(value) is str for value in values) else _numbers(name, values)
 
 
-_ENCODERS: dict[Kind, Callable[[str, list[Any]], NDArray[Any] | list[str | None]]] = {
+_ENCODERS: dict[Kind, Callable[[str, list[Any]], Values]] = {
     "number": _numbers,
     "string": _strings,
     "boolean": _booleans,
@@ -105,7 +177,7 @@ def encode_table(model: str, table: Mapping[str, Any], columns: Sequence[Column]
     Raises:
         ModelColumnError: a column is missing, or cannot be read as what the model needs.
     """
-    batch: Batch = {}
+    batch: dict[str, Values] = {}
     for column in columns:
         if column.name not in table:
             raise ModelColumnError(
@@ -122,7 +194,7 @@ def encode_table(model: str, table: Mapping[str, Any], columns: Sequence[Column]
             raise ModelColumnError(
                 model=model, column=column.name, reason=f"it is not a {column.kind}", known_names=list(table)
             ) from error
-    return batch
+    return Batch(tuple(batch), batch)
 
 
 def _has_text(values: Any) -> bool:

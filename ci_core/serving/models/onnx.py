@@ -23,7 +23,8 @@ from ci_core.serving.problems import RequestError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ci_core.serving.models.columns import Batch, Kind
+    from ci_core.serving.models.batch import Batch, Values
+    from ci_core.serving.models.columns import Kind
 
 _DTYPES: dict[str, tuple[Kind, Any]] = {
     "tensor(float)": ("number", np.float32),
@@ -34,11 +35,13 @@ _DTYPES: dict[str, tuple[Kind, Any]] = {
     "tensor(bool)": ("boolean", np.bool_),
 }
 """Element type of an input → kind of column, dtype of the tensor."""
+_FLOATS = (np.float32, np.float64)
 
 
 class OnnxModel(TabularModel):
     """A model in an ONNX file; one intra-op thread, so that workers share cores instead of fighting for them."""
 
+    loads_after_fork = True  # a session has threads and locks of its own
     _session: Any
     _inputs: tuple[tuple[str, str, Any, tuple[int, ...]], ...]
     """``(column, input, dtype, shape)`` of models with one input a column."""
@@ -127,6 +130,8 @@ class OnnxModel(TabularModel):
                 for column, name, dtype, shape in self._inputs
             }
         name, dtype = self._matrix
+        if dtype in _FLOATS and not batch.has_text:
+            return {name: batch.matrix.astype(dtype, order="C", copy=False)}
         stacked = np.column_stack([_tensor(column, batch[column], dtype) for column in self.input_columns])
         return {name: stacked.reshape(n_rows, len(self.columns))}
 
@@ -141,7 +146,7 @@ def _prediction(outputs: list[Any], n_rows: int) -> Prediction:
     return Prediction(values=values, probabilities=np.asarray(probabilities).reshape(n_rows, -1))
 
 
-def _tensor(name: str, values: NDArray[Any] | list[str | None], dtype: Any) -> NDArray[Any]:
+def _tensor(name: str, values: Values, dtype: Any) -> NDArray[Any]:
     if isinstance(values, list):
         # onnxruntime has no missing strings; an empty one is a level no training data has
         return np.array([value or "" for value in values], dtype=np.object_)

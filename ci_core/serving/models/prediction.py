@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 _BINARY = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """Predictions of one batch.
 
@@ -23,21 +21,22 @@ class Prediction:
         values: labels of a classifier or values of a regression, shape ``(n_rows,)``, any dtype.
         probabilities: of the classes, shape ``(n_rows, n_classes)``, columns in the order of the model's classes;
             None for a regression and for classifiers that give none.
+        outputs: one number a row, shape ``(n_rows,)``: see ``ModelCall.outputs``.
     """
 
-    values: NDArray[Any]
-    probabilities: NDArray[Any] | None = None
+    __slots__ = ("outputs", "probabilities", "values")
 
-    @property
-    def outputs(self) -> NDArray[np.float64]:
-        """One number a row, shape ``(n_rows,)``: see ``ModelCall.outputs``."""
-        if self.probabilities is not None:
-            if self.probabilities.shape[1] == _BINARY:
-                return np.asarray(self.probabilities[:, 1], dtype=np.float64)
-            return np.asarray(self.probabilities.max(axis=1), dtype=np.float64)
-        if self.values.dtype.kind in "biuf":
-            return np.asarray(self.values, dtype=np.float64)
-        return np.full(len(self.values), np.nan)
+    def __init__(self, *, values: NDArray[Any], probabilities: NDArray[Any] | None = None) -> None:
+        self.values = values
+        self.probabilities = probabilities
+        self.outputs: NDArray[np.float64]
+        if probabilities is not None:
+            of_class = probabilities[:, 1] if probabilities.shape[1] == _BINARY else probabilities.max(axis=1)
+            self.outputs = of_class.astype(np.float64, copy=False)
+        elif values.dtype.kind in "biuf":
+            self.outputs = values.astype(np.float64, copy=False)
+        else:
+            self.outputs = np.full(len(values), np.nan)
 
     def answers(self) -> list[JsonValue]:
         """Return one object a row: ``prediction``, and for a classifier ``probability``.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +14,12 @@ from ci_core.serving.models.prediction import Prediction
 from ci_core.serving.models.tabular import TabularModel
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Iterator
 
-    from ci_core.serving.models.columns import Batch
+    from ci_core.serving.models.batch import Batch
+
+_DECIDES_ITSELF = frozenset({"SVC", "NuSVC", "FixedThresholdClassifier", "TunedThresholdClassifierCV"})
+"""Classifiers whose ``predict`` is not the class of the highest probability."""
 
 
 class SkopsModel(TabularModel):
@@ -25,7 +28,12 @@ class SkopsModel(TabularModel):
     The columns are the estimator's own ``feature_names_in_``, else those that the graph's route names.
     """
 
+    gains_from_batches = True  # checking its input costs scikit-learn the same for one row and for a thousand
+
     _estimator: Any
+    _frame: Any = None
+    """pandas' DataFrame, for an estimator that picks its columns by name; else None."""
+    _predicts_by_probability: bool
 
     def load(self) -> None:
         """Read the estimator.
@@ -33,7 +41,8 @@ class SkopsModel(TabularModel):
         Raises:
             MissingExtraError: skops or scikit-learn is not installed.
             UntrustedModelError: the file holds types that skops does not trust.
-            BrokenModelError: it is not a skops file, or nobody says what its columns are called.
+            BrokenModelError: it is not a skops file, nobody says what its columns are called, or it picks its columns
+                by name and pandas is not installed.
         """
         try:
             import skops.io
@@ -49,7 +58,10 @@ class SkopsModel(TabularModel):
             self._estimator = skops.io.load(self.file, trusted=[])
         except Exception as error:  # an estimator of another scikit-learn version fails in any way it likes
             raise BrokenModelError(path=self.path, reason=str(error)) from error
+        if not hasattr(self._estimator, "predict"):
+            raise BrokenModelError(path=self.path, reason=f"`{type(self._estimator).__name__}` has no `predict`")
         self.columns = tuple(Column(name=name, kind="any") for name in self._names())
+        self._settle()
 
     def _names(self) -> tuple[str, ...]:
         fitted = getattr(self._estimator, "feature_names_in_", None)
@@ -63,16 +75,78 @@ class SkopsModel(TabularModel):
             )
         return names
 
+    def _settle(self) -> None:
+        """Make the estimator fit for serving: one thread, and no question for names that were checked already."""
+        parts = list(_parts(self._estimator, set()))
+        self._predicts_by_probability = hasattr(self._estimator, "predict_proba") and not any(
+            type(part).__name__ in _DECIDES_ITSELF for part in parts
+        )
+        classes = getattr(self._estimator, "classes_", None)
+        self.n_classes = None if classes is None else len(classes)
+        for part in parts:
+            if getattr(part, "n_jobs", None) not in {None, 1}:
+                part.n_jobs = 1  # workers share the cores; threads of one request would fight for them
+        if any(_picks_by_name(part) for part in parts):
+            self._frame = self._pandas_frame()
+            return
+        for part in parts:
+            # fitted on a data frame and asked with an array in the same order, it would warn at every request
+            vars(part).pop("feature_names_in_", None)
+
+    def _pandas_frame(self) -> Any:
+        try:
+            return importlib.import_module("pandas").DataFrame
+        except ImportError as error:
+            raise BrokenModelError(
+                path=self.path,
+                reason="it picks its columns by name, which scikit-learn does with pandas only, and that is missing",
+                hint="install pandas beside the server, fit the `ColumnTransformer` with numbers of columns, "
+                "or export the model to ONNX",
+            ) from error
+
     def infer(self, batch: Batch, n_rows: int) -> Prediction:
-        """Call the estimator's ``predict``, and ``predict_proba`` when it has one."""
-        columns = [batch[name] for name in self.input_columns]
-        dtype = np.object_ if any(isinstance(values, list) for values in columns) else np.float64
-        matrix: NDArray[Any] = np.column_stack([np.asarray(values, dtype=dtype) for values in columns])
-        with warnings.catch_warnings():
-            # fitted on a data frame and asked with an array in the same order: the names were checked above
-            warnings.filterwarnings("ignore", message="X does not have valid feature names")
-            if not hasattr(self._estimator, "predict_proba"):
-                return Prediction(values=np.asarray(self._estimator.predict(matrix)).reshape(n_rows))
-            probabilities = np.asarray(self._estimator.predict_proba(matrix))
-        labels = np.asarray(self._estimator.classes_)[probabilities.argmax(axis=1)]
+        """Call the estimator's ``predict_proba`` when it has one, and ``predict`` when that does not tell the label."""
+        table = self._table(batch)
+        if not hasattr(self._estimator, "predict_proba"):
+            return Prediction(values=np.asarray(self._estimator.predict(table)).reshape(n_rows))
+        probabilities = np.asarray(self._estimator.predict_proba(table))
+        if self._predicts_by_probability:
+            labels = np.asarray(self._estimator.classes_)[probabilities.argmax(axis=1)]
+        else:
+            labels = np.asarray(self._estimator.predict(table)).reshape(n_rows)
         return Prediction(values=labels, probabilities=probabilities)
+
+    def _table(self, batch: Batch) -> Any:
+        if self._frame is not None:
+            return self._frame(dict(batch), columns=list(batch.names))
+        if not batch.has_text:
+            return batch.matrix.astype(np.float64, copy=False)
+        return np.column_stack([np.asarray(values, dtype=np.object_) for values in batch.values()])
+
+
+def _parts(estimator: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield an estimator and all estimators it holds, each once."""
+    if isinstance(estimator, list | tuple):
+        children = list(estimator)
+    elif isinstance(estimator, dict):
+        children = list(estimator.values())
+    elif hasattr(estimator, "get_params") and hasattr(estimator, "__dict__") and id(estimator) not in seen:
+        seen.add(id(estimator))
+        yield estimator
+        children = list(vars(estimator).values())
+    elif isinstance(estimator, np.ndarray) and estimator.dtype == np.object_:
+        children = list(estimator.flat)  # gradient boosting keeps its trees so
+    else:
+        return
+    for child in children:
+        yield from _parts(child, seen)
+
+
+def _picks_by_name(part: Any) -> bool:
+    """Whether an estimator is a ``ColumnTransformer`` that was told names of columns."""
+    chosen = [one[2] for one in getattr(part, "transformers_", ()) if len(one) == 3]  # noqa: PLR2004 - name, step, columns
+    return any(isinstance(columns, str) or _has_names(columns) for columns in chosen)
+
+
+def _has_names(columns: Any) -> bool:
+    return isinstance(columns, list | tuple | np.ndarray) and any(isinstance(one, str) for one in columns)

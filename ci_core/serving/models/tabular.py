@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ci_core.serving.base import ModelCall
 from ci_core.serving.models.base import Model
-from ci_core.serving.models.columns import encode_rows, encode_table
+from ci_core.serving.models.columns import RowEncoder, encode_request, encode_table
+from ci_core.serving.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ci_core.serving.base import Row
-    from ci_core.serving.models.columns import Batch, Column
+    from ci_core.serving.models.batch import Batch
+    from ci_core.serving.models.columns import Column
     from ci_core.serving.models.prediction import Prediction
 
 
@@ -29,30 +31,37 @@ class TabularModel(Model):
         columns: names of the columns of a model that takes one matrix and does not know them.
     """
 
+    takes_tables: ClassVar[bool] = True
+
     def __init__(self, path: str, *, root: Path, columns: Sequence[str] = ()) -> None:
         self.path = path
         self.file = root / path
         self.given_columns = tuple(columns)
-        self.columns: tuple[Column, ...] = ()
+        self.columns = ()
 
     @property
-    def input_columns(self) -> tuple[str, ...]:  # type: ignore[override]  # known only once the file was read
-        """Names of the columns the model reads, in its order."""
-        return tuple(column.name for column in self.columns)
+    def columns(self) -> tuple[Column, ...]:
+        """The columns the model reads, in its order; known once the file was read."""
+        return self._columns
+
+    @columns.setter
+    def columns(self, columns: Sequence[Column]) -> None:
+        self._columns = tuple(columns)
+        self.input_columns = tuple(column.name for column in columns)
+        self._encode = RowEncoder(columns)
 
     def infer(self, batch: Batch, n_rows: int) -> Prediction:
         """Return the model's predictions for `batch`, which holds every one of :attr:`columns`, `n_rows` long."""
         raise NotImplementedError
 
-    def call(self, rows: list[Row]) -> ModelCall:
+    def call(self, rows: list[Row] | Table) -> ModelCall:
         """Answer `rows`; see ``ci_core.serving.base.Model.call``."""
-        ready = self.preprocess(rows)
-        batch = encode_rows(ready, self.columns)
-        prediction = self.infer(batch, len(ready))
-        return ModelCall(answers=self.postprocess(prediction.answers()), columns=batch, outputs=prediction.outputs)
+        batch = encode_request(rows, self._columns) if type(rows) is Table else self._encode(rows)  # type: ignore[arg-type]
+        prediction = self.infer(batch, len(rows))
+        return ModelCall(answers=prediction.answers(), columns=batch, outputs=prediction.outputs)
 
     def score(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
         """Return one output a row of a table, shape ``(n_rows,)``; see ``ci_core.serving.base.Model.score``."""
-        batch = encode_table(self.path, columns, self.columns)
+        batch = encode_table(self.path, columns, self._columns)
         n_rows = len(next(iter(batch.values()), ()))
         return self.infer(batch, n_rows).outputs
