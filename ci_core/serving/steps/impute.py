@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ci_core.serving.problems import RequestError
+from ci_core.serving.steps.row_step import RowStep, is_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ci_core.serving.base import Row
     from ci_core.types import JsonValue
 
 
-class Impute:
+class Impute(RowStep):
     """Replace missing values of columns by constants.
 
-    Missing is a column that a row lacks, None, or NaN. Rows are copied, never changed in place.
+    Missing is a column that a row lacks, None, or NaN.
 
     Args:
-        values: column=value, such as ``Impute(age=33, city="unknown")``.
+        values: column=value, such as ``Impute(age=33, city="unknown")``. The value of ``"*"`` is for every other column
+            that a row has: ``Impute(age=33, **{"*": 0})``.
 
     Example:
         >>> Impute(age=33).do({"age": None, "city": "Oslo"})
@@ -28,25 +26,16 @@ class Impute:
     """
 
     def __init__(self, **values: JsonValue) -> None:
-        self.arguments: Mapping[str, JsonValue] = MappingProxyType(dict(values))
-        self._values = tuple(values.items())
+        super().__init__(**values)
+        self._values = tuple((column, value) for column, value in values.items() if column != "*")
+        self._fills_others, self._other = "*" in values, values.get("*")
 
-    def do(self, body: Row | list[Row]) -> Row | list[Row]:
-        """Return the row, or the list of rows, with missing values filled in.
-
-        Raises:
-            RequestError: the body holds something else than objects.
-        """
-        if isinstance(body, list):
-            return [self._fill(row) for row in body]
-        return self._fill(body)
-
-    def _fill(self, row: Row) -> Row:
-        if not isinstance(row, dict):
-            raise RequestError(f"expected an object of columns, found {type(row).__name__}")
-        filled = dict(row)
+    def change(self, row: Row, index: int) -> Row:
+        """Return the row with missing values filled in."""
+        del index
         for column, value in self._values:
-            current = filled.get(column)
-            if current is None or current != current:  # noqa: PLR0124 - only NaN differs from itself
-                filled[column] = value
-        return filled
+            if is_missing(row.get(column)):
+                row[column] = value
+        if self._fills_others:
+            row.update({column: self._other for column, value in row.items() if is_missing(value)})
+        return row
