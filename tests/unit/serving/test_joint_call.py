@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from ci_core.serving.base import ModelCall
+from ci_core.serving.joint_call import call_together, shape_of, split_call
+from ci_core.serving.problems import RequestError
+
+if TYPE_CHECKING:
+    from ci_core.serving.base import Row
+
+
+def test_a_joint_call_is_split_into_the_answers_columns_and_outputs_of_each_request() -> None:
+    call = ModelCall(
+        answers=["a", "b", "c"],
+        columns={"x": np.array([1.0, 2.0, 3.0]), "y": ["p", None, "q"]},
+        outputs=np.array([0.1, 0.2, 0.3]),
+    )
+
+    first, second = split_call(call, [1, 2])
+
+    assert (first.answers, second.answers) == (["a"], ["b", "c"])
+    assert (list(first.columns["x"]), list(second.columns["x"])) == ([1.0], [2.0, 3.0])
+    assert (first.columns["y"], second.columns["y"]) == (["p"], [None, "q"])
+    assert (list(first.outputs), list(second.outputs)) == ([0.1], [0.2, 0.3])
+
+
+def test_the_call_of_a_single_request_stays_as_it_is() -> None:
+    call = ModelCall(answers=["a"], columns={"total": []}, outputs=[None])
+
+    assert split_call(call, [1]) == [call]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ModelCall(answers=[1], columns={"x": [1, 2]}, outputs=[1, 2]),
+        ModelCall(answers=[1, 2], columns={"x": [1]}, outputs=[1, 2]),
+        ModelCall(answers=[1, 2], columns={"x": [1, 2]}, outputs=[1]),
+    ],
+    ids=["answers", "columns", "outputs"],
+)
+def test_a_joint_call_that_did_not_answer_each_row_cannot_be_split(call: ModelCall) -> None:
+    with pytest.raises(ValueError, match="did not answer each of 2 rows"):
+        split_call(call, [1, 1])
+
+
+def test_rows_of_other_columns_or_with_text_elsewhere_are_of_another_shape() -> None:
+    base = shape_of([{"a": 1, "b": "x"}])
+
+    assert shape_of([{"a": None, "b": "y"}]) == base
+    assert shape_of([{"a": 2.5, "b": None}, {"a": 1, "b": "z"}]) == base
+    assert shape_of([{"a": "1", "b": "x"}]) != base
+    assert shape_of([{"a": 1, "b": None}]) != base
+    assert shape_of([{"a": 1}]) != base
+    assert shape_of([{"a": 1, "b": "x", "c": 1}]) != base
+
+
+def test_one_bad_request_of_64_costs_few_further_calls_and_fails_alone() -> None:
+    sizes: list[int] = []
+
+    def call(rows: list[Row]) -> ModelCall:
+        sizes.append(len(rows))
+        for index, row in enumerate(rows):
+            if row["x"] is None:
+                raise RequestError(f"row {index}, column `x`: expected a number")
+        answers = [row["x"] + 1 for row in rows]
+        return ModelCall(answers=answers, columns={"x": [row["x"] for row in rows]}, outputs=answers)
+
+    requests: list[list[Row]] = [[{"x": index}] for index in range(64)]
+    requests[37] = [{"x": 5}, {"x": None}]
+
+    outcomes, durations = call_together(call, requests, lambda: 0.0)
+
+    refused = outcomes.pop(37)
+    assert isinstance(refused, RequestError)
+    assert refused.message == "row 1, column `x`: expected a number"
+    assert [outcome.answers for outcome in outcomes if isinstance(outcome, ModelCall)] == [
+        [index + 1] for index in range(64) if index != 37
+    ]
+    assert len(sizes) == 13
+    assert sorted(rows for rows, _seconds in durations) == [1, 2, 4, 8, 16, 32]
