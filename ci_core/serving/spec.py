@@ -82,6 +82,7 @@ class RouteSpec:
     """One route of a router: a name and its model."""
 
     name: str
+    """What the model is called in paths and metrics; ``name:version`` names both."""
     model: str
     """A model file relative to the project (``models/m1.onnx``), or ``module:Class`` of a model written by the user."""
     version: str | None = None
@@ -128,24 +129,30 @@ class StepSpec:
     """One node of the graph. Exactly one of `step`, `router`, `choice`, `queue` and `graph` says what it is."""
 
     name: str
+    """Unique in the graph. Left out in YAML: the last word of `step`, the stream's, the nested graph's, or the kind."""
     step: str = ""
-    """A built-in (``Impute``) or ``module:name``; empty when it is something else than a step."""
+    """A built-in (``Impute``), ``module:function`` or ``module:Class``; empty when it is something else than a step."""
     arguments: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     """For the constructor of a class; the settings of a router or a queue."""
     handler: str | None = None
     """Method of the class to call; None for ``do_event`` or ``do``."""
     after: tuple[str, ...] = ()
-    """Where its input comes from. One name: that step's result. Several: see `join`. Empty: it runs only as an error
-    handler."""
+    """Where its input comes from; ``request`` is the request. One name: that step's result. Several: see `join`. Empty:
+    it runs only as an error handler. Left out in YAML: the step above."""
     join: Join | None = None
-    """How several inputs become one; None when the topology decides: ``any`` for branches of which only one runs, else
-    ``all``."""
+    """How several inputs become one: ``all`` (the list of those that arrived), ``any`` (the one that arrived), ``merge``
+    (one object with the fields of all) or ``key`` (rows of equal key merged). Left out: ``any`` when only one of them
+    can arrive, else ``all``."""
     join_key: str | None = None
     """Dotted path into a row, of the join by key."""
     full_event: bool = False
+    """Whether it gets the whole event instead of the body."""
     input_path: str | None = None
+    """Part of the body that it gets, as a dotted path: ``a.b``."""
     result_path: str | None = None
+    """Key of a copy of the body that its result goes to; None: the result is the next body."""
     on_error: str | None = None
+    """Step that is called when this one fails; its result is the answer, unless `back_to` leads on."""
     back_to: str | None = None
     """Step at which the flow goes on after this error handler; None: its result is the answer."""
     retries: int = 0
@@ -159,9 +166,11 @@ class StepSpec:
     function: str | None = None
     """Child function that the step runs in; None for the process that takes the requests."""
     responds: bool = False
+    """Whether its result is the answer; needed where a graph branches, or goes on into a queue."""
     router: str | None = None
     """The kind of router: one of `ROUTER_KINDS`, or ``module:Class``."""
     routes: tuple[RouteSpec, ...] = ()
+    """Its models: in YAML ``name: file``, or ``name:`` with the keys of a route. The first is the default."""
     choice: str | None = None
     """A field of the body as a dotted path, or ``module:function`` of the body, whose value chooses a branch."""
     branches: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -239,7 +248,9 @@ class GraphSpec:
     """A whole graph. :func:`ci_core.serving.topology.check` says whether it makes sense."""
 
     name: str
+    """What it is called in answers, pictures and logs."""
     steps: tuple[StepSpec, ...] = ()
+    """In any order; in YAML a step without `after` follows the one above."""
     files: tuple[str, ...] = ()
     """Data files that steps open, relative to the project; they travel in the bundle."""
     on_error: str | None = None
