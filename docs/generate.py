@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
@@ -14,6 +17,8 @@ import click
 
 from ci_core import errors
 from ci_core.cli import cli
+from ci_core.serving import Router, spec
+from ci_core.serving.steps import BUILT_IN
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -95,7 +100,103 @@ def exit_codes_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"commands.md": commands_page, "errors.md": errors_page, "exit-codes.md": exit_codes_page}
+def graph_page() -> str:
+    """Return the page of a graph's file: its words from ``serving/spec.py``, its steps from ``serving/steps``."""
+    parts = [_GRAPH_INTRODUCTION.format(mark=_MARK)]
+    parts += ["## Keys of the graph", _keys_table(spec.GraphSpec, _GRAPH_KEYS)]
+    parts += ["## Keys of a step", _GRAPH_KINDS, _keys_table(spec.StepSpec, _STEP_KEYS)]
+    parts += ["## Keys of a route", _keys_table(spec.RouteSpec, _ROUTE_KEYS)]
+    parts += ["## Built-in steps", "Each takes one row or a list of rows, unless it says otherwise."]
+    parts += [_class_block(cls) for _name, cls in sorted(BUILT_IN.items())]
+    parts += ["## Routers", *(_router_block(kind) for kind in spec.ROUTER_KINDS)]
+    return "\n\n".join(parts) + "\n"
+
+
+_GRAPH_KEYS = {"name": "name", "files": "files", "on_error": "on-error", "timeout_s": "timeout", "steps": "steps"}
+_STEP_KEYS = {
+    **{name: name for name in ("name", "step", "router", "choice", "queue", "graph", "routes")},
+    "arguments": "with",
+    "after": "after",
+    "branches": "branches",
+    **spec._STEP_OPTIONS,  # noqa: SLF001 - the page is generated from the module's own table
+}
+_ROUTE_KEYS = {
+    **{name: name for name in ("name", "version", "model", "columns")},
+    "arguments": "with",
+    **spec._ROUTE_OPTIONS,  # noqa: SLF001
+}
+_GRAPH_KINDS = """A step has exactly one of `step`, `router`, `choice`, `queue` and `graph`. In Python the same words are
+keywords of `graph.to(…)`, `.choose(…)`, `.queue(…)` and `.error_handler(…)`, with `_` for `-`."""
+
+_GRAPH_INTRODUCTION = """# Serving graphs: the reference
+
+{mark}
+
+The guide is [Write, test and serve a graph](../serving.md). A graph is written in Python or in YAML, with the same
+words and the same result; `graph:` in `graphship.yaml` names either: `serving/graph.py:graph`, or `serving/graph.yaml`.
+
+```yaml
+name: churn
+files: [data/weather.npz]
+on-error: tell
+steps:
+  - step: Impute
+    with: {{age: 33}}
+  - name: enrich
+    step: serving.features:Table
+    with: {{path: data/weather.npz}}
+  - router: single
+    routes:
+      m1: models/m1.onnx
+      m2: {{model: models/m2.skops, columns: [age, city]}}
+    respond: true
+  - name: tell
+    step: serving.features:tell
+    after: []
+```"""
+
+
+def _keys_table(cls: type, keys: dict[str, str]) -> str:
+    texts, defaults = _field_texts(cls), {one.name: one.default for one in dataclasses.fields(cls)}
+    lines = ["| key | meaning | default |", "|---|---|---|"]
+    for name, key in keys.items():
+        default = defaults[name]
+        shown = "" if default in (None, "", dataclasses.MISSING, ()) else f"`{json.dumps(default)}`"
+        lines.append(f"| `{key}` | {_cell(texts.get(name, ''))} | {shown} |")
+    return "\n".join(lines)
+
+
+def _field_texts(cls: type) -> dict[str, str]:
+    """Return field → the text under it in the source."""
+    (definition,) = ast.parse(inspect.getsource(cls)).body
+    texts: dict[str, str] = {}
+    name = ""
+    for node in definition.body:  # type: ignore[attr-defined]  # the body of a class
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and name:
+            texts[name] = str(node.value.value)
+    return texts
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip().replace("``", "`").replace("|", "\\|")
+
+
+def _class_block(cls: type) -> str:
+    return f"### {cls.__name__}\n\n```text\n{inspect.getdoc(cls)}\n```"
+
+
+def _router_block(kind: str) -> str:
+    return f"### {kind}\n\n```text\n{inspect.getdoc(getattr(Router, kind))}\n```"
+
+
+PAGES = {
+    "commands.md": commands_page,
+    "errors.md": errors_page,
+    "exit-codes.md": exit_codes_page,
+    "graph-yaml.md": graph_page,
+}
 
 
 def main() -> int:

@@ -140,9 +140,9 @@ class StepSpec:
     """Where its input comes from; ``request`` is the request. One name: that step's result. Several: see `join`. Empty:
     it runs only as an error handler. Left out in YAML: the step above."""
     join: Join | None = None
-    """How several inputs become one: ``all`` (the list of those that arrived), ``any`` (the one that arrived), ``merge``
-    (one object with the fields of all) or ``key`` (rows of equal key merged). Left out: ``any`` when only one of them
-    can arrive, else ``all``."""
+    """How several inputs become one: ``all`` (the list of those that arrived), ``any`` (the one that arrived),
+    ``merge`` (one object with the fields of all) or ``key`` (rows of equal key merged). Left out: ``any`` when only
+    one of them can arrive, else ``all``."""
     join_key: str | None = None
     """Dotted path into a row, of the join by key."""
     full_event: bool = False
