@@ -125,8 +125,8 @@ _ROUTE_KEYS = {
     "arguments": "with",
     **spec._ROUTE_OPTIONS,  # noqa: SLF001
 }
-_GRAPH_KINDS = """A step has exactly one of `step`, `router`, `choice`, `queue` and `graph`. In Python the same words are
-keywords of `graph.to(…)`, `.choose(…)`, `.queue(…)` and `.error_handler(…)`, with `_` for `-`."""
+_GRAPH_KINDS = """A step has exactly one of `step`, `router`, `choice`, `queue` and `graph`. In Python the same words
+are keywords of `graph.to(…)`, `.choose(…)`, `.queue(…)` and `.error_handler(…)`, with `_` for `-`."""
 
 _GRAPH_INTRODUCTION = """# Serving graphs: the reference
 
