@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ci_core.errors import MissingSecretError
+from ci_core.serving.metrics.custom import LATENCY_EDGES_S, CustomMetrics
 
 if TYPE_CHECKING:
     import logging
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ci_core.serving.event import Event
+    from ci_core.serving.metrics.series import Counter, Gauge, Histogram
     from ci_core.types import JsonValue
 
 Row = dict[str, Any]
@@ -36,6 +38,8 @@ class Context:
     """Name of the step that was given this; empty for models."""
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     """The environment variables of the process, secrets among them; empty in tests that give none."""
+    metrics: CustomMetrics = field(default_factory=CustomMetrics, repr=False)
+    """Makes the metrics of :meth:`counter`, :meth:`gauge` and :meth:`histogram`."""
 
     def secret(self, variable: str) -> str:
         """Return the value of an environment variable that a step cannot do without; never log or show it.
@@ -47,6 +51,37 @@ class Context:
         if not value:
             raise MissingSecretError(step=self.step, variable=variable)
         return value
+
+    def counter(self, name: str, help: str, **labels: str) -> Counter:  # noqa: A002 - Prometheus' own word
+        """Return a counter (``inc(amount=1)``) that ``/metrics`` shows as ``<name>_total``.
+
+        The same one for the same name and labels, so a function may ask in every call.
+
+        Raises:
+            InvalidMetricError: the name or a label is not allowed, the name is that of another metric, or there are too
+                many.
+        """
+        return self.metrics.counter(name, help, **labels)
+
+    def gauge(self, name: str, help: str, **labels: str) -> Gauge:  # noqa: A002
+        """Return a gauge (``set(value)``, ``inc(amount=1)``); of several workers the sum is shown.
+
+        See :meth:`counter`.
+        """
+        return self.metrics.gauge(name, help, **labels)
+
+    def histogram(
+        self, name: str, help: str, *, buckets: Sequence[float] = LATENCY_EDGES_S, **labels: str  # noqa: A002
+    ) -> Histogram:  # fmt: skip
+        """Return a histogram (``observe(value)``).
+
+        Args:
+            name: as for :meth:`counter`.
+            help: says what is measured, and in which unit.
+            buckets: upper edges, ascending; by default a millisecond to ten seconds.
+            labels: as for :meth:`counter`.
+        """
+        return self.metrics.histogram(name, help, buckets=buckets, **labels)
 
 
 class Step(Protocol):

@@ -1,0 +1,118 @@
+"""What a server counts, as Prometheus reads it: requests, steps, models, captures, and what steps count themselves.
+
+Any worker tells the numbers of all (``cells.py``). Own code: the official client costs two microseconds an observation,
+and keeps a folder of files where there are several processes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_core.serving.metrics.custom import CustomMetrics
+from ci_core.serving.metrics.exposition import CONTENT_TYPE, labels_text, render
+from ci_core.serving.metrics.models import ModelMetrics
+from ci_core.serving.metrics.processes import ProcessMetrics
+from ci_core.serving.metrics.registry import Registry
+from ci_core.serving.metrics.series import Family
+from ci_core.serving.metrics.steps import StepMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ci_core.serving.metrics.series import Counter, Series
+
+EDGES_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper edges of the requests' latency histogram: half a millisecond (a served linear model) to ten seconds."""
+_SUM = len(EDGES_S) + 1
+
+
+class Metrics:
+    """The numbers of a server.
+
+    Args:
+        n_workers: processes that will be forked; 0 when this one serves.
+        release: id of the release that is served.
+
+    Attributes:
+        models: told of model calls.
+        steps: told of steps.
+        custom: makes the metrics that steps ask for.
+        restarts: workers that were replaced; counted by the process that forks them.
+    """
+
+    def __init__(self, *, n_workers: int = 0, release: str | None = None) -> None:
+        self._registry = registry = Registry(1 + n_workers)
+        self._release = release
+        self._processes = ProcessMetrics()
+        self._followed: list[_Followed] = []
+        self._requests: dict[int, Counter] = {}
+        self._seconds = registry.histogram(
+            "graphship_request_seconds", "Time from the last byte of a request to its answer.", EDGES_S
+        )
+        self.steps = StepMetrics(registry)
+        self.models = ModelMetrics(registry)
+        self.custom = CustomMetrics(registry)
+        self.restarts = registry.counter("graphship_worker_restarts_total", "Workers that died and were replaced.")
+
+    def count_request(self, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        counter = self._requests.get(status)
+        if counter is None:
+            counter = self._requests[status] = self._status(status)
+        latency = self._seconds
+        values, first = latency.values, latency.first
+        values[counter.first] += 1.0
+        values[first + bisect_left(EDGES_S, seconds)] += 1.0
+        values[first + _SUM] += seconds
+
+    def _status(self, status: int) -> Counter:
+        labels = labels_text({"class": f"{status // 100}xx", "status": str(status)})
+        return self._registry.counter("graphship_requests_total", "Answered requests by status.", labels)
+
+    def follow_gauge(self, name: str, text: str, read: Callable[[], float], **labels: str) -> None:
+        """Tell what `read` returns: now and then to the other workers, exactly when this one is asked."""
+        series = self._registry.gauge(name, text, labels_text(labels))
+        self._followed.append(_Followed(series=series, base=0.0, read=read))
+
+    def follow_counter(self, name: str, text: str, read: Callable[[], float], **labels: str) -> None:
+        """Tell what `read` returns, a number that only grows and was 0 when this process began to serve."""
+        series = self._registry.counter(name, text, labels_text(labels))
+        self._followed.append(_Followed(series=series, base=series.value, read=read))
+
+    def publish(self) -> None:
+        """Show the other workers the numbers that are only read now and then."""
+        for one in self._followed:
+            one.series.values[one.series.first] = one.base + one.read()
+
+    def bind(self, worker: int) -> None:
+        """Count for worker `worker`, 1-based, from now on: called in the worker after the fork."""
+        self._registry.bind(worker)
+        self._followed.clear()
+
+    def worker_ended(self, worker: int) -> None:
+        """Take note, in the process that forks, that a worker ended: it has nothing in flight any more."""
+        self._registry.vacate(worker)
+
+    def text(self) -> str:
+        """Return the numbers of all processes of the server as Prometheus text."""
+        self.publish()
+        info = Family("graphship_release_info", "gauge", "The release that is served.")
+        families = [
+            (info, {labels_text({"release": self._release or ""}): [1.0]}),
+            *self._registry.read(),
+            *self._processes.read(self._registry.cells.process_ids()),
+        ]
+        return render(families)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Followed:
+    series: Series
+    base: float
+    """What the predecessor left."""
+    read: Callable[[], float]
+
+
+__all__ = ["CONTENT_TYPE", "CustomMetrics", "Metrics"]

@@ -1,0 +1,54 @@
+"""How the steps of a graph fare; what the engine tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_core.serving.metrics.exposition import labels_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ci_core.serving.metrics.registry import Registry
+    from ci_core.serving.metrics.series import Counter, Histogram
+
+EDGES_S = (0.000001, 0.00001, 0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
+"""A step in Python may take a microsecond, one that asks a service a second."""
+TIMED_EVERY = 8
+"""Of so many events one has its steps timed: two readings of the clock a step would be the dearest of all metrics."""
+_TIME_HELP = f"Time in a step, of one event in {TIMED_EVERY}: the count is not that of all calls."
+
+
+class StepMetrics:
+    """A ``StepObserver``."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._events = registry.counter("graphship_events_total", "Events that the graph was called with.")
+        self._turn = -1
+        self._seconds: list[Histogram] = []
+        self._errors: list[Counter] = []
+
+    def describe(self, steps: Iterable[str]) -> None:
+        """Make the series of the steps, in the order of the numbers that the engine calls them by."""
+        for step in steps:
+            labels = labels_text({"step": step})
+            self._seconds.append(self._registry.histogram("graphship_step_seconds", _TIME_HELP, EDGES_S, labels))
+            self._errors.append(
+                self._registry.counter("graphship_step_errors_total", "Calls of a step that raised.", labels)
+            )
+
+    def wants_times(self) -> bool:
+        """Count an event, and return whether its steps are to be timed."""
+        events = self._events
+        events.values[events.first] += 1.0
+        self._turn = turn = (self._turn + 1) % TIMED_EVERY
+        return turn == 0
+
+    def took(self, step: int, seconds: float) -> None:
+        """Count one timed call."""
+        self._seconds[step].observe(seconds)
+
+    def failed(self, step: int) -> None:
+        """Count one call that raised."""
+        self._errors[step].inc()
