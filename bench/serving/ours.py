@@ -6,26 +6,31 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.serving.work import MODEL
+
+if TYPE_CHECKING:
+    from bench.serving.work import Work
 
 HERE = Path(__file__).parent
 
 
-def release(folder: Path, route: dict[str, Any], *, files: dict[str, Path] | None = None) -> Path:
+def release(folder: Path, route: dict[str, Any], made: Work) -> Path:
     """Write a release of a graph with one router and one model, and return its folder.
 
     Args:
         folder: for it; must not exist.
         route: the model's settings, in the words of a graph in YAML.
-        files: of the bundle, by their place in it; the models that users wrote are in it anyway.
+        made: holds the fitted model, which is written when the route names a skops file.
     """
     bundle = folder / "bundle"
     shutil.copytree(HERE / "peers" / "graphship", bundle)
     shutil.copy(HERE / "peers" / "predictor.py", bundle)
-    for name, source in (files or {}).items():
-        shutil.copy(source, bundle / name)
+    if route["model"].endswith(".skops"):
+        import skops.io
+
+        skops.io.dump(made.pipeline, bundle / route["model"])
     router = {"name": "router", "router": "single", "routes": [{"name": MODEL, **route}], "after": ["request"]}
     graph = {"name": "bench", "steps": [{**router, "respond": True}]}
     (folder / "release.json").write_text(json.dumps({"format": 1, "graph": graph}))
