@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from ci_core.reports import report as shown
-from ci_core.serving.render import arrows, labels
+from ci_core.serving.render import arrows, kind_text, settings
 from ci_core.serving.spec import ANSWER, REQUEST, thaw
 from ci_core.versioning.compare import as_number
 
@@ -175,9 +175,17 @@ def _change(old: object, new: object) -> shown.Change:
 
 
 def _step_box(step: StepSpec, change: shown.Change) -> shown.GraphNode:
-    kind: Literal["step", "router"] = "step" if step.router is None else "router"
-    detail = ", ".join(labels(step)[1:2])
-    return shown.GraphNode(id=step.name, text=step.name, kind=kind, change=change, detail=detail)
+    detail = ", ".join(filter(None, [kind_text(step), *settings(step)]))
+    return shown.GraphNode(id=step.name, text=step.name, kind=_KINDS[step.kind], change=change, detail=detail)
+
+
+_KINDS: dict[str, Literal["step", "router", "choice", "queue", "graph"]] = {
+    "step": "step",
+    "router": "router",
+    "choice": "choice",
+    "queue": "queue",
+    "graph": "graph",
+}
 
 
 def _model_boxes(step: StepSpec, old: StepSpec | None, *, is_compared: bool) -> Iterator[shown.GraphNode]:

@@ -22,6 +22,9 @@ _LONGEST_BIN = 12
 _SHAPES = {
     "step": ("[", "]"),
     "router": ("{{", "}}"),
+    "choice": ("{", "}"),
+    "queue": (">", "]"),
+    "graph": ("[[", "]]"),
     "model": ("[(", ")]"),
     "source": ("([", "])"),
     "response": ("([", "])"),

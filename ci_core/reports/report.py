@@ -179,7 +179,7 @@ class GraphNode(Part):
 
     id: str
     text: str
-    kind: Literal["step", "router", "model", "source", "response"] = "step"
+    kind: Literal["step", "router", "choice", "queue", "graph", "model", "source", "response"] = "step"
     change: Change = "same"
     detail: str = ""
     """What it runs: ``serving.features:enrich``, ``models/late.onnx``."""

@@ -35,24 +35,30 @@ _ERROR, _BACK = "error", "goes on"
 
 
 def labels(step: StepSpec) -> tuple[str, ...]:
-    """Return the lines that a box of `step` shows: its name, then what it is."""
-    settings = ", ".join(f"{key}={_short(value)}" for key, value in step.arguments.items())
-    lines = [step.name, *_kind_lines(step), settings]
-    if step.function is not None:
-        lines.append(f"in function {step.function}")
-    return tuple(line for line in lines if line)
-
-
-def _kind_lines(step: StepSpec) -> list[str]:
-    if step.router is not None:
-        return [f"{step.router} router", *(f"{route.key}: {route.model}" for route in step.routes)]
-    if step.choice is not None:
-        return [f"choice by {step.choice}"]
-    if step.queue is not None:
-        return [f"queue {step.queue}"]
+    """Return the lines that a box of `step` shows: its name, what it is, what it holds, and its settings."""
+    holds = [f"{route.key}: {route.model}" for route in step.routes]
     if step.graph is not None:
-        return [f"graph {step.graph.name}", *(inner.name for inner in step.graph.steps)]
-    return [step.step] if step.step != step.name else []
+        holds = [inner.name for inner in step.graph.steps]
+    return tuple(line for line in (step.name, kind_text(step), *holds, *settings(step)) if line)
+
+
+def kind_text(step: StepSpec) -> str:
+    """Return what a step is (``vote router``, ``choice by kind``, ``m:function``); never what its name says."""
+    texts = {
+        "step": step.step if step.step != step.name else "",
+        "router": f"{step.router} router",
+        "choice": f"choice by {step.choice}",
+        "queue": f"queue {step.queue}",
+        "graph": f"graph {step.graph.name}" if step.graph is not None else "",
+    }
+    return texts[step.kind]
+
+
+def settings(step: StepSpec) -> tuple[str, ...]:
+    """Return the settings of a step as lines: its arguments, and the function it runs in."""
+    arguments = ", ".join(f"{key}={_short(value)}" for key, value in step.arguments.items())
+    function = f"in function {step.function}" if step.function is not None else ""
+    return tuple(line for line in (arguments, function) if line)
 
 
 def _short(value: object) -> str:
