@@ -1,0 +1,279 @@
+"""A model as a plan holds it: loaded when its route says so, alone or with requests joined into batches.
+
+Routers call it, the server asks it whether it is ready. It adds nothing to a call of a model that is ready but one
+look at a flag.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from ci_core.errors import GraphshipError
+from ci_core.serving.modules import graph_code_error
+from ci_core.serving.problems import DeadlineError, NotReadyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ci_core.serving.base import Model, ModelCall, Row
+    from ci_core.serving.batching import Batcher
+    from ci_core.serving.spec import RouteSpec
+    from ci_core.serving.table import Table
+    from ci_core.types import JsonValue
+
+logger = logging.getLogger(__name__)
+
+State = Literal["waiting", "loading", "ready", "failed"]
+
+RETRY_LOAD_S = 10.0
+"""After a failed load, the next is tried no sooner than this."""
+_ASK_AGAIN_S = 1.0
+_JOIN_S = 1.0
+
+
+class ServedModel:
+    """A model with its route.
+
+    Args:
+        route: when and how.
+        model: not loaded yet.
+        batching: whether the plan may join requests; the route and the model have a say, too.
+        serving: whether requests come from a server. Else nothing happens in the background.
+        code_root: folder of the user's code, when that is what `model` is; for tracebacks.
+        clock: in seconds, of ``time.monotonic``.
+        retry_s: see `RETRY_LOAD_S`.
+
+    Attributes:
+        name: of the route.
+        version: of the route, or None.
+        key: name and version, by which the graph knows it.
+        state: ``waiting``, ``loading``, ``ready`` or ``failed``.
+        is_batched: whether requests that are ready together share a call.
+        is_async: whether :meth:`call_async` is to be awaited instead of :meth:`call`.
+        delays_readiness: whether a server is not ready before this model is; not of one that loads on first use,
+            which a server that gets no requests would never load.
+    """
+
+    def __init__(
+        self,
+        route: RouteSpec,
+        model: Model,
+        *,
+        batching: bool = False,
+        serving: bool = False,
+        code_root: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        retry_s: float = RETRY_LOAD_S,
+    ) -> None:
+        self.route, self.model = route, model
+        self.name, self.version, self.key = route.name, route.version, route.key
+        self.state: State = "waiting"
+        gains = route.batch == "on" or (route.batch == "auto" and getattr(model, "gains_from_batches", False))
+        self.is_batched = batching and gains
+        # awaited, so that its loading does not stop the other requests of a server
+        self.is_async = self.is_batched or (serving and route.load == "first-use")
+        self.delays_readiness = route.load != "first-use"
+        self._call = model.call
+        self._is_ready = False
+        self._failure = ""
+        self._failed_at = 0.0
+        self._serving, self._code_root, self._clock, self._retry_s = serving, code_root, clock, retry_s
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._loader: threading.Thread | None = None
+        self._batcher: Batcher | None = None
+        self._is_started = False
+
+    @property
+    def reason(self) -> str:
+        """Why it is not ready; empty when it is."""
+        waiting = "loads with the first request" if self.route.load == "first-use" else "not loaded yet"
+        return {"waiting": waiting, "loading": "still loading", "ready": "", "failed": self._failure}[self.state]
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """Names of the columns it reads; until it is loaded, what the route says."""
+        return self.model.input_columns or self.route.columns
+
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """The columns it reads with their kinds; empty when nobody knows."""
+        return getattr(self.model, "columns", ())
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """What can be asked of it beside ``infer``."""
+        return getattr(self.model, "operations", ())
+
+    @property
+    def takes_tables(self) -> bool:
+        """Whether a call may get a table instead of rows."""
+        return not self.is_batched and getattr(self.model, "takes_tables", False)
+
+    @property
+    def n_classes(self) -> int | None:
+        """How many classes a classifier has; None when nobody knows."""
+        return getattr(self.model, "n_classes", None)
+
+    def prepare(self) -> None:
+        """Load now what may be loaded before a fork, so that workers share its memory.
+
+        Raises:
+            GraphshipError: it cannot be loaded.
+        """
+        if self.route.load == "start" and not getattr(self.model, "loads_after_fork", False):
+            self._load()
+
+    def start(self) -> None:
+        """Load what is not loaded yet, or begin to; called in the process that serves.
+
+        Raises:
+            GraphshipError: it cannot be loaded.
+        """
+        if self._is_started:
+            return
+        self._is_started = True
+        if self.is_batched:
+            from ci_core.serving.batching import Batcher
+
+            route = self.route
+            self._batcher = Batcher(self._call, max_rows=route.max_batch_rows, window_s=route.batch_window_s)
+        if self._is_ready or self.route.load == "first-use":
+            return
+        if self.route.load == "background" and self._serving:
+            self.state = "loading"
+            name = f"graphship-load-{self.key}"
+            self._loader = threading.Thread(target=self._load_until_ready, name=name, daemon=True)
+            self._loader.start()
+        else:
+            self._load()
+
+    def close(self) -> None:
+        """End what was begun; a load under way is not waited for longer than a second."""
+        self._closing.set()
+        if self._loader is not None:
+            self._loader.join(_JOIN_S)
+        if self._batcher is not None:
+            self._batcher.close()
+        close = getattr(self.model, "close", None)
+        if callable(close):
+            close()
+
+    def call(self, rows: list[Row] | Table, deadline: float | None = None) -> ModelCall:
+        """Answer `rows` alone, whether or not the model is batched.
+
+        Args:
+            rows: at least one.
+            deadline: on the clock; until then a model that loads on first use is waited for.
+
+        Raises:
+            NotReadyError: the model is loading, or could not be loaded.
+            DeadlineError: the deadline passed while another request had it loaded.
+            RequestError: a row cannot be used.
+        """
+        if not self._is_ready:
+            self._make_ready(deadline)
+        return self._call(rows)  # type: ignore[arg-type]  # a table only when `takes_tables`
+
+    async def call_async(self, rows: list[Row] | Table, deadline: float | None = None) -> ModelCall:
+        """Answer `rows`, together with other requests when the model is batched; see :meth:`call`."""
+        if not self._is_ready:
+            await self._make_ready_async(deadline)
+        if self._batcher is None:
+            return self._call(rows)  # type: ignore[arg-type]
+        return await self._batcher(rows, deadline)  # type: ignore[arg-type]
+
+    def operate(self, operation: str, rows: list[Row], deadline: float | None = None) -> list[JsonValue]:
+        """Return one answer a row of one of :attr:`operations`; see :meth:`call`."""
+        if not self._is_ready:
+            self._make_ready(deadline)
+        return self.model.operate(operation, rows)
+
+    async def operate_async(self, operation: str, rows: list[Row], deadline: float | None = None) -> list[JsonValue]:
+        """Return one answer a row of one of :attr:`operations`; see :meth:`call`."""
+        if not self._is_ready:
+            await self._make_ready_async(deadline)
+        return self.model.operate(operation, rows)
+
+    def score(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
+        """Return one output a row of a table; see ``ci_core.serving.base.Model.score``."""
+        if not self._is_ready:
+            self._make_ready(None)
+        return self.model.score(columns)
+
+    async def _make_ready_async(self, deadline: float | None) -> None:
+        if self.route.load == "first-use":
+            await asyncio.to_thread(self._make_ready, deadline)
+        else:
+            self._make_ready(deadline)
+
+    def _make_ready(self, deadline: float | None) -> None:
+        """Load a model that loads on first use; refuse the request of any other."""
+        if self.route.load != "first-use":
+            raise self._not_ready()
+        timeout = -1 if deadline is None else max(0.0, deadline - self._clock())
+        if not self._lock.acquire(timeout=timeout):
+            raise DeadlineError(f"the deadline passed while the model `{self.key}` was loading")
+        try:
+            if self._is_ready:
+                return
+            if self.state == "failed" and self._clock() - self._failed_at < self._retry_s:
+                raise self._not_ready()
+            try:
+                self._load()
+            except Exception as error:
+                self._note_failure(error)
+                raise self._not_ready() from error
+        finally:
+            self._lock.release()
+
+    def _not_ready(self) -> NotReadyError:
+        if self.state != "failed":
+            return NotReadyError(f"the model `{self.key}` is still loading", retry_after_s=_ASK_AGAIN_S)
+        wait_s = self._retry_s - (self._clock() - self._failed_at)
+        # why is for those who run the server, not for its clients
+        return NotReadyError(f"the model `{self.key}` could not be loaded", retry_after_s=max(_ASK_AGAIN_S, wait_s))
+
+    def _load_until_ready(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._load()
+            except Exception as error:  # noqa: BLE001 - it is told in the log and by readiness, and tried again
+                self._note_failure(error)
+            else:
+                return
+            self._closing.wait(self._retry_s)
+
+    def _note_failure(self, error: Exception) -> None:
+        self._failure = f"could not be loaded: {error}"
+        self._failed_at = self._clock()
+        self.state = "failed"
+        logger.error("model not loaded model=%s retry_s=%g", self.key, self._retry_s, exc_info=error)
+
+    def _load(self) -> None:
+        if self._is_ready:
+            return
+        self.state = "loading"
+        try:
+            self.model.load()
+        except GraphshipError:
+            self.state = "waiting"
+            raise
+        except Exception as error:
+            self.state = "waiting"
+            if self._code_root is None:
+                raise
+            raise graph_code_error(f"the model `{self.key}`", error, self._code_root) from error
+        self.state = "ready"
+        self._is_ready = True
+
+    def __repr__(self) -> str:
+        return f"ServedModel({self.key!r}, {self.state})"

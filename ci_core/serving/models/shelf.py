@@ -1,0 +1,110 @@
+"""The models of one compiled graph: each made once, however many routers name it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from ci_core.errors import GraphshipError, InvalidStepError
+from ci_core.serving.construction import construct
+from ci_core.serving.models import check_model_file, model_from_file
+from ci_core.serving.models.served import ServedModel
+from ci_core.serving.modules import graph_code_error
+from ci_core.serving.spec import thaw
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ci_core.serving.base import Context, Model
+    from ci_core.serving.spec import RouteSpec
+
+
+class Models:
+    """Makes and keeps models.
+
+    Args:
+        root: folder that model paths start from.
+        context: for models that ask for it.
+        batching: whether requests may be joined.
+        serving: whether the plan is for a server.
+        code_root: folder of the user's code, for tracebacks; `root` when None.
+
+    Attributes:
+        by_key: the models, in the order in which routers named them.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path,
+        context: Context,
+        batching: bool = False,
+        serving: bool = False,
+        code_root: Path | None = None,
+    ) -> None:
+        self.by_key: dict[str, ServedModel] = {}
+        self._targets: dict[str, Any] = {}
+        self._root, self._context, self._code_root = root, context, code_root or root
+        self._batching, self._serving = batching, serving
+
+    def add(self, step: str, route: RouteSpec, target: Any = None) -> ServedModel:
+        """Return the model of a route, loaded if that may happen before a fork; the same one for an equal route.
+
+        Args:
+            step: the router.
+            route: of it.
+            target: the class that the route names; None when it names a file.
+
+        Raises:
+            InvalidStepError: the model is another one than in the router before, its class is no model, or its
+                arguments do not fit.
+            GraphshipError: it cannot be loaded.
+        """
+        known = self.by_key.get(route.key)
+        if known is not None:
+            if known.route != route or self._targets[route.key] is not target:
+                raise InvalidStepError(
+                    step=step,
+                    reason=f"has the route `{route.key}`, which is another model in another router",
+                    hint="give one of them another name, or say the same in both to share the model",
+                )
+            return known
+        model = self._from_file(step, route) if route.is_file else self._from_class(step, route, target)
+        served = ServedModel(
+            route,
+            model,
+            batching=self._batching,
+            serving=self._serving,
+            code_root=None if route.is_file else self._code_root,
+        )
+        served.prepare()
+        self.by_key[route.key] = served
+        self._targets[route.key] = target
+        return served
+
+    def _from_file(self, step: str, route: RouteSpec) -> Model:
+        check_model_file(route.model, step, self._root)
+        return model_from_file(route.model, root=self._root, columns=route.columns)
+
+    def _from_class(self, step: str, route: RouteSpec, target: Any) -> Model:
+        arguments = {name: thaw(value) for name, value in route.arguments.items()}
+        what = f"the route `{route.key}`"
+        try:
+            model: Any = construct(target, arguments, self._context, step=step, what=what)
+        except GraphshipError:
+            raise
+        except Exception as error:
+            raise graph_code_error(f"the model `{route.key}`", error, self._code_root) from error
+        if not callable(getattr(model, "call", None)):
+            raise InvalidStepError(
+                step=step,
+                reason=f"has {what}, and `{route.model}` is no model",
+                hint="derive the class from `ci_core.serving.Model`",
+            )
+        if inspect.iscoroutinefunction(getattr(model, "predict", None)):
+            raise InvalidStepError(
+                step=step,
+                reason=f"has {what}, whose `predict` is a coroutine function",
+                hint="make it a plain method; what waits for another service is a step, before or after the router",
+            )
+        return model  # type: ignore[no-any-return]  # a Protocol, checked above
