@@ -1,20 +1,37 @@
-"""Doors: how HTTP servers reach an :class:`Application`. RSGI is granian's own interface; ASGI mounts in any app."""
+"""Doors: how HTTP servers reach an :class:`Application`. RSGI is granian's own interface; ASGI mounts in any app.
+
+Both do the same: refuse by the head what is too large or too much, read the body within its limit of size and time, and
+answer. A client that goes away is no error.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ci_core.serving.problems import BodyTooLargeError
-from ci_core.serving.server import DEFAULT_BODY_LIMIT_BYTES
+from ci_core.serving.problems import BodyTimeoutError, BodyTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from ci_core.serving.problems import HttpError
     from ci_core.serving.server import Answer, Application
+
+    Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _DRAINED_LIMITS = 8
 """How many times the limit a refused body may be and still be read to its end: a client that is still sending does not
 see the answer."""
+_SWEEPS = 10
+"""How often, within the time a body may take, it is looked for bodies that took longer."""
+_WITHOUT_BODY = frozenset({"GET", "HEAD"})
+_CLOSE = ("connection", "close")
+
+
+class _ClientGoneError(Exception):
+    """The client closed the connection while its body was read."""
 
 
 class RsgiDoor:
@@ -22,12 +39,16 @@ class RsgiDoor:
 
     Args:
         application: that answers.
-        body_limit_bytes: larger request bodies are refused with 413.
     """
 
-    def __init__(self, application: Application, *, body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES) -> None:
+    def __init__(self, application: Application) -> None:
+        from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is the public name
+
         self._application = application
-        self._limit = body_limit_bytes
+        self._limit = application.limits.body_bytes
+        self._timeout_s = application.limits.body_timeout_s
+        self._waiting = _Waiting(self._timeout_s)
+        self._closed_error = ProtocolClosed
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request; the interface is https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md."""
@@ -35,37 +56,83 @@ class RsgiDoor:
             protocol.close(403)  # a web socket
             return
         application = self._application
+        method, path = scope.method, scope.path
         headers = dict(scope.headers.items())
-        body = b""
-        if scope.method not in {"GET", "HEAD"}:
-            length = headers.get("content-length")
-            if length is not None and length.isdigit() and int(length) <= self._limit:
-                body = await protocol()
+        refused = application.admit(path, len(path) + len(scope.query_string), headers)
+        if refused is not None:
+            protocol.response_bytes(*_refusal(application, refused, method, path))
+            return
+        application.in_flight += 1
+        try:
+            body = b"" if method in _WITHOUT_BODY else await self._read(protocol, headers)
+            if application.is_async:
+                answer = await application.handle_async(method, path, headers, body)
             else:
-                read = await _read(protocol, self._limit)
-                if read is None:
-                    status, answer_headers, answer_body = application.refuse(BodyTooLargeError(self._limit), scope.path)
-                    protocol.response_bytes(status, [*answer_headers, ("connection", "close")], answer_body)
-                    return
-                body = read
-        if application.is_async:
-            answer = await application.handle_async(scope.method, scope.path, headers, body)
-        else:
-            answer = application.handle(scope.method, scope.path, headers, body)
+                answer = application.handle(method, path, headers, body)
+        except (BodyTooLargeError, BodyTimeoutError) as error:
+            answer = _refusal(application, error, method, path)
+        except _ClientGoneError:
+            application.note_gone()
+            return
+        finally:
+            application.in_flight -= 1
         protocol.response_bytes(*answer)
 
+    async def _read(self, protocol: Any, headers: Mapping[str, str]) -> bytes:
+        length = headers.get("content-length")
+        try:
+            if length is None or not length.isdigit() or int(length[:20]) > self._limit:
+                async with asyncio.timeout(self._timeout_s):
+                    return await _read(protocol, self._limit)
+            return await self._waiting.wait_for(protocol())
+        except TimeoutError:
+            raise BodyTimeoutError(self._timeout_s) from None
+        except self._closed_error:
+            raise _ClientGoneError from None
 
-async def _read(chunks: Any, limit_bytes: int) -> bytes | None:
-    """Return a body that comes in chunks; None when it is over the limit."""
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if size <= limit_bytes:
-            parts.append(chunk)
-        elif size > _DRAINED_LIMITS * limit_bytes:
-            return None
-    return b"".join(parts) if size <= limit_bytes else None
+
+class _Waiting:
+    """Waits for bodies, none of them longer than allowed.
+
+    A timer for each would cost more than all else the door does; one sweep now and then looks at those that are left.
+
+    Args:
+        timeout_s: how long a body may take; up to a tenth more is granted.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._started: dict[Any, float] = {}
+        self._is_sweeping = False
+
+    async def wait_for(self, body: Any) -> bytes:
+        """Return what the future `body` becomes.
+
+        Raises:
+            TimeoutError: it took too long.
+        """
+        self._started[body] = monotonic()
+        if not self._is_sweeping:
+            self._is_sweeping = True
+            asyncio.get_running_loop().call_later(self._timeout_s / _SWEEPS, self._sweep)
+        try:
+            read: bytes = await body
+        except asyncio.CancelledError:
+            if body in self._started:  # it was not the sweep: the request itself was cancelled
+                raise
+            raise TimeoutError from None
+        finally:
+            self._started.pop(body, None)
+        return read
+
+    def _sweep(self) -> None:
+        latest = monotonic() - self._timeout_s
+        for body in [body for body, started in self._started.items() if started <= latest]:
+            del self._started[body]
+            body.cancel()
+        self._is_sweeping = bool(self._started)
+        if self._is_sweeping:
+            asyncio.get_running_loop().call_later(self._timeout_s / _SWEEPS, self._sweep)
 
 
 class AsgiDoor:
@@ -73,54 +140,95 @@ class AsgiDoor:
 
     Args:
         application: that answers.
-        body_limit_bytes: larger request bodies are refused with 413.
     """
 
-    def __init__(self, application: Application, *, body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES) -> None:
+    def __init__(self, application: Application) -> None:
         self._application = application
-        self._limit = body_limit_bytes
 
-    async def __call__(
-        self,
-        scope: Mapping[str, Any],
-        receive: Callable[[], Awaitable[Mapping[str, Any]]],
-        send: Callable[[dict[str, Any]], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request, or follow the life span of the server; other scopes are refused."""
         if scope["type"] == "lifespan":
             await _follow_lifespan(receive, send)
             return
         if scope["type"] != "http":
             raise RuntimeError(f"only HTTP is served, not {scope['type']}")
-        status, headers, body = await self._answer(scope, receive)
+        try:
+            status, headers, body = await self._answer(scope, receive)
+        except _ClientGoneError:
+            self._application.note_gone()
+            return
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         encoded.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": status, "headers": encoded})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        try:
+            await send({"type": "http.response.start", "status": status, "headers": encoded})
+            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        except OSError:  # what ASGI servers raise when the client has gone
+            return
 
-    async def _answer(self, scope: Mapping[str, Any], receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> Answer:
+    async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> Answer:
         application = self._application
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        method = scope["method"]
         path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
-        body = await _read(_chunks(receive), self._limit)
-        if body is None:
-            return application.refuse(BodyTooLargeError(self._limit), path)
-        if application.is_async:
-            return await application.handle_async(scope["method"], path, headers, body)
-        return application.handle(scope["method"], path, headers, body)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        refused = application.admit(path, len(path) + len(scope.get("query_string", b"")), headers)
+        if refused is not None:
+            return _refusal(application, refused, method, path)
+        application.in_flight += 1
+        try:
+            body = b"" if method in _WITHOUT_BODY else await self._read(receive)
+            if application.is_async:
+                return await application.handle_async(method, path, headers, body)
+            return application.handle(method, path, headers, body)
+        except (BodyTooLargeError, BodyTimeoutError) as error:
+            return _refusal(application, error, method, path)
+        finally:
+            application.in_flight -= 1
+
+    async def _read(self, receive: Receive) -> bytes:
+        limits = self._application.limits
+        try:
+            async with asyncio.timeout(limits.body_timeout_s):
+                return await _read(_chunks(receive), limits.body_bytes)
+        except TimeoutError:
+            raise BodyTimeoutError(limits.body_timeout_s) from None
 
 
-async def _chunks(receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> Any:
+def _refusal(application: Application, error: HttpError, method: str, path: str) -> Answer:
+    """Return the answer to a request whose body is not read: what is left of it must not be taken for a request."""
+    status, headers, body = application.refuse(error, method, path)
+    return status, [*(header for header in headers if header != _CLOSE), _CLOSE], body
+
+
+async def _read(chunks: Any, limit_bytes: int) -> bytes:
+    """Return a body that comes in chunks.
+
+    Raises:
+        BodyTooLargeError: it is over the limit.
+    """
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size <= limit_bytes:
+            parts.append(chunk)
+        elif size > _DRAINED_LIMITS * limit_bytes:
+            break
+    if size > limit_bytes:
+        raise BodyTooLargeError(limit_bytes)
+    return b"".join(parts)
+
+
+async def _chunks(receive: Receive) -> Any:
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _ClientGoneError
         yield message.get("body", b"")
         if not message.get("more_body", False):
             return
 
 
-async def _follow_lifespan(
-    receive: Callable[[], Awaitable[Mapping[str, Any]]], send: Callable[[dict[str, Any]], Awaitable[None]]
-) -> None:
+async def _follow_lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})

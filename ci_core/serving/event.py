@@ -8,30 +8,42 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
+from time import time as seconds_since_1970
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from ci_core.serving.identity import TIME_HEADER, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_VERSION_00_CHARS = 55
+
 _sequence = itertools.count(1)
-_prefix: tuple[int, str] = (0, "")
+_prefix = ""
+
+
+def _draw_prefix() -> None:
+    global _prefix  # noqa: PLW0603 - one prefix a process is the point
+    _prefix = os.urandom(8).hex()
+
+
+_draw_prefix()
+os.register_at_fork(after_in_child=_draw_prefix)  # workers must not repeat each other
 
 
 def new_event_id() -> str:
     """Return an id that no other process gives: a random prefix of this process and a counter.
 
-    A counter costs a fifth of a UUID. The prefix is drawn again after a fork, so workers do not repeat each other.
+    A counter costs a fifth of a UUID.
     """
-    global _prefix  # noqa: PLW0603 - one prefix a process is the point
-    pid = os.getpid()
-    if _prefix[0] != pid:
-        _prefix = (pid, os.urandom(8).hex())
-    return f"{_prefix[1]}-{next(_sequence):x}"
+    return f"{_prefix}-{next(_sequence):x}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +65,18 @@ class Event:
         headers: request headers, names in lower case.
         id: from the header ``x-event-id``, else the body's ``event_id``, else made up.
         key: what sticky routers and joins go by; None when nothing set it.
-        time: the event's own time, with time zone; the time of arrival when the request says nothing.
         path: of the request, without the query.
         method: of the request, upper case.
         content_type: of the request body, or None.
         error: the failure that an error handler is called for, else None.
-        trace_id: the trace id of a W3C ``traceparent`` header, else None.
-        deadline: when the answer is wanted at the latest, on the clock of ``time.monotonic``, in seconds; None for never.
+        arrived: when it was made, in seconds since 1970.
+        deadline: when the answer is wanted at the latest, on the clock of ``time.monotonic``; None for never.
         rows: for a list body that is captured, one ``(id, time)`` a row; else None.
     """
 
     __slots__ = (
+        "_time",
+        "arrived",
         "body",
         "content_type",
         "deadline",
@@ -74,8 +87,6 @@ class Event:
         "method",
         "path",
         "rows",
-        "time",
-        "trace_id",
     )
 
     def __init__(
@@ -94,21 +105,56 @@ class Event:
         self.headers = headers
         self.id = id or new_event_id()
         self.key: str | None = None
-        self.time = time or datetime.now(UTC)
         self.path = path
         self.method = method
         self.content_type = content_type
         self.deadline = deadline
         self.error: StepFailure | None = None
-        self.trace_id = trace_id_of(headers.get("traceparent"))
         self.rows: tuple[tuple[str, datetime], ...] | None = None
+        self._time = time
+        self.arrived = seconds_since_1970()
+
+    @property
+    def time(self) -> datetime:
+        """The event's own time, with time zone; the time of arrival when the request says nothing.
+
+        Worked out when it is asked for: a request that nobody captures does without.
+        """
+        if self._time is None:
+            given = self.headers.get(TIME_HEADER)
+            own = parse_time(given) if given is not None else None
+            self._time = own or datetime.fromtimestamp(self.arrived, UTC)
+        return self._time
+
+    @time.setter
+    def time(self, value: datetime) -> None:
+        self._time = value
+
+    @property
+    def has_own_time(self) -> bool:
+        """Whether :attr:`time` is more than the time of arrival."""
+        return self._time is not None or TIME_HEADER in self.headers
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace id of a W3C ``traceparent`` header, else None."""
+        return trace_id_of(self.headers.get("traceparent"))
 
     def with_body(self, body: Any) -> Event:
         """Return a copy that carries `body`; branches that run side by side must not share one event."""
-        copy = object.__new__(Event)
-        for name in Event.__slots__:
-            setattr(copy, name, getattr(self, name))
+        copy = object.__new__(Event)  # a loop over the slots would take three times as long
         copy.body = body
+        copy.headers = self.headers
+        copy.id = self.id
+        copy.key = self.key
+        copy.path = self.path
+        copy.method = self.method
+        copy.content_type = self.content_type
+        copy.deadline = self.deadline
+        copy.error = self.error
+        copy.rows = self.rows
+        copy._time = self._time
+        copy.arrived = self.arrived
         return copy
 
     @property
@@ -121,8 +167,14 @@ class Event:
 
 
 def trace_id_of(traceparent: str | None) -> str | None:
-    """Return the trace id inside a ``traceparent`` header (W3C Trace Context, section 3.2), or None."""
+    """Return the trace id inside a ``traceparent`` header, or None when it is no valid one.
+
+    Valid is what https://www.w3.org/TR/trace-context/#traceparent-header calls so: lower-case hexadecimal fields, ids
+    that are not all zeros, nothing after the flags in version 00.
+    """
     if not traceparent:
         return None
-    parts = traceparent.split("-")
-    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else None  # noqa: PLR2004 - fields of the standard
+    match = _TRACEPARENT.fullmatch(traceparent)
+    if match is None or (traceparent.startswith("00") and len(traceparent) != _VERSION_00_CHARS):
+        return None
+    return match[1]

@@ -15,7 +15,7 @@ SMOKE_HEADER = "x-graphship-smoke"
 """A request that carries it is a rehearsal: it is answered like any other and never captured. The local target's door
 takes it off what clients send, so nobody outside can hide from the monitoring."""
 
-_ID_HEADER, _TIME_HEADER = "x-event-id", "x-event-time"
+ID_HEADER, TIME_HEADER = "x-event-id", "x-event-time"
 _ID_FIELD = "event_id"
 
 
@@ -28,18 +28,18 @@ class EventIdentity:
 
     def event_id(self, body: Any, headers: Mapping[str, str]) -> str | None:
         """Return the header ``x-event-id``, else the body's ``event_id``, else None."""
-        return headers.get(_ID_HEADER) or (_id_in(body) if type(body) is dict else None)
+        return headers.get(ID_HEADER) or (_id_in(body) if type(body) is dict else None)
 
     def event_time(self, body: Any, headers: Mapping[str, str]) -> datetime | None:
         """Return the header ``x-event-time``, else the body's time field, else None; what cannot be read is None."""
-        given = headers.get(_TIME_HEADER)
+        given = headers.get(TIME_HEADER)
         if given is not None:
             return parse_time(given)
         return self._time_in(body) if type(body) is dict else None
 
     def rows(self, body: list[Any], event: Event) -> tuple[tuple[str, datetime], ...]:
         """Return id and time of each row of a list body; a row without its own has the event's id and its number."""
-        header_time = _TIME_HEADER in event.headers
+        header_time = TIME_HEADER in event.headers
         keys = []
         for index, row in enumerate(body):
             named = type(row) is dict

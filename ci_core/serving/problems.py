@@ -121,11 +121,54 @@ class BodyTooLargeError(RequestError):
         super().__init__(f"the body is larger than {limit_bytes} bytes")
 
 
+class BodyTimeoutError(RequestError):
+    """The client did not send the whole body in time."""
+
+    slug = "body-timeout"
+    status = 408
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(f"the body was not complete after {timeout_s:g} seconds")
+
+
+class UrlTooLongError(RequestError):
+    """The request's path and query are over the limit."""
+
+    slug = "url-too-long"
+    status = 414
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the URL is longer than {limit} characters")
+
+
+class HeadersTooLargeError(RequestError):
+    """The request has too many headers, or too large ones."""
+
+    slug = "headers-too-large"
+    status = 431
+
+    def __init__(self, limit: int, limit_bytes: int) -> None:
+        super().__init__(f"at most {limit} headers of {limit_bytes} bytes together are taken")
+
+
 class UnsupportedMediaTypeError(RequestError):
-    """The body is declared to be something other than JSON."""
+    """The body is declared to be something that is not understood."""
 
     slug = "unsupported-media-type"
     status = 415
 
-    def __init__(self, content_type: str) -> None:
-        super().__init__(f"expected a body of type application/json, found `{content_type}`")
+    def __init__(self, declared: str, *, expected: str = "a body of type application/json") -> None:
+        super().__init__(f"expected {expected}, found `{declared:.100}`")
+
+
+_SHOWN_CHARS = 40
+
+
+def shown(value: object) -> str:
+    """Return a JSON value as a message shows it: a value, not a document."""
+    if isinstance(value, dict | list):  # may be nested deeper than `repr` can go
+        return "an object" if isinstance(value, dict) else "a list"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 1]}…"

@@ -1,39 +1,48 @@
 """The core of the server: one request in, one answer out. Doors (``doors.py``) bring it to HTTP servers.
 
-``POST /`` takes plain JSON, ``/v2`` speaks the Open Inference Protocol, and the rest is for those who run the service:
-``/livez``, ``/readyz``, ``/metrics``, ``/graph``. A fault of the client is a 4xx that says what is wrong; a fault of
+``POST /`` takes plain JSON, ``/v2`` speaks the Open Inference Protocol (``inference.py``, ``protocol``), and the rest
+is for those who run the service (``endpoints.py``). A fault of the client is a 4xx that says what is wrong; a fault of
 ours is a 500 that says in which step and under which event id the log tells more, never how.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from time import perf_counter
+import math
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
-from ci_core import __version__
-from ci_core.serving import metrics as prometheus
-from ci_core.serving import protocol
-from ci_core.serving.event import Event
+from ci_core.serving.access_log import AccessLog, printable
+from ci_core.serving.endpoints import ALWAYS_ANSWERED, Pages, json_answer
+from ci_core.serving.event import Event, trace_id_of
 from ci_core.serving.identity import EventIdentity
+from ci_core.serving.inference import Inference, is_direct
+from ci_core.serving.inflate import inflate
+from ci_core.serving.limits import Limits
+from ci_core.serving.model_path import MODELS_PREFIX
 from ci_core.serving.problems import (
+    DeadlineError,
+    HeadersTooLargeError,
+    HttpError,
     MethodNotAllowedError,
+    OverloadedError,
     RequestError,
-    UnknownModelError,
-    UnknownPathError,
     UnsupportedMediaTypeError,
+    UrlTooLongError,
+    shown,
 )
-from ci_core.serving.render import mermaid
-from ci_core.serving.router import MODELS_PREFIX
+from ci_core.serving.schema import InputSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from ci_core.serving.capture import Capture
     from ci_core.serving.metrics import Metrics
     from ci_core.serving.plan import Plan
+    from ci_core.serving.protocol import Reply
     from ci_core.serving.spec import GraphSpec
 
 logger = logging.getLogger(__name__)
@@ -42,21 +51,18 @@ Headers: TypeAlias = "list[tuple[str, str]]"
 Answer: TypeAlias = "tuple[int, Headers, bytes]"
 """Status, headers with names in lower case, body."""
 
-DEFAULT_BODY_LIMIT_BYTES = 8 * 1024 * 1024
+TIMEOUT_HEADER = "x-request-timeout-ms"
+"""How long the client will wait for the answer, in milliseconds."""
+
 _JSON = "application/json"
-_UNAVAILABLE = 503
-_INTERNAL_ERROR = 500
-_ECHO_LIMIT = 256
+_JSON_HEADER = ("content-type", _JSON)
 _JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
-
-
-class _Call:
-    """A request that goes to the graph, and how its result becomes a body."""
-
-    __slots__ = ("body", "encode", "event")
-
-    def __init__(self, body: Any, event: Event, encode: Callable[[Any], Any]) -> None:
-        self.body, self.event, self.encode = body, event, encode
+_BODY_TYPES = frozenset({_JSON, "application/x-www-form-urlencoded", ""})
+"""``curl -d`` declares a form whatever it sends."""
+_GONE = 499
+"""What nginx calls a client that closed its connection before it was answered."""
+_INTERNAL_ERROR = 500
+_ECHO_CHARS = 256
 
 
 class Application:
@@ -64,16 +70,23 @@ class Application:
 
     Args:
         spec: of the graph.
-        plan: compiled from it, its models loaded.
-        metrics: that model calls are counted in.
+        plan: compiled from it.
+        metrics: that requests are counted in.
         release: id that answers carry.
         identity: finds an event's id and time.
         capture: started already; None when nothing is captured.
+        limits: of one request.
+        access_log: whether a line is logged for each request; see ``access_log.py``.
+        input_schema: columns of the plain body, checked before the graph runs: name → ``number``, ``integer``,
+            ``string``, ``boolean`` or ``any``, with ``?`` behind it when it may be missing or null.
 
     Attributes:
         is_draining: set when the process was told to stop: answers go on, ``/readyz`` says 503, and clients are asked
             to close their connections.
-        in_flight: requests being answered.
+        in_flight: requests being read or answered; counted by the doors.
+
+    Raises:
+        ValueError: `input_schema` has a type that does not exist.
     """
 
     def __init__(
@@ -85,26 +98,27 @@ class Application:
         release: str | None = None,
         identity: EventIdentity | None = None,
         capture: Capture | None = None,
+        limits: Limits | None = None,
+        access_log: bool = False,
+        input_schema: Mapping[str, str] | None = None,
     ) -> None:
-        self.plan = plan
+        self.spec, self.plan, self.metrics, self.release = spec, plan, metrics, release
         self.is_async = plan.is_async
         self.capture = capture
+        self.limits = limits or Limits()
+        self.input_schema = None if input_schema is None else InputSchema(input_schema)
         self.is_draining = False
         self.in_flight = 0
-        self._spec = spec
-        self._metrics = metrics
-        self._release = release
+        self._run = plan.run
         self._identity = identity or EventIdentity()
-        self._gets: dict[str, Callable[[], Answer]] = {
-            "/livez": lambda: _json(200, {"status": "alive"}),
-            "/readyz": self._readiness,
-            "/metrics": self._metrics_text,
-            "/graph": self._graph,
-            "/v2": lambda: _json(200, protocol.server_metadata(__version__)),
-            "/v2/health/live": lambda: _json(200, {"live": True}),
-            "/v2/health/ready": self._readiness,
-            "/v2/models": lambda: _json(200, {"models": list(plan.models)}),
-        }
+        self._time_column = self._identity.time_column
+        self._timeout_s = min(
+            (limit for limit in (spec.timeout_s, self.limits.request_timeout_s) if limit is not None), default=None
+        )
+        self._release_header = None if release is None else ("x-graphship-release", release)
+        self._access_log = AccessLog(release) if access_log else None
+        self._inference = Inference(plan, is_direct=is_direct(spec))
+        self._pages = Pages(self)
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer one request of a graph without async steps; never raises.
@@ -116,174 +130,218 @@ class Application:
             body: empty when there is none.
         """
         started = perf_counter()
-        self.in_flight += 1
         event: Event | None = None
         try:
-            call = self._accept(method, path, headers, body)
-            if isinstance(call, tuple):
-                return self._finish(call, None, started)
-            event = call.event
-            return self._finish(self._encode(call, self.plan(call.body, event)), event, started)
-        except Exception as error:  # noqa: BLE001 - every failure of a request is an answer
-            return self._finish(self._failure(error, path, event), event, started)
-        finally:
-            self.in_flight -= 1
+            event, rest = self._accept(method, path, headers, body)
+            answer: Answer = rest if event is None else _encode(rest, self._run(event.body, event))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - every failure of a request is an answer
+            answer = self._failure(error, path, event)
+        return self._finish(method, path, answer, event, started)
 
     async def handle_async(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer one request of a graph with async steps; never raises. See :meth:`handle`."""
         started = perf_counter()
-        self.in_flight += 1
         event: Event | None = None
         try:
-            call = self._accept(method, path, headers, body)
-            if isinstance(call, tuple):
-                return self._finish(call, None, started)
-            event = call.event
-            return self._finish(self._encode(call, await self.plan(call.body, event)), event, started)
-        except Exception as error:  # noqa: BLE001 - every failure of a request is an answer
-            return self._finish(self._failure(error, path, event), event, started)
-        finally:
-            self.in_flight -= 1
+            event, rest = self._accept(method, path, headers, body)
+            if event is None:
+                answer: Answer = rest
+            elif event.deadline is None:
+                answer = _encode(rest, await self._run(event.body, event))
+            else:
+                answer = _encode(rest, await self._run_in_time(event))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - every failure of a request is an answer
+            answer = self._failure(error, path, event)
+        return self._finish(method, path, answer, event, started)
 
-    def refuse(self, error: RequestError, path: str) -> Answer:
+    def admit(self, path: str, url_chars: int, headers: Mapping[str, str]) -> HttpError | None:
+        """Return why a request is refused by its head alone, or None; asked by the doors before the body is read."""
+        limits = self.limits
+        if url_chars > limits.url_chars:
+            return UrlTooLongError(limits.url_chars)
+        n_bytes = len("".join(headers)) + len("".join(headers.values()))
+        if len(headers) > limits.headers or n_bytes > limits.header_bytes:
+            return HeadersTooLargeError(limits.headers, limits.header_bytes)
+        most = limits.max_in_flight
+        if most is not None and self.in_flight >= most and path not in ALWAYS_ANSWERED:
+            return OverloadedError(f"{most} requests are being answered; more are not taken", status=429)
+        return None
+
+    def refuse(self, error: HttpError, method: str, path: str) -> Answer:
         """Answer a request that a door refuses before its body was read."""
-        return self._finish(self._failure(error, path, None), None, perf_counter())
+        return self._finish(method, path, self._failure(error, path, None), None, perf_counter())
 
-    def _accept(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> _Call | Answer:
-        """Return the answer of what needs no graph, or what the graph is to be called with."""
+    def note_gone(self) -> None:
+        """Count a request whose client closed the connection before its body was there."""
+        self.metrics.count_request(_GONE, 0.0)
+
+    def _accept(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Event | None, Any]:
+        """Return the event that the graph is to be run with and how its result is written, or None and an answer."""
         if method == "POST" and path == "/":
-            return self._plain(path, headers, body)
+            return self._plain(path, headers, body), None
         if len(path) > 1:
             path = path.rstrip("/")
         if path.startswith(MODELS_PREFIX):
             return self._model(method, path, headers, body)
-        get = self._gets.get(path)
-        if get is None:
-            if path in {"", "/"}:
-                raise MethodNotAllowedError(method, "/", "POST")
-            raise UnknownPathError(f"nothing is served at `{path}`; the graph is at `/`, models are below `/v2/models`")
-        if method not in {"GET", "HEAD"}:
-            raise MethodNotAllowedError(method, path, "GET")
-        return get()
+        return None, self._pages.answer(method, path)
 
-    def _plain(self, path: str, headers: Mapping[str, str], body: bytes) -> _Call:
-        content_type = _check_content_type(headers)
-        if not body:
-            raise RequestError("the request has no body; expected a JSON object or a list of objects")
+    def _plain(self, path: str, headers: Mapping[str, str], body: bytes) -> Event:
+        content_type = headers.get("content-type")
+        if content_type is not None and content_type != _JSON:
+            content_type = media_type(content_type)
+        body = self._inflated(headers, body)
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError as error:
+            if not body:
+                raise RequestError("the request has no body; expected a JSON object or a list of objects") from None
             raise RequestError(f"the body is no JSON: {error}") from error
-        if not isinstance(value, dict | list):
-            raise RequestError(f"expected a JSON object or a list of objects, found {value!r:.40}")
-        event = self._event(value, path, headers, content_type)
-        return _Call(value, event, lambda answer: answer)
+        if type(value) is not dict and type(value) is not list:
+            raise RequestError(f"expected a JSON object or a list of objects, found {shown(value)}")
+        if self.input_schema is not None:
+            self.input_schema.check(value)
+        return self._event(value, path, headers, content_type)
 
-    def _model(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> _Call | Answer:
-        name, *rest = path[len(MODELS_PREFIX) :].split("/")
-        if name not in self.plan.models:
-            raise UnknownModelError(name, tuple(self.plan.models))
-        operation = "/".join(rest)
-        if operation in {"", "ready"}:
-            if method not in {"GET", "HEAD"}:
-                raise MethodNotAllowedError(method, path, "GET")
-            return self._readiness() if operation else _json(200, protocol.model_metadata(name, self.plan.models[name]))
-        if operation != "infer":
-            raise UnknownPathError(f"the model `{name}` has no operation `{operation}`; operations: `infer`, `ready`")
+    def _model(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[Event | None, Answer | Reply]:
+        asked = self._inference.find(path)
+        if asked.operation in {"", "ready"}:
+            return None, self._pages.model(method, path, asked)
         if method != "POST":
+            if method == "OPTIONS":
+                return None, (204, [("allow", "POST, OPTIONS")], b"")
             raise MethodNotAllowedError(method, path, "POST")
-        content_type = _check_content_type(headers)
-        request = protocol.decode_request(body)
-        rows = protocol.rows_of(request, self.plan.models[name].input_columns)
-        event = self._event(rows, path, headers, content_type, request.id)
-        return _Call(rows, event, lambda answer: protocol.encode_answer(name, request, answer))
+        content_type = headers.get("content-type")
+        if content_type is not None and content_type != _JSON:
+            content_type = media_type(content_type, also="application/octet-stream")
+        request, rows, reply = self._inference.read(asked, self._inflated(headers, body), headers)
+        return self._event(rows, asked.event_path, headers, content_type, request.id), reply
+
+    def _inflated(self, headers: Mapping[str, str], body: bytes) -> bytes:
+        encoding = headers.get("content-encoding")
+        return body if encoding is None else inflate(body, encoding, self.limits.body_bytes)
 
     def _event(
         self, body: Any, path: str, headers: Mapping[str, str], content_type: str | None, given_id: str | None = None
     ) -> Event:
         identity = self._identity
+        trace = headers.get("traceparent")
+        if trace is not None and trace_id_of(trace) is None:  # what is not valid is not passed on
+            headers = {name: value for name, value in headers.items() if name not in {"traceparent", "tracestate"}}
         event = Event(
             body,
             path=path,
             headers=headers,
             id=identity.event_id(body, headers) or given_id,
-            time=identity.event_time(body, headers),
+            # without a column of the body the event finds its time itself, if anybody asks
+            time=None if self._time_column is None else identity.event_time(body, headers),
             content_type=content_type,
         )
-        if self.capture is not None and type(body) is list:
+        allowed = headers.get(TIMEOUT_HEADER)
+        if allowed is not None or self._timeout_s is not None:
+            event.deadline = monotonic() + self._seconds_allowed(allowed)
+        if self.capture is not None and type(body) is not dict:
             event.rows = identity.rows(body, event)
         return event
 
-    def _encode(self, call: _Call, result: Any) -> Answer:
-        return 200, [("content-type", _JSON)], orjson.dumps(call.encode(result), option=_JSON_OPTIONS)
+    def _seconds_allowed(self, asked: str | None) -> float:
+        limit = math.inf if self._timeout_s is None else self._timeout_s
+        if asked is None:
+            return limit
+        try:
+            seconds = float(asked) / 1000
+        except ValueError:
+            seconds = math.nan
+        if not 0 < seconds < math.inf:
+            raise RequestError(f"`{TIMEOUT_HEADER}` must be a number of milliseconds above 0, found `{asked:.20}`")
+        return min(seconds, limit)
 
-    def _finish(self, answer: Answer, event: Event | None, started: float) -> Answer:
-        status, headers, _body = answer
-        if self._release is not None:
-            headers.append(("x-graphship-release", self._release))
-        if event is not None and len(event.id) <= _ECHO_LIMIT and event.id.isascii() and event.id.isprintable():
-            headers.append(("x-event-id", event.id))
+    async def _run_in_time(self, event: Event) -> Any:
+        """Run an async plan and end it at its deadline, whatever its steps do about that themselves."""
+        timeout = asyncio.timeout(event.remaining_s)
+        try:
+            async with timeout:
+                return await self._run(event.body, event)
+        except TimeoutError as error:
+            if timeout.expired():
+                raise DeadlineError("the answer was not there in time") from error
+            raise
+
+    def _finish(self, method: str, path: str, answer: Answer, event: Event | None, started: float) -> Answer:
+        status, headers, body = answer
+        if self._release_header is not None:
+            headers.append(self._release_header)
+        if event is not None:
+            event_id = event.id
+            if len(event_id) <= _ECHO_CHARS and event_id.isascii() and event_id.isprintable():
+                headers.append(("x-event-id", event_id))
+            trace = event.headers.get("traceparent")
+            if trace is not None:
+                headers.append(("traceparent", trace))
         if self.is_draining:
             # the client opens its next connection to whoever took over
             headers.append(("connection", "close"))
-        self._metrics.count_request(status, perf_counter() - started)
+        seconds = perf_counter() - started
+        self.metrics.count_request(status, seconds)
+        if self._access_log is not None:
+            self._access_log.write(method, path, status, len(body), event, seconds)
         return answer
 
-    def _failure(self, error: Exception, path: str, event: Event | None) -> Answer:
-        details: dict[str, str] = {}
-        if isinstance(error, RequestError):
+    def _failure(self, error: BaseException, path: str, event: Event | None) -> Answer:
+        step = event.error.step if event is not None and event.error is not None else None
+        headers: Headers = [_JSON_HEADER]
+        if isinstance(error, HttpError):
             status, slug, message = error.status, error.slug, error.message
+            if error.retry_after_s is not None:
+                headers.append(("retry-after", str(max(1, math.ceil(error.retry_after_s)))))
+            if isinstance(error, MethodNotAllowedError):
+                headers.append(("allow", f"{error.allowed}, OPTIONS"))
         else:
-            step = event.error.step if event is not None and event.error is not None else None
             status, slug = _INTERNAL_ERROR, "step-failed" if step else "internal-error"
             message = f"the step `{step}` failed" if step else "the request could not be answered"
-            logger.error("request failed path=%s step=%s event=%s", path, step, event and event.id, exc_info=error)
-            details = {"step": step} if step else {}
+        if status >= _INTERNAL_ERROR:
+            _log_failure(error, status, path, step, event)
+        if path == "/v2" or path.startswith("/v2/"):  # the protocol wants text under `error`
+            return json_answer(status, {"error": _utf8(message)}, headers)
+        details = {"slug": slug, "message": _utf8(message)}
+        if status >= _INTERNAL_ERROR and step is not None:
+            details["step"] = step
         if event is not None:
-            details["event_id"] = event.id
-        if path.startswith("/v2"):  # the protocol wants text under `error`
-            return _json(status, {"error": message})
-        answer = _json(status, {"error": {"slug": slug, "message": message, **details}})
-        if isinstance(error, MethodNotAllowedError):
-            answer[1].append(("allow", error.allowed))
-        return answer
-
-    def _readiness(self) -> Answer:
-        if self.is_draining:
-            return _json(_UNAVAILABLE, {"status": "draining", "ready": False})
-        return _json(200, {"status": "ready", "ready": True, "release": self._release})
-
-    def _metrics_text(self) -> Answer:
-        text = self._metrics.text(release=self._release, in_flight=self.in_flight, capture=self.capture)
-        return 200, [("content-type", prometheus.CONTENT_TYPE)], text.encode()
-
-    def _graph(self) -> Answer:
-        return _json(
-            200,
-            {
-                "name": self._spec.name,
-                "release": self._release,
-                "models": {route.name: route.model for step in self._spec.steps for route in step.routes},
-                "mermaid": mermaid(self._spec),
-            },
-        )
+            details["event_id"] = _utf8(event.id)
+        return json_answer(status, {"error": details}, headers)
 
 
-def _json(status: int, value: Any) -> Answer:
-    return status, [("content-type", _JSON)], orjson.dumps(value)
-
-
-def _check_content_type(headers: Mapping[str, str]) -> str | None:
-    """Return the media type of a body.
+def media_type(declared: str, *, also: str = "") -> str | None:
+    """Return the media type of a body; None when it declares none.
 
     Raises:
-        UnsupportedMediaTypeError: it is declared to be something else than JSON.
+        UnsupportedMediaTypeError: it is declared to be something else than JSON, or `also`.
     """
-    declared = headers.get("content-type")
-    if declared is None or declared == _JSON:
-        return declared
-    media_type = declared.partition(";")[0].strip().lower()
-    # `curl -d` declares a form whatever it sends
-    if media_type in {_JSON, "application/x-www-form-urlencoded", ""} or media_type.endswith("+json"):
-        return media_type or None
+    name = declared.partition(";")[0].strip().lower()
+    if name in _BODY_TYPES or name.endswith("+json") or name == also:
+        return name or None
     raise UnsupportedMediaTypeError(declared)
+
+
+def _encode(reply: Reply | None, result: Any) -> Answer:
+    if reply is None:
+        return 200, [_JSON_HEADER], orjson.dumps(result, option=_JSON_OPTIONS)
+    headers, body = reply.encode(result)
+    return 200, headers, body
+
+
+def _utf8(text: str) -> str:
+    """Return `text` without what UTF-8 cannot say: half a surrogate pair of a path that was no UTF-8."""
+    return text.encode(errors="replace").decode()
+
+
+def _log_failure(error: BaseException, status: int, path: str, step: str | None, event: Event | None) -> None:
+    event_id = event and printable(event.id)
+    trace_id = event and event.trace_id
+    if isinstance(error, HttpError):
+        text = "request failed path=%s step=%s event=%s trace=%s status=%d slug=%s: %s"
+        logger.warning(text, printable(path), step, event_id, trace_id, status, error.slug, printable(error.message))
+        return
+    text = "request failed path=%s step=%s event=%s trace=%s"
+    logger.error(text, printable(path), step, event_id, trace_id, exc_info=error)

@@ -1,0 +1,140 @@
+"""The pages of a served graph: health, metrics, metadata, the graph itself, and its documentation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ci_core import __version__
+from ci_core.serving import metrics as prometheus
+from ci_core.serving.docs_page import page
+from ci_core.serving.openapi import describe
+from ci_core.serving.problems import MethodNotAllowedError, UnknownPathError
+from ci_core.serving.protocol import model_metadata, server_metadata
+from ci_core.serving.render import mermaid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ci_core.serving.inference import Asked
+    from ci_core.serving.server import Answer, Application, Headers
+
+ALWAYS_ANSWERED = frozenset({"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
+"""Also by a server that is full: who runs the service must see how it is."""
+
+_JSON_HEADER = ("content-type", "application/json")
+_HTML_HEADERS = (
+    ("content-type", "text/html; charset=utf-8"),
+    ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
+)
+_UNAVAILABLE = 503
+_PAGE_METHODS = "GET, HEAD"
+
+
+class Pages:
+    """Answers what needs no graph.
+
+    Args:
+        application: whose pages these are.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._pages: dict[str, Callable[[], Answer]] = {
+            "/livez": lambda: json_answer(200, {"status": "alive"}),
+            "/readyz": self._readiness,
+            "/metrics": self._metrics,
+            "/graph": self._graph,
+            "/openapi.json": lambda: json_answer(200, describe(application)),
+            "/docs": lambda: (200, list(_HTML_HEADERS), page(describe(application)).encode()),
+            "/v2": lambda: json_answer(200, server_metadata(__version__)),
+            "/v2/health/live": lambda: json_answer(200, {"live": True}),
+            "/v2/health/ready": self._readiness,
+            "/v2/models": self._index,
+        }
+
+    def answer(self, method: str, path: str) -> Answer:
+        """Answer a request.
+
+        Args:
+            method: upper case.
+            path: without a slash at its end.
+
+        Raises:
+            UnknownPathError: there is no such page.
+            MethodNotAllowedError: the method is not one of a page.
+        """
+        get = self._pages.get(path)
+        if get is None:
+            if path not in {"", "/"}:
+                raise UnknownPathError(
+                    f"nothing is served at `{path:.200}`; the graph is at `/`, models are below `/v2/models`"
+                )
+            if method != "OPTIONS":
+                raise MethodNotAllowedError(method, "/", "POST")
+            return 204, [("allow", "POST, OPTIONS")], b""
+        return self._get(method, path, get)
+
+    def model(self, method: str, path: str, asked: Asked) -> Answer:
+        """Answer what is asked about a model rather than of it.
+
+        Raises:
+            MethodNotAllowedError: the method is not one of a page.
+        """
+        if asked.operation:
+            return self._get(method, path, lambda: self._model_readiness(asked.key))
+        model = self._application.plan.models[asked.key]
+        versions = [
+            key.partition(":")[2] for key in self._application.plan.models if key.startswith(f"{asked.path.model}:")
+        ]
+        return self._get(
+            method, path, lambda: json_answer(200, model_metadata(asked.path.model, model, versions=versions))
+        )
+
+    def _get(self, method: str, path: str, get: Callable[[], Answer]) -> Answer:
+        if method in {"GET", "HEAD"}:
+            return get()
+        if method == "OPTIONS":
+            return 204, [("allow", f"{_PAGE_METHODS}, OPTIONS")], b""
+        raise MethodNotAllowedError(method, path, _PAGE_METHODS)
+
+    def _readiness(self) -> Answer:
+        application = self._application
+        if application.is_draining:
+            return json_answer(_UNAVAILABLE, {"status": "draining", "ready": False})
+        unready = application.plan.unready()
+        if unready:
+            return json_answer(_UNAVAILABLE, {"status": "loading", "ready": False, "models": unready})
+        return json_answer(200, {"status": "ready", "ready": True, "release": application.release})
+
+    def _model_readiness(self, key: str) -> Answer:
+        if self._application.is_draining:
+            return json_answer(_UNAVAILABLE, {"name": key, "ready": False, "error": "the server is about to stop"})
+        reason = self._application.plan.unready().get(key)
+        if reason is not None:
+            return json_answer(_UNAVAILABLE, {"name": key, "ready": False, "error": reason})
+        return json_answer(200, {"name": key, "ready": True})
+
+    def _index(self) -> Answer:
+        return json_answer(200, {"models": list(self._application.plan.models)})
+
+    def _metrics(self) -> Answer:
+        return 200, [("content-type", prometheus.CONTENT_TYPE)], self._application.metrics.text().encode()
+
+    def _graph(self) -> Answer:
+        spec = self._application.spec
+        return json_answer(
+            200,
+            {
+                "name": spec.name,
+                "release": self._application.release,
+                "models": {route.key: route.model for route in spec.routes},
+                "mermaid": mermaid(spec),
+            },
+        )
+
+
+def json_answer(status: int, value: Any, headers: Headers | None = None) -> Answer:
+    """Return an answer of JSON; `headers` take the place of those that say so."""
+    return status, [_JSON_HEADER] if headers is None else headers, orjson.dumps(value)

@@ -1,0 +1,106 @@
+"""Requests to the models of a graph: which one, what is asked of it, and with which rows.
+
+Operations of every model: ``infer`` (MLRun's ``predict`` is the same) and ``infer_dict`` (``predict_dict``), rows by
+name. Others (``explain``, a class's own) are the model's; the router finds them in the event's path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ci_core.serving.model_path import MODELS_PREFIX, ModelPath, parse_model_path
+from ci_core.serving.problems import UnknownModelError, UnknownPathError
+from ci_core.serving.protocol import Reply, body_of, read_objects, read_request
+from ci_core.serving.protocol.answers import HEADER_LENGTH
+from ci_core.serving.spec import REQUEST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ci_core.serving.base import Model, Row
+    from ci_core.serving.plan import Plan
+    from ci_core.serving.protocol import InferRequest
+    from ci_core.serving.spec import GraphSpec
+    from ci_core.serving.table import Table
+
+INFER = "infer"
+_BY_TENSOR = frozenset({INFER, "predict"})
+_BY_NAME = frozenset({"infer_dict", "predict_dict"})
+_READY = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a path asks for."""
+
+    path: ModelPath
+    key: str
+    """What the graph knows the model by."""
+    operation: str
+    """Empty for the metadata."""
+    event_path: str
+    """Of the event: the operations of every model are all ``infer`` to the graph."""
+
+
+class Inference:
+    """Finds models and reads requests to them.
+
+    Args:
+        plan: with the models.
+        is_direct: whether requests go to the models as they are; see :func:`is_direct`.
+    """
+
+    def __init__(self, plan: Plan, *, is_direct: bool) -> None:
+        self._models: Mapping[str, Any] = plan.models
+        self._is_direct = is_direct
+
+    def find(self, path: str) -> Asked:
+        """Return what a path below ``/v2/models/`` asks for.
+
+        Raises:
+            UnknownModelError: there is no such model, or not in this version.
+            UnknownPathError: the model has no such operation.
+        """
+        parsed = parse_model_path(path)
+        if parsed is None:
+            raise UnknownModelError(path[len(MODELS_PREFIX) :], tuple(self._models))
+        key, operation = parsed.find(self._models), parsed.operation
+        event_path = path
+        if operation in _BY_NAME or operation == "predict":
+            event_path = f"{path.rpartition('/')[0]}/{INFER}"
+        elif operation not in {"", INFER, _READY}:
+            own: tuple[str, ...] = self._models[key].operations
+            if operation not in own:
+                known = ", ".join(f"`{one}`" for one in (INFER, "infer_dict", *own, _READY))
+                raise UnknownPathError(f"the model `{key}` has no operation `{operation:.100}`; operations: {known}")
+        return Asked(parsed, key, operation, event_path)
+
+    def read(
+        self, asked: Asked, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[InferRequest, Table | list[Row], Reply]:
+        """Return a request, the rows that the graph gets, and how its answer is written.
+
+        Raises:
+            RequestError: the body is no such request.
+        """
+        model: Model = self._models[asked.key]
+        by_name = asked.operation in _BY_NAME
+        if by_name or (asked.operation not in _BY_TENSOR and body.lstrip()[:1] == b"["):
+            request = read_objects(body)
+        else:
+            request = read_request(body, headers.get(HEADER_LENGTH))
+        as_table = self._is_direct and asked.operation in _BY_TENSOR and getattr(model, "takes_tables", False)
+        rows = body_of(request, model.input_columns, as_table=as_table, is_direct=self._is_direct)
+        return request, rows, Reply(asked.path.model, asked.path.version, request)
+
+
+def is_direct(spec: GraphSpec) -> bool:
+    """Return whether nothing but a router that chooses one model stands between a request and its model.
+
+    Only then may a request stay a table: every other step expects rows.
+    """
+    first = [step for step in spec.steps if REQUEST in step.after]
+    return bool(first) and all(
+        step.router == "single" and step.input_path is None and step.after == (REQUEST,) for step in first
+    )

@@ -1,0 +1,177 @@
+"""The JSON of an inference request, checked for its form; its values are read by ``tensors`` and ``binary``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from ci_core.serving.problems import RequestError
+from ci_core.serving.protocol.binary import from_bytes
+from ci_core.serving.protocol.tensors import Tensor, from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ci_core.serving.base import Row
+
+
+class InputMessage(msgspec.Struct):
+    """One tensor of a request; `data` is flat in row-major order, or nested like the shape."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: dict[str, Any] | None = None
+    data: list[Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+class OutputMessage(msgspec.Struct):
+    """One output that is asked for."""
+
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
+class RequestMessage(msgspec.Struct):
+    """The body of ``POST /v2/models/<m>/infer``; other fields are allowed and ignored."""
+
+    inputs: Annotated[list[InputMessage | list[Any] | float | str | bool | None], msgspec.Meta(min_length=1)]
+    id: str | None = None
+    parameters: dict[str, Any] | None = None
+    outputs: list[OutputMessage] | None = None
+
+
+class ObjectsMessage(msgspec.Struct):
+    """The body of ``POST /v2/models/<m>/infer_dict`` in its longer form."""
+
+    inputs: list[dict[str, Any]]
+    id: str | None = None
+
+
+class InferRequest:
+    """A request whose tensors, or rows, are read.
+
+    Attributes:
+        id: that the answer repeats, or None.
+        tensors: of the protocol; empty when the request has rows.
+        rows: by position or by name, else None.
+        outputs: asked for, in order: name → whether its data is to be binary; None for all.
+        is_binary: whether outputs that are not asked for one by one are to be binary.
+    """
+
+    __slots__ = ("id", "is_binary", "outputs", "rows", "tensors")
+
+    def __init__(
+        self,
+        id: str | None,  # noqa: A002 - the protocol's word
+        *,
+        tensors: Sequence[Tensor] = (),
+        rows: Sequence[Any] | None = None,
+        outputs: dict[str, bool] | None = None,
+        is_binary: bool = False,
+    ) -> None:
+        self.id, self.tensors, self.rows, self.outputs, self.is_binary = id, tensors, rows, outputs, is_binary
+
+
+_decoder = msgspec.json.Decoder(RequestMessage)
+_objects_decoder = msgspec.json.Decoder(ObjectsMessage)
+_list_decoder = msgspec.json.Decoder(list[dict[str, Any]])
+
+
+def read_request(body: bytes, header_length: str | None = None) -> InferRequest:
+    """Return the request that `body` spells.
+
+    Args:
+        body: JSON, and behind it the tensors' bytes when there is a `header_length`.
+        header_length: of the JSON: the header ``inference-header-content-length``.
+
+    Raises:
+        RequestError: it is no such request; the message names the field, or tensor, row and column.
+    """
+    n_json = _json_length(header_length, len(body))
+    message = _decode(_decoder, body if n_json == len(body) else memoryview(body)[:n_json])
+    is_binary = _flag(message.parameters, "binary_data_output", default=False)
+    outputs = None
+    if message.outputs:
+        outputs = {one.name: _flag(one.parameters, "binary_data", default=is_binary) for one in message.outputs}
+    if isinstance(message.inputs[0], InputMessage):
+        tensors = _tensors(message.inputs, body, n_json, has_bytes=header_length is not None)
+        return InferRequest(message.id, tensors=tensors, outputs=outputs, is_binary=is_binary)
+    return InferRequest(message.id, rows=message.inputs)
+
+
+def read_objects(body: bytes) -> InferRequest:
+    """Return a request with rows by name: a list of objects, or ``{"inputs": [objects], "id": …}``.
+
+    Raises:
+        RequestError: it is neither; the message names the field.
+    """
+    if body.lstrip()[:1] == b"[":
+        rows: list[Row] = _decode(_list_decoder, body)
+        return InferRequest(None, rows=rows)
+    message = _decode(_objects_decoder, body)
+    return InferRequest(message.id, rows=message.inputs)
+
+
+def _decode(decoder: msgspec.json.Decoder[Any], body: bytes | memoryview) -> Any:
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise RequestError(f"no inference request: {error}") from error
+    except UnicodeDecodeError as error:
+        raise RequestError("no inference request: it is not UTF-8") from error
+    except RecursionError:
+        raise RequestError("no inference request: nested too deeply") from None
+
+
+def _json_length(header_length: str | None, n_bytes: int) -> int:
+    if header_length is None:
+        return n_bytes
+    # `isdigit` alone would take digits of other scripts, which `int` does not
+    if not (header_length.isascii() and header_length.isdigit()) or int(header_length[:20]) > n_bytes:
+        raise RequestError(
+            f"`inference-header-content-length` must be the length of the JSON, at most {n_bytes}, "
+            f"found `{header_length:.20}`"
+        )
+    return int(header_length)
+
+
+def _flag(parameters: dict[str, Any] | None, name: str, *, default: bool) -> bool:
+    value = default if parameters is None else parameters.get(name, default)
+    if not isinstance(value, bool):
+        raise RequestError(f"the parameter `{name}` must be true or false")
+    return value
+
+
+def _tensors(inputs: Sequence[Any], body: bytes, n_json: int, *, has_bytes: bool) -> list[Tensor]:
+    tensors: list[Tensor] = []
+    offset = n_json
+    for index, one in enumerate(inputs):
+        if not isinstance(one, InputMessage):
+            raise RequestError(f"no inference request: expected a tensor like those before it - at `$.inputs[{index}]`")
+        size = one.parameters.get("binary_data_size") if one.parameters else None
+        if size is None:
+            if one.data is msgspec.UNSET:
+                raise RequestError(f"tensor `{one.name}`: it has neither `data` nor the parameter `binary_data_size`")
+            tensors.append(from_json(one.name, one.datatype, one.shape, one.data))
+            continue
+        _check_size(one, size, len(body) - offset, has_bytes=has_bytes)
+        tensors.append(from_bytes(one.name, one.datatype, one.shape, body, offset=offset, size=size))
+        offset += size
+    if has_bytes and offset != len(body):
+        raise RequestError(f"the tensors need {offset - n_json} bytes behind the JSON, found {len(body) - n_json}")
+    return tensors
+
+
+def _check_size(one: InputMessage, size: Any, n_left: int, *, has_bytes: bool) -> None:
+    if type(size) is not int or size < 0:
+        raise RequestError(f"tensor `{one.name}`: `binary_data_size` must be a number of bytes")
+    if one.data is not msgspec.UNSET:
+        raise RequestError(f"tensor `{one.name}`: it has both `data` and `binary_data_size`")
+    if not has_bytes:
+        raise RequestError(
+            f"tensor `{one.name}`: binary data needs the length of the JSON in `inference-header-content-length`"
+        )
+    if size > n_left:
+        raise RequestError(f"tensor `{one.name}`: {size} bytes are announced, and {n_left} are left")

@@ -1,0 +1,57 @@
+"""What the protocol tells about the server and its models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ci_core.serving.base import Model
+
+DATATYPES: Mapping[str, str] = {"number": "FP64", "string": "BYTES", "boolean": "BOOL", "any": "FP64"}
+"""Kind of a column → datatype. A column of any kind is a number in nearly every model; text is taken all the same."""
+
+EXTENSIONS = ("binary_tensor_data",)
+
+
+def server_metadata(version: str) -> dict[str, Any]:
+    """Return the body of ``GET /v2``."""
+    return {"name": "graphship", "version": version, "extensions": list(EXTENSIONS)}
+
+
+def model_metadata(name: str, model: Model, *, versions: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the body of ``GET /v2/models/<m>``.
+
+    The shapes are ``[-1]``, one value a row, for each column; a model also takes all its columns as one matrix
+    ``[-1, k]``. The outputs are empty where the model does not say what it answers.
+
+    Args:
+        name: as the client called it.
+        model: behind it.
+        versions: that can be asked for.
+    """
+    outputs: Mapping[str, str] = getattr(model, "output_columns", {})
+    return {
+        "name": name,
+        "versions": list(versions),
+        "platform": f"graphship_{platform_of(model)}",
+        "inputs": [_tensor(column, DATATYPES[kind]) for column, kind in column_kinds(model).items()],
+        "outputs": [_tensor(output, DATATYPES[kind]) for output, kind in outputs.items()],
+    }
+
+
+def platform_of(model: Any) -> str:
+    """Return the name of the class that answers, in lower case and without the word model: ``onnx``."""
+    inner = getattr(model, "model", model)  # behind what keeps its state
+    return type(inner).__name__.removesuffix("Model").lower() or "model"
+
+
+def column_kinds(model: Model) -> dict[str, str]:
+    """Return column → kind (``number``, ``string``, ``boolean``, ``any``) of what a model reads."""
+    kinds = {column.name: str(column.kind) for column in getattr(model, "columns", ())}
+    return {name: kinds.get(name, "any") for name in model.input_columns}
+
+
+def _tensor(name: str, datatype: str) -> dict[str, Any]:
+    return {"name": name, "datatype": datatype, "shape": [-1]}
