@@ -93,6 +93,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         return (
             self._can_be_reused
+            and self._waiter is None
             and transport is not None
             and not transport.is_closing()
             and transport.get_write_buffer_size() == 0  # answered before the request was out: the rest still comes

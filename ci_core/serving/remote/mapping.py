@@ -67,6 +67,8 @@ class PathTemplate:
 
     segments: tuple[tuple[str, ...], ...]
     """The parts between slashes; in each, literals and names of fields take turns, a literal first."""
+    constant: str | None = None
+    """The path, when it has no fields."""
 
     @classmethod
     def parse(cls, text: str) -> PathTemplate:
@@ -88,7 +90,8 @@ class PathTemplate:
             raise WordError("it has a field without a name, or with a slash; a field is written as `{a.b}`")
         if _DOTS & set(text.split("/")):
             raise WordError("it has a part `.` or `..`")
-        return cls(tuple(tuple(_FIELD.split(segment)) for segment in text.split("/")))
+        segments = tuple(tuple(_FIELD.split(segment)) for segment in text.split("/"))
+        return cls(segments, constant=None if names else text)
 
     def fill(self, body: Any) -> str:
         """Return the path for `body`, percent-encoded.
@@ -96,6 +99,8 @@ class PathTemplate:
         Raises:
             RequestError: the body lacks a field, or has a value that would make another path of it.
         """
+        if self.constant is not None:
+            return self.constant
         return "/".join(segment[0] if len(segment) == 1 else _fill_segment(segment, body) for segment in self.segments)
 
 
@@ -146,6 +151,8 @@ class QueryTemplate:
         Raises:
             RequestError: the body lacks a field, or has a value that cannot stand in a query.
         """
+        if not self.sources:
+            return ""
         pairs: list[tuple[str, str]] = []
         for name, source in self.sources:
             value = source(body)
