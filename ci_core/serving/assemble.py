@@ -1,28 +1,63 @@
-"""From a spec to a plan: resolve references, construct steps, load models."""
+"""From a spec to a plan: resolve references, construct steps, load models, compile programs."""
 
 from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import GraphshipError, InvalidStepError, MissingGraphFileError
 from ci_core.serving.base import Context, IgnoreCalls
+from ci_core.serving.engine.choices import Branches, choice_of_field
+from ci_core.serving.engine.compiled import Runs, compile_program, observed
+from ci_core.serving.engine.deadline import until_deadline, within
+from ci_core.serving.engine.guards import guarded
+from ci_core.serving.engine.nested import nested_step
+from ci_core.serving.engine.program import build_program
+from ci_core.serving.engine.queued import inline, inline_async, queue_step
+from ci_core.serving.metrics.custom import CustomMetrics
 from ci_core.serving.models import check_suffix, model_from_file
 from ci_core.serving.modules import ProjectModules, graph_code_error
-from ci_core.serving.plan import Plan, build_plan
+from ci_core.serving.plan import Life, Plan, make_plan
 from ci_core.serving.router import build_router
 from ci_core.serving.spec import LOCAL_PREFIX, thaw
 from ci_core.serving.steps import BUILT_IN
-from ci_core.serving.steps.adapt import CallableStep, adapt_step
-from ci_core.serving.topology import check
+from ci_core.serving.steps.adapt import CallableStep, adapt_step, with_context, with_paths
+from ci_core.serving.threads import Threads
+from ci_core.serving.topology import check, followers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from ci_core.serving.base import Model, ModelObserver
+    from ci_core.serving.base import Model, ModelObserver, StepObserver
+    from ci_core.serving.engine.queued import QueueBinding
     from ci_core.serving.spec import GraphSpec, RouteSpec, StepSpec
+    from ci_core.serving.topology import Topology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a graph is compiled for: everything that is not in the spec."""
+
+    observe: ModelObserver = field(default_factory=IgnoreCalls)
+    """Told of every model call."""
+    release: str | None = None
+    """Id of the release that is served."""
+    observe_steps: StepObserver | None = None
+    """Told how the steps fare."""
+    queues: QueueBinding | None = None
+    """Takes what arrives at queue steps; None: the steps behind a queue run after the answer is there."""
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """Environment variables that steps may take secrets from."""
+    metrics: CustomMetrics | None = None
+    """Makes the metrics of steps; None: nobody sees them."""
+    batching: bool = False
+    """Whether requests that are ready together may share a model call."""
+    start: bool = True
+    """Whether the plan is started here; a server starts it after the fork."""
 
 
 def assemble(
@@ -31,47 +66,49 @@ def assemble(
     targets: Mapping[str, Any],
     home: ProjectModules | None,
     root: Path | None,
-    observe: ModelObserver | None,
-    release: str | None,
+    surroundings: Surroundings | None = None,
 ) -> Plan:
     """Return the plan of `spec`.
 
     Args:
         spec: checked here once more.
-        targets: objects of this process: step name, or ``step.route`` → function, class or object.
+        targets: objects of this process: step name, or ``step.route`` → function, class or object; of a nested graph's
+            steps ``outer/inner``.
         home: the project's modules; None when the project is importable anyway.
         root: folder that model paths start from; `home`'s when None, else the current one.
-        observe: told of every model call.
-        release: id of the release that is served.
+        surroundings: those of tests and notebooks when None.
 
     Raises:
         GraphshipError: see ``Graph.compile``.
     """
     folder = root or (home.root if home else Path.cwd())
-    modules = home or ProjectModules(folder)
-    context = Context(graph=spec.name, release=release, logger=logging.getLogger(f"ci_core.serving.graph.{spec.name}"))
-    builder = _Builder(modules, folder, targets, context, observe or IgnoreCalls())
-    topology = check(spec)
-    with modules.active() if home else nullcontext():
-        steps = {step.name: builder.step(step) for step in spec.steps}
-    plan = build_plan(spec, topology, steps, builder.models)
-    return plan if home is None else _AtHome(plan, home)
+    around = surroundings or Surroundings()
+    builder = _Builder(spec, home or ProjectModules(folder), folder, targets, around)
+    with home.active() if home else nullcontext():
+        plan = builder.plan()
+        if around.start:
+            plan.start()
+    return plan if home is None else _at_home(plan, home)
 
 
-def check_references(spec: GraphSpec, modules: ProjectModules, targets: Mapping[str, Any]) -> None:
+def check_references(spec: GraphSpec, modules: ProjectModules, targets: Mapping[str, Any], *, prefix: str = "") -> None:
     """Make sure that everything the graph names exists, without constructing or loading anything.
 
     Raises:
         GraphshipError: a module, function, model or data file is missing, or a model's format is refused.
     """
     for step in spec.steps:
-        if step.router is None and step.name not in targets and step.step not in BUILT_IN:
-            modules.resolve(step.name, step.step)
+        name = f"{prefix}{step.name}"
+        for reference in (step.step, step.router, step.choice):
+            if reference and ":" in reference and name not in targets:
+                modules.resolve(name, reference)
         for route in step.routes:
             if route.is_file:
-                _check_model_file(route.model, step.name, modules.root)
-            elif f"{step.name}.{route.name}" not in targets:
-                modules.resolve(step.name, route.model)
+                _check_model_file(route.model, name, modules.root)
+            elif f"{name}.{route.key}" not in targets:
+                modules.resolve(name, route.model)
+        if step.graph is not None:
+            check_references(step.graph, modules, targets, prefix=f"{name}/")
     for path in spec.files:
         _check_file("data", path, f"graph `{spec.name}`", modules.root)
 
@@ -85,42 +122,155 @@ def _check_file(kind: str, path: str, user: str, root: Path) -> None:
     raise MissingGraphFileError(kind=kind, path=path, user=user, known_names=names)
 
 
+def step_names(spec: GraphSpec, topology: Topology, prefix: str = "") -> list[str]:
+    """Return the full names of all steps: in the order they run, each nested graph's after it, handlers last."""
+    steps = {step.name: step for step in spec.steps}
+    names: list[str] = []
+    for name in (*topology.order, *topology.handlers):
+        names.append(f"{prefix}{name}")
+        nested = steps[name].graph
+        if nested is not None:
+            names += step_names(nested, check(nested), f"{prefix}{name}/")
+    return names
+
+
 class _Builder:
-    """Makes the callables of one graph."""
+    """Makes the plan of one graph, and the steps of the graphs in it."""
 
     def __init__(
         self,
+        spec: GraphSpec,
         modules: ProjectModules,
         root: Path,
         targets: Mapping[str, Any],
-        context: Context,
-        observe: ModelObserver,
+        around: Surroundings,
     ) -> None:
-        self._modules, self._root, self._targets = modules, root, targets
-        self._context, self._observe = context, observe
-        self.models: dict[str, Model] = {}
+        self._spec, self._topology = spec, check(spec)
+        self._modules, self._root, self._targets, self._around = modules, root, targets, around
+        self._names = tuple(step_names(spec, self._topology))
+        self._numbers = {name: number for number, name in enumerate(self._names)}
+        self._context = Context(
+            graph=spec.name,
+            release=around.release,
+            logger=logging.getLogger(f"ci_core.serving.graph.{spec.name}"),
+            environment=around.environment,
+            metrics=around.metrics or CustomMetrics(),
+        )
+        self._threads = Threads()
+        self._models: dict[str, Model] = {}
+        self._resources: list[Any] = []
 
-    def step(self, spec: StepSpec) -> CallableStep:
-        if spec.router is not None:
-            models = {route.name: self._model(spec, route) for route in spec.routes}
-            self.models.update(models)
-            return CallableStep(name=spec.name, call=build_router(spec.router, models, self._observe), wants_event=True)
+    def plan(self) -> Plan:
+        spec, topology = self._spec, self._topology
+        steps = {step.name: self._step(step, spec, "") for step in spec.steps}
+        is_async = any(step.is_async for step in steps.values())
+        queues = [step.name for step in spec.steps if step.queue is not None]
+        run, *behind = (
+            self._run(self._compiled(spec, topology, steps, queue, is_async=is_async)) for queue in (None, *queues)
+        )
+        consumers = dict(zip(queues, behind, strict=True))
+        if queues and self._around.queues is None:
+            after = inline_async if is_async else inline
+            run, consumers = after(run, consumers), {name: after(one, consumers) for name, one in consumers.items()}
+        if is_async:
+            run = until_deadline(run)
+            consumers = {name: until_deadline(one) for name, one in consumers.items()}
+        if spec.timeout_s is not None:
+            run = within(run, spec.timeout_s)
+        return make_plan(
+            run,
+            name=spec.name,
+            models=self._models,
+            steps=self._names,
+            is_async=is_async,
+            behind=consumers,
+            life=Life(self._resources, self._models, self._threads),
+        )
+
+    def _compiled(
+        self,
+        spec: GraphSpec,
+        topology: Topology,
+        steps: Mapping[str, CallableStep],
+        queue: str | None = None,
+        *,
+        is_async: bool,
+    ) -> Runs:
+        program = build_program(
+            spec, topology, steps, queue=queue, graph=self._spec.name, observer=self._around.observe_steps
+        )
+        return compile_program(program, is_async=is_async)
+
+    def _run(self, runs: Runs) -> Callable[..., Any]:
+        observer = self._around.observe_steps
+        return runs.plain if observer is None else observed(runs, observer)
+
+    def _step(self, spec: StepSpec, graph: GraphSpec, prefix: str) -> CallableStep:
+        """Return the callable of a step of `graph`, which is nested where `prefix` says."""
+        full = replace(spec, name=f"{prefix}{spec.name}")
+        if spec.graph is not None:
+            step = self._graph(full, spec.graph)
+        elif spec.router is not None:
+            step = self._router(full)
+        elif spec.choice is not None:
+            step = self._choice(full, followers(graph)[spec.name])
+        elif spec.queue is not None:
+            step = queue_step(spec, self._around.queues)
+        else:
+            step = self._function(full)
+        self._resources += step.resources
+        return replace(guarded(full, step, self._threads), name=full.name, number=self._numbers[full.name])
+
+    def _function(self, spec: StepSpec) -> CallableStep:
         target = self._target(spec.name, spec.name, spec.step)
         arguments: Any = thaw(spec.arguments)
         try:
-            return adapt_step(spec, target, arguments, self._context)
+            return adapt_step(spec, target, arguments, replace(self._context, step=spec.name))
         except GraphshipError:
             raise
         except Exception as error:
             raise graph_code_error(f"the constructor of step `{spec.name}`", error, self._modules.root) from error
 
+    def _graph(self, spec: StepSpec, graph: GraphSpec) -> CallableStep:
+        prefix = f"{spec.name}/"
+        steps = {step.name: self._step(step, graph, prefix) for step in graph.steps}
+        is_async = any(step.is_async for step in steps.values())
+        runs = self._compiled(graph, check(graph), steps, is_async=is_async)
+        return nested_step(spec, graph, runs, is_async=is_async)
+
+    def _choice(self, spec: StepSpec, after: tuple[str, ...]) -> CallableStep:
+        reference = str(spec.choice)
+        if ":" not in reference:
+            return CallableStep(name=spec.name, call=choice_of_field(spec, after))
+        target = self._target(spec.name, spec.name, reference)
+        function, is_async = with_context(target, replace(self._context, step=spec.name))
+        branches = Branches(spec, after, f"what the choice `{spec.name}` found")
+        if not is_async:
+            return CallableStep(name=spec.name, call=lambda body: branches.of(function(body)))
+
+        async def choose(body: Any) -> tuple[str, ...]:
+            return branches.of(await function(body))
+
+        return CallableStep(name=spec.name, call=choose, is_async=True)
+
+    def _router(self, spec: StepSpec) -> CallableStep:
+        models = {route.key: self._model(spec, route) for route in spec.routes}
+        router = build_router(str(spec.router), models, self._around.observe)
+        call = with_paths(router, spec, is_async=False)
+        return CallableStep(name=spec.name, call=call, wants_event=True, resources=(router,))
+
     def _model(self, spec: StepSpec, route: RouteSpec) -> Model:
+        if route.key not in self._models:
+            self._models[route.key] = self._new_model(spec, route)
+        return self._models[route.key]
+
+    def _new_model(self, spec: StepSpec, route: RouteSpec) -> Model:
         if route.is_file:
             _check_model_file(route.model, spec.name, self._root)
             model: Model = model_from_file(route.model, root=self._root, columns=route.columns)
             model.load()
             return model
-        cls = self._target(f"{spec.name}.{route.name}", spec.name, route.model)
+        cls = self._target(f"{spec.name}.{route.key}", spec.name, route.model)
         try:
             made: Model = cls(**_plain_arguments(route))
             made.load()
@@ -157,21 +307,18 @@ def _check_model_file(path: str, step: str, root: Path) -> None:
     _check_file("model", path, f"router `{step}`", root)
 
 
-class _AtHome(Plan):
-    """A plan whose steps may import modules of their project while they run; slower by that, for CI and tests."""
+def _at_home(plan: Plan, home: ProjectModules) -> Plan:
+    """Return a plan whose steps may import modules of their project while they run: slower, for CI and tests."""
 
-    __slots__ = ("_home", "_plan")
+    def run(body: Any, event: Any = None) -> Any:
+        with home.active():
+            return plan(body, event)
 
-    def __init__(self, plan: Plan, home: ProjectModules) -> None:
-        self._plan, self._home = plan, home
-        self.name, self.models, self.is_async = plan.name, plan.models, plan.is_async
+    async def run_async(body: Any, event: Any = None) -> Any:
+        with home.active():
+            return await plan(body, event)
 
-    def __call__(self, body: Any, event: Any = None) -> Any:
-        if self.is_async:
-            return self._run_async(body, event)
-        with self._home.active():
-            return self._plan(body, event)
-
-    async def _run_async(self, body: Any, event: Any) -> Any:
-        with self._home.active():
-            return await self._plan(body, event)
+    chosen: Any = run_async if plan.is_async else run
+    vars(chosen).update({**vars(plan), "run": chosen})
+    moved: Plan = chosen
+    return moved

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
 
 from ci_core.errors import DuplicateStepError, UnknownStepError
+from ci_core.serving.base import IgnoreCalls
 from ci_core.serving.describe import describe, describe_choice, describe_queue
 from ci_core.serving.event import Event
 from ci_core.serving.spec import REQUEST, GraphSpec, Join, StepSpec
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from ci_core.serving.base import ModelObserver
+    from ci_core.serving.base import ModelObserver, StepObserver
     from ci_core.serving.describe import Draft
+    from ci_core.serving.engine.queued import QueueBinding
+    from ci_core.serving.metrics.custom import CustomMetrics
     from ci_core.serving.modules import ProjectModules
     from ci_core.serving.plan import Plan
 
@@ -294,7 +297,17 @@ class Graph:
         return self.spec.data_files
 
     def compile(
-        self, *, root: Path | None = None, observe: ModelObserver | None = None, release: str | None = None
+        self,
+        *,
+        root: Path | None = None,
+        observe: ModelObserver | None = None,
+        release: str | None = None,
+        observe_steps: StepObserver | None = None,
+        queues: QueueBinding | None = None,
+        environment: Mapping[str, str] | None = None,
+        metrics: CustomMetrics | None = None,
+        batching: bool = False,
+        start: bool = True,
     ) -> Plan:
         """Construct the steps, load the models, and return the plan: ``plan(body)`` gives the answer.
 
@@ -302,14 +315,31 @@ class Graph:
             root: folder that model paths start from; the project's, or the current one.
             observe: told of every model call.
             release: id of the release that is served.
+            observe_steps: told how the steps fare.
+            queues: takes what arrives at queue steps; left out, the steps behind a queue run after the answer is there.
+            environment: environment variables that steps may take secrets from.
+            metrics: makes the metrics of steps; left out, nobody sees them.
+            batching: whether requests that are ready together may share a model call.
+            start: whether models that open sessions and steps that start threads may do so now; a server that forks
+                workers calls ``plan.start()`` in each of them.
 
         Raises:
             GraphshipError: the graph makes no sense, a reference cannot be resolved, a model cannot be read, or a
                 step's constructor raised.
         """
-        from ci_core.serving.assemble import assemble
+        from ci_core.serving.assemble import Surroundings, assemble
 
-        return assemble(self.spec, targets=self._targets, home=self._home, root=root, observe=observe, release=release)
+        surroundings = Surroundings(
+            observe=observe or IgnoreCalls(),
+            release=release,
+            observe_steps=observe_steps,
+            queues=queues,
+            environment=environment or {},
+            metrics=metrics,
+            batching=batching,
+            start=start,
+        )
+        return assemble(self.spec, targets=self._targets, home=self._home, root=root, surroundings=surroundings)
 
     def check(self) -> None:
         """Make sure that everything the graph names exists, without constructing or loading anything.

@@ -6,43 +6,40 @@ sync never touches an event loop: its plan is a plain function. No source text i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from ci_core.serving.event import Event, StepFailure
-from ci_core.serving.execution import branches, branches_async, chain, chain_async, operations
-from ci_core.serving.spec import REQUEST
+import inspect
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ci_core.serving.base import Model
-    from ci_core.serving.spec import GraphSpec
-    from ci_core.serving.steps.adapt import CallableStep
-    from ci_core.serving.topology import Topology
+    from ci_core.serving.event import Event
+    from ci_core.serving.threads import Threads
+
+    Run = Callable[..., Any]
 
 
-class Plan:
+class Plan(Protocol):
     """A compiled graph; ``plan(body)`` returns the answer, or an awaitable of it when :attr:`is_async`.
 
     Made by ``Graph.compile``. A step's exception reaches the caller as it was raised, with a note that names the step;
     ``event.error`` tells it too.
 
-    Attributes:
-        name: of the graph.
-        models: every model of the graph by the name of its route; loaded.
-        is_async: whether the graph has an async step.
+    A plan is a function with attributes rather than an object with ``__call__``: that would cost every event as much as
+    two steps that do nothing.
     """
 
-    __slots__ = ("_run", "is_async", "models", "name")
-
-    def __init__(
-        self, *, name: str, run: Callable[[Any, Event | None], Any], models: Mapping[str, Model], is_async: bool
-    ) -> None:
-        self.name = name
-        self._run = run
-        self.models = models
-        self.is_async = is_async
+    name: str
+    """Of the graph."""
+    models: Mapping[str, Model]
+    """Every model of the graph, and of the graphs in it, by the key of its route."""
+    steps: tuple[str, ...]
+    """Names of all steps in the order they run, those of a nested graph as ``outer/inner``, handlers last."""
+    is_async: bool
+    """Whether the graph has a step that must be awaited."""
+    run: Run
+    """The plan itself: ``run(body, event)``."""
 
     def __call__(self, body: Any, event: Event | None = None) -> Any:
         """Run one event through the graph.
@@ -52,71 +49,112 @@ class Plan:
             event: that carries it; one is made when a step asks for it.
 
         Returns:
-            The responder's result; awaitable when the graph has an async step.
+            The responder's result; awaitable when :attr:`is_async`. A graph whose ends all lie behind queues answers
+            ``{"id": event.id}``.
 
         Raises:
             RequestError: a step refuses the request.
+            DeadlineError: the event's deadline passed, in a graph that is async.
             Exception: whatever a step raises and no error handler takes.
         """
-        return self._run(body, event)
+        ...
 
+    def consume(self, queue: str, body: Any, event: Event | None = None) -> Any:
+        """Run the steps behind the queue step `queue`, up to the next queue; awaitable when :attr:`is_async`.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailureHandling:
-    """What happens when a step raises."""
-
-    graph: str
-    handlers: Mapping[str, CallableStep]
-    """Step → the step that takes its failures."""
-
-    def __call__(self, step: str, error: Exception, body: Any, event: Event | None) -> Any:
-        """Return what the handler of `step` makes of its failure; raise the error again when there is none.
-
-        Args:
-            step: that failed.
-            error: that it raised.
-            body: that it got.
-            event: whose flow ends here.
+        Raises:
+            KeyError: there is no such queue step.
+            Exception: whatever a step raises and no error handler takes.
         """
-        if event is None:
-            event = Event(body)
-        event.error = StepFailure(step=step, exception=error)
-        handler = self.handlers.get(step)
-        if handler is None:
-            error.add_note(f"in step `{step}` of graph `{self.graph}`")
-            raise error
-        return handler.call(body, event) if handler.wants_event else handler.call(body)
+        ...
+
+    def start(self) -> None:
+        """Begin what steps, routers and models own: sessions, connections, threads. Once, after any fork."""
+        ...
+
+    def close(self) -> None:
+        """End it again; no request may be in flight any more."""
+        ...
+
+    def unready(self) -> dict[str, str]:
+        """Return key of model → why it cannot answer yet; empty when all are ready."""
+        ...
 
 
-def build_plan(
-    spec: GraphSpec, topology: Topology, steps: Mapping[str, CallableStep], models: Mapping[str, Model]
+def make_plan(
+    run: Run,
+    *,
+    name: str,
+    models: Mapping[str, Model],
+    steps: tuple[str, ...],
+    is_async: bool,
+    behind: Mapping[str, Run],
+    life: Life,
 ) -> Plan:
-    """Return the plan of a checked graph.
+    """Turn `run` into a plan.
 
     Args:
-        spec: of the graph.
-        topology: from ``topology.check(spec)``.
-        steps: the callable of every step by name, handlers too.
-        models: loaded, by the name of their route.
+        run: a function that nothing else uses; it gets the attributes.
+        name: of the graph.
+        models: by key.
+        steps: names of all steps.
+        is_async: whether `run` returns awaitables.
+        behind: name of a queue step → what runs the steps behind it.
+        life: of what the plan owns.
     """
-    handlers = {
-        step.name: steps[handler]
-        for step in spec.steps
-        if step.name in topology.order and (handler := step.on_error or spec.on_error) is not None
-    }
-    on_error = FailureHandling(graph=spec.name, handlers=handlers)
-    is_async = any(step.is_async for step in steps.values())
-    if _is_chain(spec, topology):
-        in_order = tuple(steps[name] for name in topology.order)
-        run = chain_async(in_order, on_error) if is_async else chain(in_order, on_error)
-    else:
-        flow = operations(spec, topology, steps)
-        answer = 1 + topology.order.index(topology.responder)
-        run = branches_async(flow, answer, on_error) if is_async else branches(flow, answer, on_error)
-    return Plan(name=spec.name, run=run, models=models, is_async=is_async)
+
+    def consume(queue: str, body: Any, event: Event | None = None) -> Any:
+        return behind[queue](body, event)
+
+    run.__qualname__ = run.__name__ = f"plan of graph {name}"
+    run.__doc__ = Plan.__call__.__doc__
+    vars(run).update(name=name, models=models, steps=steps, is_async=is_async, run=run, consume=consume)
+    vars(run).update(start=life.start, close=life.close, unready=life.unready)
+    return cast("Plan", run)
 
 
-def _is_chain(spec: GraphSpec, topology: Topology) -> bool:
-    after = {step.name: step.after for step in spec.steps}
-    before = (REQUEST, *topology.order)
-    return all(after[name] == (previous,) for previous, name in zip(before, topology.order, strict=False))
+class Life:
+    """Begin and end of what a plan owns.
+
+    Args:
+        resources: steps and routers, in their order; those with ``start()`` or ``close()`` are called.
+        models: by key.
+        threads: of steps that wait.
+    """
+
+    def __init__(self, resources: Sequence[Any], models: Mapping[str, Model], threads: Threads) -> None:
+        unique = {id(one): one for one in (*models.values(), *resources)}
+        self._resources, self._models, self._threads = tuple(unique.values()), models, threads
+        self._is_started = False
+
+    def start(self) -> None:
+        """Start the models, then the steps; the second call does nothing."""
+        if self._is_started:
+            return
+        self._is_started = True
+        for one in self._resources:
+            _call_if_there(one, "start")
+
+    def close(self) -> None:
+        """Close what was started, the last first."""
+        if not self._is_started:
+            return
+        self._is_started = False
+        with ExitStack() as ending:  # goes on when one raises
+            ending.callback(self._threads.close)
+            for one in self._resources:
+                ending.callback(_call_if_there, one, "close")
+
+    def unready(self) -> dict[str, str]:
+        """Return key of model → why it cannot answer yet; models that keep no state are ready once they are loaded."""
+        return {
+            key: getattr(model, "reason", None) or str(state)
+            for key, model in self._models.items()
+            if (state := getattr(model, "state", "ready")) != "ready" and getattr(model, "delays_readiness", True)
+        }
+
+
+def _call_if_there(resource: Any, method: str) -> None:
+    found = getattr(resource, method, None)
+    if callable(found) and not inspect.isclass(resource):
+        found()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError
 from ci_core.serving.event import Event
-from ci_core.serving.problems import RequestError
+from ci_core.serving.steps.paths import pick, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,16 +27,27 @@ class CallableStep:
     """A step, ready to be called.
 
     Attributes:
-        name: of the step.
+        name: of the step, those of nested graphs with the name of the outer step: ``outer/inner``.
         call: ``call(body)``, or ``call(body, event)`` when `wants_event`; returns the new body, or an awaitable of it.
         wants_event: whether `call` takes the event too.
         is_async: whether the result must be awaited.
+        number: index into ``plan.steps``.
+        timed_call: of a nested graph: the same as `call`, with its steps timed.
+        resources: what the step owns that may have ``start()`` and ``close()``.
     """
 
     name: str
     call: Callable[..., Any]
     wants_event: bool = False
     is_async: bool = False
+    number: int = 0
+    timed_call: Callable[..., Any] | None = None
+    resources: tuple[Any, ...] = ()
+
+    @property
+    def is_graph(self) -> bool:
+        """Whether it is a nested graph."""
+        return self.timed_call is not None
 
 
 def adapt_step(spec: StepSpec, target: Any, arguments: Mapping[str, Any], context: Context) -> CallableStep:
@@ -52,8 +63,8 @@ def adapt_step(spec: StepSpec, target: Any, arguments: Mapping[str, Any], contex
         InvalidStepError: `target` cannot be called, or its arguments do not fit.
         Exception: whatever the user's constructor raises.
     """
-    if inspect.isclass(target) and _is_step_class(target):
-        target = _construct(spec.name, target, arguments, context)
+    if inspect.isclass(target) and _is_step_class(target, spec.handler):
+        target = construct(spec.name, target, arguments, context)
     elif arguments:
         raise InvalidStepError(
             step=spec.name,
@@ -61,27 +72,32 @@ def adapt_step(spec: StepSpec, target: Any, arguments: Mapping[str, Any], contex
             hint="make it a class with a method `do(self, body)`",
         )
     function, full_event = _entry(spec, target)
-    if inspect.isfunction(target) and "context" in inspect.signature(target).parameters:
-        function = functools.partial(function, context=replace(context, step=spec.name))
-    is_async = _is_coroutine_function(function)
+    function, is_async = with_context(function, context)
     call = _with_event(function, is_async=is_async) if full_event else function
-    call = _with_paths(call, spec, is_async=is_async)
-    return CallableStep(name=spec.name, call=call, wants_event=full_event, is_async=is_async)
+    call = with_paths(call, spec, is_async=is_async)
+    return CallableStep(name=spec.name, call=call, wants_event=full_event, is_async=is_async, resources=(target,))
 
 
-def _is_step_class(cls: type) -> bool:
+def _is_step_class(cls: type, handler: str | None) -> bool:
     """Whether instances of `cls` are called, rather than the class itself: ``str`` and ``list`` are functions here."""
-    return any(inspect.isroutine(vars(one).get(name)) for one in cls.__mro__ for name in ("do", "do_event", "__call__"))
+    names = {"do", "do_event", "__call__", handler}
+    return any(inspect.isroutine(vars(one).get(name)) for one in cls.__mro__ for name in names if name is not None)
 
 
-def _construct(step: str, cls: type, arguments: Mapping[str, Any], context: Context) -> Any:
+def construct(step: str, cls: type, arguments: Mapping[str, Any], context: Context) -> Any:
+    """Return an object of a user's class, made with `arguments`, and with the context if its constructor takes one.
+
+    Raises:
+        InvalidStepError: the arguments do not fit.
+        Exception: whatever the constructor raises.
+    """
     given = dict(arguments)
     try:
         signature = inspect.signature(cls)
     except ValueError:  # a class written in C without a signature
         return cls(**given)
     if "context" in signature.parameters and "context" not in given:
-        given["context"] = replace(context, step=step)
+        given["context"] = context
     try:
         signature.bind(**given)
     except TypeError as error:
@@ -93,6 +109,8 @@ def _construct(step: str, cls: type, arguments: Mapping[str, Any], context: Cont
 
 def _entry(spec: StepSpec, target: Any) -> tuple[Callable[..., Any], bool]:
     """Return the function to call and whether it takes the whole event."""
+    if spec.handler is not None:
+        return _method(spec, target, spec.handler), spec.full_event or spec.handler == "do_event"
     if callable(getattr(target, "do_event", None)):
         return target.do_event, True
     if callable(getattr(target, "do", None)):
@@ -106,11 +124,36 @@ def _entry(spec: StepSpec, target: Any) -> tuple[Callable[..., Any], bool]:
     )
 
 
+def _method(spec: StepSpec, target: Any, name: str) -> Callable[..., Any]:
+    method = getattr(target, name, None)
+    if inspect.isclass(target) or not callable(method):
+        methods = [one for one in dir(target) if not one.startswith("_") and callable(getattr(target, one, None))]
+        raise InvalidStepError(
+            step=spec.name,
+            reason=f"has the handler `{name}`, and its class has no such method",
+            hint=f"it has {', '.join(f'`{one}`' for one in methods)}" if methods else None,
+        )
+    found: Callable[..., Any] = method
+    return found
+
+
+def with_context(function: Callable[..., Any], context: Context) -> tuple[Callable[..., Any], bool]:
+    """Return `function`, with the context bound if it asks for one, and whether it is a coroutine function."""
+    is_async = _is_coroutine_function(function)
+    try:
+        asks = "context" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # written in C, without a signature
+        asks = False
+    return functools.partial(function, context=context) if asks else function, is_async
+
+
 def _is_coroutine_function(function: Callable[..., Any]) -> bool:
     if isinstance(function, functools.partial):
         return _is_coroutine_function(function.func)
-    # the second is an object with `async def __call__`
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(vars(type(function)).get("__call__"))
+    if inspect.iscoroutinefunction(function):
+        return True
+    # an object with `async def __call__`
+    return any(inspect.iscoroutinefunction(vars(one).get("__call__")) for one in type(function).__mro__)
 
 
 def _with_event(function: Callable[..., Any], *, is_async: bool) -> Callable[..., Any]:
@@ -132,7 +175,7 @@ def _with_event(function: Callable[..., Any], *, is_async: bool) -> Callable[...
     return call
 
 
-def _with_paths(call: Callable[..., Any], spec: StepSpec, *, is_async: bool) -> Callable[..., Any]:
+def with_paths(call: Callable[..., Any], spec: StepSpec, *, is_async: bool) -> Callable[..., Any]:
     """Wrap a call so that it reads ``input_path`` of the body and writes ``result_path``."""
     if spec.input_path is None and spec.result_path is None:
         return call
@@ -142,38 +185,11 @@ def _with_paths(call: Callable[..., Any], spec: StepSpec, *, is_async: bool) -> 
     if is_async:
 
         async def through_async(body: Any, *event: Event) -> Any:
-            return _put(body, sink, await call(_pick(body, source), *event))
+            return put(body, sink, await call(pick(body, source), *event))
 
         return through_async
 
     def through(body: Any, *event: Event) -> Any:
-        return _put(body, sink, call(_pick(body, source), *event))
+        return put(body, sink, call(pick(body, source), *event))
 
     return through
-
-
-def _pick(body: Any, path: list[str]) -> Any:
-    """Return the part of `body` at `path`.
-
-    Raises:
-        RequestError: the body has no such part.
-    """
-    part = body
-    for key in path:
-        if not isinstance(part, dict) or key not in part:
-            raise RequestError(f"the body has no `{'.'.join(path)}`")
-        part = part[key]
-    return part
-
-
-def _put(body: Any, path: list[str], value: Any) -> Any:
-    """Return a copy of `body` with `value` at `path`; `body` itself stays as it is.
-
-    Raises:
-        RequestError: something on the way is not an object.
-    """
-    if not path:
-        return value
-    if not isinstance(body, dict):
-        raise RequestError(f"the body is no object, so it cannot hold `{'.'.join(path)}`")
-    return {**body, path[0]: _put(body.get(path[0], {}), path[1:], value)}

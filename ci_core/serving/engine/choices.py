@@ -1,0 +1,81 @@
+"""Choices: from a body to the names of the steps that run next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ci_core.errors import quoted
+from ci_core.serving.problems import RequestError
+from ci_core.serving.reader import branch_text
+from ci_core.serving.steps.paths import pick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ci_core.serving.spec import StepSpec
+
+
+def choice_of_field(spec: StepSpec, followers: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
+    """Return the function of a choice that goes by a field of the body.
+
+    Args:
+        spec: of the choice.
+        followers: steps directly after it.
+    """
+    path = str(spec.choice).split(".")
+    branches = Branches(spec, followers, f"the field `{spec.choice}`")
+
+    def choose(body: Any) -> tuple[str, ...]:
+        if not isinstance(body, dict):
+            raise RequestError(
+                f"the body is a {type(body).__name__}, and the choice `{spec.name}` goes by its field `{spec.choice}`"
+            )
+        try:
+            value = pick(body, path)
+        except RequestError as error:
+            raise RequestError(f"{error.message}, which chooses one of {branches.expected}") from None
+        return branches.of(value)
+
+    return choose
+
+
+class Branches:
+    """The branches of a choice.
+
+    Args:
+        spec: of the choice.
+        followers: steps directly after it.
+        subject: what has the value, for messages.
+
+    Attributes:
+        expected: the values that are known, for messages.
+    """
+
+    def __init__(self, spec: StepSpec, followers: Sequence[str], subject: str) -> None:
+        self._steps = dict(spec.branches) or {name: name for name in followers if name != spec.otherwise}
+        self._otherwise, self._several, self._subject = spec.otherwise, spec.several, subject
+        self.expected = quoted(self._steps)
+
+    def of(self, value: Any) -> tuple[str, ...]:
+        """Return the steps that `value` chooses, each once.
+
+        Raises:
+            RequestError: it chooses none.
+        """
+        if not isinstance(value, list | tuple):
+            return (self._one(value),)
+        if not self._several:
+            raise RequestError(f"{self._subject} is a list; expected one of {self.expected}")
+        if not value:
+            raise RequestError(f"{self._subject} is an empty list; expected at least one of {self.expected}")
+        return tuple(dict.fromkeys(self._one(one) for one in value))
+
+    def _one(self, value: Any) -> str:
+        if value is None:
+            raise RequestError(f"{self._subject} is null; expected one of {self.expected}")
+        if not isinstance(value, str | int | float):
+            raise RequestError(f"{self._subject} is a {type(value).__name__}; expected one of {self.expected}")
+        step = self._steps.get(branch_text(value), self._otherwise)
+        if step is None:
+            raise RequestError(f"{self._subject} is `{branch_text(value):.40}`; expected one of {self.expected}")
+        return step

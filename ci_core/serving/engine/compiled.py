@@ -1,0 +1,130 @@
+"""Choose how each program runs: by a short cut where its shape has one, else in the general form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ci_core.serving.engine.drive import chain_async, start_drive
+from ci_core.serving.engine.joins import everything
+from ci_core.serving.engine.straight import FAN_LIMIT, chain, fan, with_own_code
+from ci_core.serving.engine.walk import resume, start_walk
+from ci_core.serving.event import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ci_core.serving.base import StepObserver
+    from ci_core.serving.engine.program import Node, Program
+
+    Run = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    """Two ways to run one program: ``run(body, event=None)``."""
+
+    plain: Run
+    timed: Run
+    """Tells the observer how long each step took; the same as `plain` when there is no observer."""
+
+
+def compile_program(program: Program, *, is_async: bool) -> Runs:
+    """Return the functions that run a program.
+
+    Args:
+        program: to run.
+        is_async: whether the functions return awaitables; needed when the program has async steps.
+    """
+    plain = _async(program) if is_async else _sync(program)
+    if program.observer is None:
+        return Runs(plain=plain, timed=plain)
+    return Runs(plain=plain, timed=_general(program, program.observer, is_async=is_async))
+
+
+def observed(runs: Runs, observer: StepObserver) -> Run:
+    """Return a function that asks the observer, for every event, which of the two ways to take."""
+    plain, timed, wants_times = runs.plain, runs.timed, observer.wants_times
+
+    def run(body: Any, event: Event | None = None) -> Any:
+        return timed(body, event) if wants_times() else plain(body, event)
+
+    return run
+
+
+def _general(program: Program, times: StepObserver | None, *, is_async: bool) -> Run:
+    start = start_drive if is_async else start_walk
+
+    def run(body: Any, event: Event | None = None) -> Any:
+        return start(program, body, event, times)
+
+    return run
+
+
+def _sync(program: Program) -> Run:
+    calls = [node.step.call for node in program.nodes]
+    on_failure = partial(resume, program)
+    wants_event = any(node.step.wants_event for node in program.nodes)
+    if _is_chain(program, 0):
+        return _events_in_line(program) if wants_event else chain(calls, on_failure)
+    length = _fan_length(program.nodes)
+    if not length or wants_event or not _is_chain(program, length):
+        return _general(program, None, is_async=False)
+    rest = chain(calls[length:], on_failure, length) if len(calls) > length else None
+    return fan(calls[:length], on_failure, rest)
+
+
+def _async(program: Program) -> Run:
+    return chain_async(program) if _is_chain(program, 0) else _general(program, None, is_async=True)
+
+
+def _events_in_line(program: Program) -> Run:
+    """Return a chain in which a step wants the event."""
+    links = tuple((node.index, node.step.call, node.step.wants_event) for node in program.nodes)
+
+    def run(body: Any, event: Event | None = None) -> Any:
+        if event is None:
+            event = Event(body)
+        at = 0
+        try:
+            for at, call, wants_event in links:  # noqa: B007 - `at` tells which step failed
+                body = call(body, event) if wants_event else call(body)
+        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+            return resume(program, at, error, body, event)
+        return body
+
+    return with_own_code(run)
+
+
+def _is_chain(program: Program, start: int) -> bool:
+    """Whether every node from `start` on gets what the one before it gives, and the last one gives the answer."""
+    nodes = program.nodes
+    if not nodes or program.answers != (nodes[-1].output,):
+        return False
+    places = [0, *(node.output for node in nodes)]
+    return all(
+        node.inputs[0] == places[node.index] and len(node.depends_on) <= 1 and node.chosen is None
+        for node in nodes[start:]
+    )
+
+
+def _fan_length(nodes: Sequence[Node]) -> int:
+    """Return how many nodes the fan at the beginning has: a step, its branches, and what joins them; 0 without one."""
+    if not nodes:
+        return 0
+    head = nodes[0]
+    branches = [nodes[index] for index in head.followers]
+    length = len(branches) + 2
+    if not 2 <= len(branches) <= FAN_LIMIT or length > len(nodes):  # noqa: PLR2004 - of one branch it is a chain
+        return 0
+    join = nodes[length - 1]
+    fits = (
+        head.inputs == (0,)
+        and head.chosen is None
+        and [node.index for node in branches] == list(range(1, length - 1))
+        and all(node.inputs == (head.output,) and node.followers == (join.index,) for node in branches)
+        and join.inputs == tuple(node.output for node in branches)
+        and join.join is everything
+    )
+    return length if fits else 0

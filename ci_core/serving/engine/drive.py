@@ -1,0 +1,211 @@
+"""Run async steps: one after the other in a chain, side by side in a graph with branches.
+
+Sync steps are called where they stand. An async step becomes a task only when something else can go on meanwhile; the
+first failure that nobody handles ends the event and cancels what is still running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import sys
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ci_core.serving.engine.failures import handle_async, interrupted
+from ci_core.serving.engine.flight import Flight
+from ci_core.serving.event import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from ci_core.serving.base import StepObserver
+    from ci_core.serving.engine.program import Node, Program
+
+    AsyncRun = Callable[..., Coroutine[Any, Any, Any]]
+
+_HAS_EAGER_TASKS = sys.version_info >= (3, 12)
+
+
+def chain_async(program: Program) -> AsyncRun:
+    """Return a coroutine function that runs steps one after the other and awaits those that are async."""
+    links = tuple((node.index, node.step.call, node.step.wants_event, node.step.is_async) for node in program.nodes)
+    needs_event = program.needs_event
+
+    async def run(body: Any, event: Event | None = None) -> Any:
+        if needs_event and event is None:
+            event = Event(body)
+        at = 0
+        try:
+            for at, call, wants_event, is_async in links:  # noqa: B007 - `at` tells which step failed
+                result = call(body, event) if wants_event else call(body)
+                body = await result if is_async else result
+        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+            return await _resume(program, at, error, body, event)
+        except asyncio.CancelledError:
+            interrupted(program.nodes[at], event)
+            raise
+        return body
+
+    return run
+
+
+async def start_drive(program: Program, body: Any, event: Event | None, times: StepObserver | None = None) -> Any:
+    """Run a program from its beginning; see ``walk.start_walk``."""
+    if event is None and program.needs_event:
+        event = Event(body)
+    return await _Drive(program, Flight(program, body, event), times).run()
+
+
+async def _resume(program: Program, at: int, error: Exception, body: Any, event: Event | None) -> Any:
+    """Go on where a short cut failed; see ``walk.resume``."""
+    node = program.nodes[at]
+    result = await handle_async(program, node, error, body, (event,))
+    if node.back_to is None:
+        return result
+    flight = Flight(program, body, event)
+    flight.go_back(node, result, event)
+    return await _Drive(program, flight, None, start=at + 1).run()
+
+
+class _Drive:
+    """One event in a graph whose steps may wait.
+
+    Args:
+        program: to run.
+        flight: of the event.
+        times: told how long each step took.
+        start: the first node to run; those before are over.
+    """
+
+    def __init__(self, program: Program, flight: Flight, times: StepObserver | None, start: int = 0) -> None:
+        self._program, self._flight, self._times = program, flight, times
+        self._missing = [sum(one >= start for one in node.depends_on) for node in program.nodes]
+        self._ready = [node.index for node in program.nodes[start:] if not self._missing[node.index]]
+        self._running: dict[asyncio.Task[tuple[Any, bool]], tuple[Node, Any, Event | None]] = {}
+
+    async def run(self) -> Any:
+        """Return the answer."""
+        try:
+            while self._ready or self._running:
+                while self._ready:
+                    node = self._program.nodes[heapq.heappop(self._ready)]
+                    arrived = self._flight.arrived(node)
+                    if arrived:
+                        await self._begin(node, arrived)
+                    else:
+                        self._release(node)
+                if self._running:
+                    done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+                    for task in sorted(done, key=lambda task: self._running[task][0].index):
+                        await self._end(task)
+        except _AnsweredError as answered:
+            return answered.answer
+        except asyncio.CancelledError:
+            for node, _, _ in self._running.values():
+                interrupted(node, self._flight.event)
+            raise
+        finally:
+            await self._cancel()
+        return self._flight.answer()
+
+    async def _begin(self, node: Node, arrived: list[Any]) -> None:
+        body = arrived[0]
+        event = self._flight.event_for(node, body)
+        try:
+            if node.join is not None:
+                body = node.join(arrived)
+        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+            await self._fail(node, error, body, event)
+            return
+        if not node.may_wait or not (self._ready or self._running):
+            await self._inline(node, body, event)
+            return
+        task = _start(self._attempt(node, body, event))
+        self._running[task] = (node, body, event)
+        if task.done():
+            await self._end(task)
+
+    async def _inline(self, node: Node, body: Any, event: Event | None) -> None:
+        try:
+            result, went_back = await self._attempt(node, body, event)
+        except asyncio.CancelledError:
+            interrupted(node, self._flight.event)
+            raise
+        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+            await self._fail(node, error, body, event)
+        else:
+            self._arrive(node, body, result, event, went_back=went_back)
+
+    async def _end(self, task: asyncio.Task[tuple[Any, bool]]) -> None:
+        node, body, event = self._running.pop(task)
+        try:
+            result, went_back = task.result()
+        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+            await self._fail(node, error, body, event)
+        else:
+            self._arrive(node, body, result, event, went_back=went_back)
+
+    async def _attempt(self, node: Node, body: Any, event: Event | None) -> tuple[Any, bool]:
+        """Return what the step makes of `body`, or what its handler makes of its failure when that leads back."""
+        step = node.step
+        started = perf_counter() if self._times is not None else 0.0
+        try:
+            call = step.call if self._times is None else step.timed_call or step.call
+            result = call(body, event) if step.wants_event else call(body)
+            if step.is_async:
+                result = await result
+        except Exception as error:
+            if node.back_to is None:
+                raise
+            return await handle_async(self._program, node, error, body, (event, self._flight.event)), True
+        if self._times is not None:
+            self._times.took(step.number, perf_counter() - started)
+        return result, False
+
+    async def _fail(self, node: Node, error: Exception, body: Any, event: Event | None) -> None:
+        """End the event, unless the handler leads back into the flow."""
+        if node.back_to is None:
+            await self._cancel()
+        result = await handle_async(self._program, node, error, body, (event, self._flight.event))
+        if node.back_to is None:
+            raise _AnsweredError(result)
+        self._arrive(node, body, result, event, went_back=True)
+
+    def _arrive(self, node: Node, body: Any, result: Any, event: Event | None, *, went_back: bool) -> None:
+        if went_back:
+            self._flight.go_back(node, result, event)
+        else:
+            self._flight.leave(node, body, result, event)
+        self._release(node)
+
+    def _release(self, node: Node) -> None:
+        """Take note that a node is over, and of the nodes that waited for nothing else."""
+        for index in node.followers:
+            self._missing[index] -= 1
+            if not self._missing[index]:
+                heapq.heappush(self._ready, index)
+
+    async def _cancel(self) -> None:
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.gather(*self._running, return_exceptions=True)
+        self._running.clear()
+
+
+class _AnsweredError(Exception):
+    """Ends the run with the result of an error handler."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def _start(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    if _HAS_EAGER_TASKS:
+        # runs up to its first suspension here and now; a step that never suspends costs no turn of the loop
+        return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)  # type: ignore[call-arg,unused-ignore]
+    # before 3.12 a coroutine that was stepped by hand could not become a task of its own afterwards: what it asked of
+    # its current task (a timeout, say) would have been asked of ours
+    return asyncio.create_task(work)

@@ -1,0 +1,79 @@
+"""How several inputs become one body. A function gets what arrived, at least one value, in the order of `after`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ci_core.serving.problems import RequestError
+from ci_core.serving.steps.paths import pick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ci_core.serving.spec import Join, StepSpec
+
+
+def first(arrived: list[Any]) -> Any:
+    """Return the one that arrived; of several the first."""
+    return arrived[0]
+
+
+def everything(arrived: list[Any]) -> list[Any]:
+    """Return the list of what arrived."""
+    return arrived
+
+
+def join_of(step: StepSpec, join: Join) -> Callable[[list[Any]], Any]:
+    """Return the function of a join.
+
+    Args:
+        step: that has the inputs.
+        join: how, as the topology resolved it.
+    """
+    if join == "any":
+        return first
+    if join == "merge":
+        return _merge(step.name)
+    if join == "key":
+        return _by_key(step.name, step.join_key or "")
+    return everything
+
+
+def _merge(name: str) -> Callable[[list[Any]], Any]:
+    def merge(arrived: list[Any]) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for one in arrived:
+            if not isinstance(one, dict):
+                raise RequestError(f"the join `{name}` merges objects, and got a {type(one).__name__}")
+            merged.update(one)
+        return merged
+
+    return merge
+
+
+def _by_key(name: str, key: str) -> Callable[[list[Any]], Any]:
+    path = key.split(".")
+
+    def by_key(arrived: list[Any]) -> list[dict[str, Any]]:
+        merged: dict[Any, dict[str, Any]] = {}
+        for rows in arrived:
+            for row in rows if isinstance(rows, list) else [rows]:
+                if not isinstance(row, dict):
+                    raise RequestError(f"the join `{name}` merges rows, and got a {type(row).__name__} among them")
+                value = _key_of(row)
+                # true is no number: Python alone takes it for 1
+                merged.setdefault((isinstance(value, bool), value), {}).update(row)
+        return list(merged.values())
+
+    def _key_of(row: dict[str, Any]) -> Any:
+        try:
+            value = pick(row, path)
+            hash(value)
+        except RequestError as error:
+            raise RequestError(f"the join `{name}` merges rows by `{key}`, and a row has none") from error
+        except TypeError as error:
+            found = type(value).__name__
+            raise RequestError(f"the join `{name}` merges rows by `{key}`, and one is a {found}") from error
+        return value
+
+    return by_key
