@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint types contracts unit faults soak bench docs lock clean
+.PHONY: demo test lint types contracts unit faults soak bench bench-serving bench-lock docs lock clean
 
 demo: .venv/.demo
 	$(BIN)/graphship demo
@@ -35,6 +35,15 @@ soak: .venv/.test
 
 bench: .venv/.test
 	$(BIN)/python -m bench
+
+# Installs the other servers into a folder of their own first: see bench/serving/README.md.
+bench-serving: .venv/.test
+	$(BIN)/python -m bench serving --peers --json bench-serving.json
+
+bench-lock:
+	for peer in bench/serving/peers/requirements/*.in; do \
+	  uv pip compile --quiet --upgrade --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+	    "$$peer" -o "$${peer%.in}.txt" || exit 1; done
 
 docs: .venv/.test
 	$(BIN)/python docs/generate.py

@@ -221,8 +221,13 @@ def _medians(samples: list[Sample]) -> Medians:
 
 def cpu_of(measured: Measured, name: str, case: Case) -> float | None:
     """Return the CPU microseconds a request, or None when the server was not measured."""
+    return figure_of(measured, name, case, "cpu_us")
+
+
+def figure_of(measured: Measured, name: str, case: Case, figure: str) -> float | None:
+    """Return one of the figures of :class:`Medians`, or None when the server was not measured."""
     found = measured.get((name, case))
-    return found.cpu_us if found is not None else None
+    return None if found is None else float(getattr(found, figure))
 
 
 def rows_of(measured: Measured) -> list[tuple[Any, ...]]:

@@ -1,7 +1,7 @@
 """Environments of the peers: one each, made from the locked list in ``peers/requirements``, never in ``.venv``.
 
 They are made once, in the folder that ``GRAPHSHIP_BENCH`` names (default: ``~/.cache/graphship-bench``), and again when
-the list has changed. ``make bench-peers-lock`` writes the lists anew.
+the list has changed. ``make bench-lock`` writes the lists anew.
 """
 
 from __future__ import annotations

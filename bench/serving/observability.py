@@ -1,0 +1,89 @@
+"""What it costs to be seen: captures of every event, and ids and metrics.
+
+Run: ``python -m bench.serving.observability [--rounds N] [--seconds N] [--json FILE]``.
+
+Captures are switched on and off between two servers of the same numpy model. Ids and metrics are always on, so their
+share is measured in this process: an event's id, and what the metrics do for one request with one step and one model.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+from bench.serving import work
+from bench.serving.contest import COLUMNS, Case, Contest, contest, cpu_of, rows_of
+from bench.serving.report import Report, arguments, finish, ratio
+from bench.serving.servers import NUMPY, own
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+CASES = (Case(1, 32), Case(100, 32))
+PLAIN, CAPTURED = "capture off", "capture on"
+_EVENTS = 20_000
+
+
+def main(arguments_given: Sequence[str] | None = None) -> Report:
+    parser = arguments(__doc__, rounds=5, seconds=4)
+    options = parser.parse_args(arguments_given)
+    result = Report("observability", COLUMNS)
+    route = {"model": "models:Rows", "batch": "off", "lower": "off"}
+    entries = {
+        PLAIN: own(route, work.ROWS, **NUMPY),
+        CAPTURED: own(route, work.ROWS, "--captures", "{folder}/captures", **NUMPY),
+    }
+    with contest(work.make_work(), entries) as arena:
+        measured = arena.measure(CASES, rounds=options.rounds, seconds=options.seconds)
+        result.notes += [f"{name}: {why}" for name, why in arena.refused.items()]
+        result.notes += _captured(arena)
+    for row in rows_of(measured):
+        result.add(*row)
+    for case in CASES:
+        share = ratio(cpu_of(measured, CAPTURED, case), cpu_of(measured, PLAIN, case))
+        result.at_most(f"capture on / off, {case}", share, 1.1)
+    parts = {name: _microseconds(run, options.rounds) for name, run in _parts().items()}
+    result.notes += [f"{name}: {spent:.2f} us" for name, spent in parts.items()]
+    result.at_most("id and metrics of an event", sum(parts.values()), 4.0, "us")
+    return finish(result, options)
+
+
+def _captured(arena: Contest) -> list[str]:
+    if CAPTURED not in arena.running:
+        return []
+    host = arena.running[CAPTURED].url.removeprefix("http://").partition("/")[0]
+    connection = http.client.HTTPConnection(host, timeout=10)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    counts = re.findall(r'^graphship_capture_rows_total\{.*?result="(\w+)".*?\} (\d+)', text, re.MULTILINE)
+    return ["captured rows: " + ", ".join(f"{count} {name}" for name, count in counts)]
+
+
+def _parts() -> dict[str, Callable[[], object]]:
+    """Return what is done for every event so that it can be told from others, and counted."""
+    from ci_core.serving.event import new_event_id
+    from ci_core.serving.metrics import Metrics
+
+    metrics = Metrics()
+    return {
+        "id": new_event_id,
+        "request counted": lambda: metrics.count_request(200, 0.001),
+    }
+
+
+def _microseconds(run: Callable[[], object], rounds: int) -> float:
+    times = []
+    for _ in range(max(3, rounds)):
+        started = time.process_time_ns()
+        for _ in range(_EVENTS):
+            run()
+        times.append((time.process_time_ns() - started) / _EVENTS / 1e3)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    main()
