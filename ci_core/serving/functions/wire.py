@@ -54,19 +54,20 @@ class WireError(TypeError):
 
     Attributes:
         kind: type of the value.
-        path: where in the body it stands, such as ``rows[0].model``; empty for the body itself.
+        keys: where in the body it stands.
+        path: the same as text, such as ``rows[0].model``; empty for the body itself.
         reason: why.
     """
 
     def __init__(self, kind: str, reason: str, keys: tuple[str | int, ...] = ()) -> None:
-        self.kind, self.reason, self._keys = kind, reason, keys
+        self.kind, self.reason, self.keys = kind, reason, keys
         self.path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).removeprefix(".")
         place = f"`{self.path}` of the body" if self.path else "the body"
         super().__init__(f"{place} is a {kind}, which cannot travel to another process: {reason}")
 
     def below(self, key: str | int) -> WireError:
         """Return the same error as seen from one container further out."""
-        return WireError(self.kind, self.reason, (key, *self._keys))
+        return WireError(self.kind, self.reason, (key, *self.keys))
 
 
 def encode(value: Any) -> bytes:

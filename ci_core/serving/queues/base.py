@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ci_core.errors import InvalidStepError, quoted
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -21,6 +23,8 @@ DEFAULT_MAX_DELIVERIES: Final = 5
 DEFAULT_MAX_LENGTH: Final = 100_000
 DEAD_LETTERS_KEPT: Final = 10_000
 """Dead letters of one stream; of more the oldest is thrown away, and the log says so."""
+
+_SETTINGS: Final = ("max-deliveries", "max-length", "concurrency")
 
 FIRST_RETRY_WAIT_S: Final = 0.5
 LONGEST_RETRY_WAIT_S: Final = 60.0
@@ -38,14 +42,27 @@ class Queue:
     """How often a message is tried before it becomes a dead letter."""
     max_length: int = DEFAULT_MAX_LENGTH
     """Messages that are not acknowledged yet; beyond, a put is refused."""
+    concurrency: int = 1
+    """Messages that one process works on side by side. With more than 1, which gains where steps are async, they may
+    overtake each other."""
 
     @classmethod
     def of(cls, graph: str, step: StepSpec) -> Queue:
-        """Return the queue of a queue step of the graph called `graph`."""
-        settings: dict[str, Any] = {
-            "max_deliveries": step.arguments.get("max-deliveries", DEFAULT_MAX_DELIVERIES),
-            "max_length": step.arguments.get("max-length", DEFAULT_MAX_LENGTH),
-        }
+        """Return the queue of a queue step of the graph called `graph`.
+
+        Raises:
+            InvalidStepError: a setting does not exist, or is no whole number above 0.
+        """
+        settings: dict[str, Any] = {}
+        for word, value in step.arguments.items():
+            if word not in _SETTINGS:
+                hint = f"a queue has {quoted(_SETTINGS)}"
+                raise InvalidStepError(step=step.name, reason=f"is a queue, which has no setting `{word}`", hint=hint)
+            if type(value) is not int or value < 1:
+                raise InvalidStepError(
+                    step=step.name, reason=f"has the `{word}` {value!r}, which is no whole number above 0"
+                )
+            settings[word.replace("-", "_")] = value
         return cls(stream=step.queue or step.name, reader=f"{graph}.{step.name}", **settings)
 
 

@@ -37,7 +37,6 @@ class Consumer:
         broker: that keeps the messages.
         queue: to take them from.
         run: the steps behind the queue, called with an event that has no deadline: its request is answered.
-        concurrency: messages worked on side by side; gains with async steps, and gives up the order.
 
     Attributes:
         delivered: messages whose steps ended.
@@ -47,13 +46,11 @@ class Consumer:
         problem: why it takes no messages any more, or None.
     """
 
-    def __init__(
-        self, broker: Broker, queue: Queue, run: Callable[[Event], Awaitable[Any]], *, concurrency: int = 1
-    ) -> None:
+    def __init__(self, broker: Broker, queue: Queue, run: Callable[[Event], Awaitable[Any]]) -> None:
         self.queue = queue
         self.delivered = self.failed = self.dead = self.depth = 0
         self.problem: str | None = None
-        self._broker, self._run_steps, self._concurrency = broker, run, concurrency
+        self._broker, self._run_steps, self._concurrency = broker, run, queue.concurrency
         self._is_closing = False
         self._at_work: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []

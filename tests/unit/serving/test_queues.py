@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ci_core.errors import MissingExtraError, QueueUrlError, SharedStreamError
+from ci_core.errors import InvalidStepError, MissingExtraError, QueueUrlError, SharedStreamError
 from ci_core.serving.event import Event, StepFailure
 from ci_core.serving.problems import DependencyError, RequestError
 from ci_core.serving.queues import Delivery, Failure, MemoryBroker, Queue, broker_of
@@ -37,11 +37,25 @@ def test_a_queue_step_without_settings_has_the_documented_ones() -> None:
 
 
 def test_a_queue_step_takes_its_settings_from_with() -> None:
-    step = StepSpec(name="keep", queue="scored", arguments={"max-deliveries": 2, "max-length": 7})
+    step = StepSpec(name="keep", queue="scored", arguments={"max-deliveries": 2, "max-length": 7, "concurrency": 3})
 
     queue = Queue.of("churn", step)
 
-    assert (queue.max_deliveries, queue.max_length) == (2, 7)
+    assert (queue.max_deliveries, queue.max_length, queue.concurrency) == (2, 7, 3)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "5", None])
+def test_a_setting_of_a_queue_is_a_whole_number_above_0(value: Any) -> None:
+    with pytest.raises(InvalidStepError, match="is no whole number above 0"):
+        Queue.of("churn", StepSpec(name="keep", queue="scored", arguments={"max-length": value}))
+
+
+def test_an_unknown_setting_of_a_queue_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(InvalidStepError) as caught:
+        Queue.of("churn", StepSpec(name="keep", queue="scored", arguments={"maxlen": 1}))
+
+    assert caught.value.fact == "step `keep` is a queue, which has no setting `maxlen`"
+    assert caught.value.hint == "a queue has `max-deliveries`, `max-length`, `concurrency`"
 
 
 def test_a_message_waits_twice_as_long_after_every_failure_and_a_minute_at_most() -> None:
@@ -413,7 +427,8 @@ def _most_at_work(*, concurrency: int) -> int:
             await asyncio.sleep(0)
         at_work -= 1
 
-    consumer = Consumer(broker, QUEUE, _Steps(lambda _event: work()), concurrency=concurrency)
+    queue = Queue(stream="scored", reader="graph.scored", concurrency=concurrency)
+    consumer = Consumer(broker, queue, _Steps(lambda _event: work()))
 
     async def body() -> None:
         await _put(broker, *range(9))

@@ -1,0 +1,67 @@
+"""Test a graph with its queues as they are served: messages are written and read, failures tried again, without waits.
+
+``graph.test`` runs the steps behind a queue right after the answer, and raises what they raise. Here failures end where
+they end in production::
+
+    queued = QueuedGraph(graph)
+    queued.test({"amount": 3})
+    assert [letter.error for letter in queued.dead_letters("scored")] == ["ValueError: no"]
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ci_core.serving.event import Event
+from ci_core.serving.queues.binding import Queues
+from ci_core.serving.queues.consumer import work_off
+from ci_core.serving.queues.memory import MemoryBroker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ci_core.serving.graph import Graph
+    from ci_core.serving.queues.base import DeadLetter
+
+
+class QueuedGraph:
+    """A graph whose queues live in this process.
+
+    Args:
+        graph: steps are constructed and models loaded here.
+
+    Raises:
+        GraphshipError: see ``Graph.compile``.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._broker = MemoryBroker(retry_wait=lambda _attempt: 0.0)
+        self._queues = Queues(graph.spec, self._broker)
+        self._plan = graph.compile(queues=self._queues)
+        self._queues.bind(self._plan)
+
+    def test(
+        self, body: Any = None, path: str = "/", *, method: str = "POST", headers: Mapping[str, str] | None = None
+    ) -> Any:
+        """Return the answer to one event, once all messages that it led to are worked off or given up.
+
+        Args:
+            body: what a client would post, already parsed.
+            path: which routers look at.
+            method: of the request.
+            headers: of the request.
+        """
+        lowered = {key.lower(): value for key, value in (headers or {}).items()}
+        event = Event(body, path=path, method=method, headers=lowered, id=lowered.get("x-event-id"))
+
+        async def run() -> Any:
+            answer = await self._plan(body, event)
+            await work_off(self._queues.consumers)
+            return answer
+
+        return asyncio.run(run())
+
+    def dead_letters(self, stream: str) -> list[DeadLetter]:
+        """Return the messages of a stream that were given up, oldest first."""
+        return asyncio.run(self._broker.dead_letters(stream))
