@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ci_core.serving.base import ModelCall
+from ci_core.serving.models.answers import ModelAnswerError
 from ci_core.serving.problems import RequestError, UnknownPathError
 
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from ci_core.types import JsonValue
 
 _OPERATION_PREFIX = "op_"
-
-
-class ModelAnswerError(Exception):
-    """A model did not answer as it must: its author's fault, so the client gets a 500 without details."""
 
 
 class Model:

@@ -1,0 +1,183 @@
+"""All models answer, and their predictions become one: votes of classifiers, means of regressions."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ci_core.errors import quoted
+from ci_core.serving.base import ModelCall
+from ci_core.serving.models.answers import ModelAnswerError
+from ci_core.serving.problems import UnknownPathError
+from ci_core.serving.routers.base import WorkingRouter
+from ci_core.serving.routers.combining import majority, mean, number_of, prediction_of, soft_majority
+from ci_core.serving.routers.members import INFER, Members, Share
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ci_core.serving.base import Row
+    from ci_core.serving.event import Event
+    from ci_core.types import JsonValue
+
+_BINARY = 2
+
+
+class Ensemble(WorkingRouter):
+    """What votes and means share.
+
+    Args:
+        name: of its step.
+        members: its models.
+        known: the models of the whole graph.
+        weights: of all models, above 0.
+        ignores_failures: go by the models that answered.
+        detail: tell each model's prediction.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        members: Members,
+        known: Collection[str] = (),
+        *,
+        weights: Mapping[str, float],
+        ignores_failures: bool = False,
+        detail: bool = False,
+    ) -> None:
+        super().__init__(name, members, known)
+        self.ignores_failures = ignores_failures
+        self._weights = weights
+        self._detail = detail
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """None: explanations of several models have no mean."""
+        return ()
+
+    def combine(self, answers: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """Return the answer to one row.
+
+        Args:
+            answers: key of a model → its answer to the row; at least one.
+        """
+        raise NotImplementedError
+
+    def choose(self, rows: list[Row], body: Any, event: Event) -> Sequence[Share]:
+        """Return all models."""
+        del body, event
+        return [Share(key, rows) for key in self.keys]
+
+    def route(self, rows: list[Row], body: Any, event: Event, operation: str) -> ModelCall:
+        """Return what the ensemble says of `rows`; it is observed like a model, beside its models."""
+        self._check_operation(operation)
+        started = perf_counter()
+        call = super().route(rows, body, event, operation)
+        self.members.observe_call(event, self.name, call, perf_counter() - started)
+        return call
+
+    async def route_async(self, rows: list[Row], body: Any, event: Event, operation: str) -> ModelCall:
+        """Return what :meth:`route` does, awaiting models that are async."""
+        self._check_operation(operation)
+        started = perf_counter()
+        call = await super().route_async(rows, body, event, operation)
+        self.members.observe_call(event, self.name, call, perf_counter() - started)
+        return call
+
+    def _check_operation(self, operation: str) -> None:
+        if operation != INFER:
+            raise UnknownPathError(
+                f"the ensemble `{self.name}` has no operation `{operation}`; ask one of its models: {quoted(self.keys)}"
+            )
+
+    def merge(
+        self, shares: Sequence[Share], outcomes: Sequence[ModelCall | Exception], rows: list[Row], operation: str
+    ) -> ModelCall:
+        """Combine the predictions row by row."""
+        del operation
+        calls = {
+            share.key: outcome
+            for share, outcome in zip(shares, outcomes, strict=True)
+            if isinstance(outcome, ModelCall)
+        }
+        answers: list[JsonValue] = []
+        outputs: list[float | None] = []
+        for index in range(len(rows)):
+            of_row = {key: call.answers[index] for key, call in calls.items()}
+            answer = self.combine(of_row)
+            output = answer.get("probability", answer["prediction"])
+            outputs.append(float(output) if isinstance(output, bool | int | float) else None)
+            if self._detail:
+                answer["models"] = {key: prediction_of(one, key) for key, one in of_row.items()}
+            answers.append(answer)
+        columns = {name: values for call in calls.values() for name, values in call.columns.items()}
+        return ModelCall(answers=answers, columns=columns, outputs=outputs)
+
+    def score(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
+        """Return one output a row of a table, shape ``(n_rows,)``: what the ensemble says, NaN for a label of text."""
+        import numpy as np
+
+        rows: list[Row] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        if not rows:
+            return np.empty(0)
+        shares = [Share(key, rows) for key in self.keys]
+        calls = [self.members.models[key].call(rows) for key in self.keys]
+        outputs = self.merge(shares, calls, rows, INFER).outputs
+        return np.array([np.nan if output is None else output for output in outputs], dtype=np.float64)
+
+    def weights_of(self, keys: Collection[str]) -> list[float]:
+        """Return the weights of models that answered."""
+        return [self._weights[key] for key in keys]
+
+
+class VoteRouter(Ensemble):
+    """See ``Router.vote``."""
+
+    def combine(self, answers: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """Return the label that most weight is behind."""
+        labels = [prediction_of(answer, key) for key, answer in answers.items()]
+        return {"prediction": majority(labels, self.weights_of(answers))}
+
+
+class SoftVoteRouter(Ensemble):
+    """See ``Router.vote``, ``probabilities=True``."""
+
+    def choose(self, rows: list[Row], body: Any, event: Event) -> Sequence[Share]:
+        """Return all models.
+
+        Raises:
+            ModelAnswerError: one has more than two classes; of those an answer tells only one probability.
+        """
+        for key, model in self.members.models.items():
+            if model.n_classes is not None and model.n_classes > _BINARY:
+                raise ModelAnswerError(
+                    f"the model `{key}` has {model.n_classes} classes; only binary classifiers vote by probability"
+                )
+        return super().choose(rows, body, event)
+
+    def combine(self, answers: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """Return the mean probability and the label it stands for."""
+        labels = [prediction_of(answer, key) for key, answer in answers.items()]
+        probabilities = [number_of(answer, key, "probability") or 0.0 for key, answer in answers.items()]
+        label, probability = soft_majority(labels, probabilities, self.weights_of(answers))
+        return {"prediction": label, "probability": probability}
+
+
+class MeanRouter(Ensemble):
+    """See ``Router.mean``."""
+
+    def combine(self, answers: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """Return the weighted mean; a model that predicts null has not answered the row.
+
+        Raises:
+            ModelAnswerError: a model, or each of them, gave no number.
+        """
+        numbers = {key: number_of(answer, key, "prediction") for key, answer in answers.items()}
+        present = {key: number for key, number in numbers.items() if number is not None}
+        if not present or (len(present) < len(numbers) and not self.ignores_failures):
+            silent = next(key for key, number in numbers.items() if number is None)
+            raise ModelAnswerError(f"the model `{silent}` predicts null, which has no mean")
+        return {"prediction": mean(list(present.values()), self.weights_of(present))}

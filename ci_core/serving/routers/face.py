@@ -1,0 +1,72 @@
+"""A router as a model: what makes ``/v2/models/<router>/infer``, its metadata and its readiness work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ci_core.serving.models.served import ServedModel
+    from ci_core.serving.routers.base import WorkingRouter
+
+
+class RouterAsModel:
+    """Looks like a ``ServedModel``; requests for it are answered by the router in its graph, not here.
+
+    Args:
+        router: that it stands for.
+    """
+
+    version: ClassVar[str | None] = None
+    takes_tables: ClassVar[bool] = False
+    delays_readiness: ClassVar[bool] = False
+    """Its models do."""
+
+    def __init__(self, router: WorkingRouter) -> None:
+        self.name = self.key = router.name
+        self.is_async = router.is_async
+        self._router = router
+
+    @property
+    def members(self) -> Mapping[str, ServedModel]:
+        """The models behind it."""
+        return self._router.members.models
+
+    @property
+    def state(self) -> str:
+        """The state of the first model that is not ready, else ``ready``."""
+        return next((model.state for model in self.members.values() if model.state != "ready"), "ready")
+
+    @property
+    def reason(self) -> str:
+        """Why it is not ready; empty when it is."""
+        return "; ".join(f"`{key}`: {model.reason}" for key, model in self.members.items() if model.state != "ready")
+
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """The columns that its models read, each once, with their kinds."""
+        return tuple({column.name: column for model in self.members.values() for column in model.columns}.values())
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """The names of the columns that its models read, each once."""
+        return tuple(dict.fromkeys(name for model in self.members.values() for name in model.input_columns))
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """What it can be asked beside ``infer``."""
+        return self._router.operations
+
+    def score(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
+        """Return one output a row of a table: an ensemble's own, else that of the router's main model."""
+        return self._router.score(columns)
+
+    def start(self) -> None:
+        """Do nothing: its models are started by the plan."""
+
+    def close(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,173 @@
+"""The models behind one router: called, timed, and told to the observer."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ci_core.serving.base import ModelCall
+from ci_core.serving.problems import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ci_core.serving.base import ModelObserver, Row
+    from ci_core.serving.event import Event
+    from ci_core.serving.models.served import ServedModel
+    from ci_core.serving.table import Table
+
+INFER = "infer"
+
+
+@dataclass(slots=True)  # not frozen: that would double the cost of making one
+class Share:
+    """What one model is asked.
+
+    Attributes:
+        key: of the model.
+        rows: that it gets, at least one.
+        positions: of `rows` among the request's; None when it gets all of them.
+    """
+
+    key: str
+    rows: list[Row]
+    positions: list[int] | None = None
+
+
+class Members:
+    """The models of a router, by key in the order of its routes.
+
+    Args:
+        models: as they are.
+        observe: told of every call and every failure, by the thread that makes the call.
+    """
+
+    __slots__ = ("_observe", "models")
+
+    def __init__(self, models: Mapping[str, ServedModel], observe: ModelObserver) -> None:
+        self.models = models
+        self._observe = observe
+
+    def observe_call(self, event: Event, key: str, call: ModelCall, seconds: float) -> None:
+        """Tell of a call that was made of calls of the members."""
+        self._observe.answered(event, key, call, seconds)
+
+    def observe_failure(self, event: Event, key: str, error: Exception) -> None:
+        """Tell of a failure."""
+        self._observe.failed(event, key, error)
+
+    def call(self, key: str, rows: list[Row] | Table, event: Event, deadline: float | None) -> ModelCall:
+        """Return what a model says of `rows`.
+
+        Raises:
+            Exception: whatever the model raises.
+        """
+        started = perf_counter()
+        try:
+            call = self.models[key].call(rows, deadline)
+        except Exception as error:
+            self._observe.failed(event, key, error)
+            raise
+        self._observe.answered(event, key, call, perf_counter() - started)
+        return call
+
+    async def call_async(self, key: str, rows: list[Row] | Table, event: Event) -> ModelCall:
+        """Return what a model says of `rows`, awaited when the model is async; see :meth:`call`."""
+        model = self.models[key]
+        started = perf_counter()
+        try:
+            if model.is_async:
+                call = await model.call_async(rows, event.deadline)
+            else:
+                call = model.call(rows, event.deadline)
+        except Exception as error:
+            self._observe.failed(event, key, error)
+            raise
+        self._observe.answered(event, key, call, perf_counter() - started)
+        return call
+
+    def ask(self, share: Share, event: Event, operation: str) -> ModelCall:
+        """Return what a model says of its share; answers only, of operations other than ``infer``."""
+        if operation == INFER:
+            return self.call(share.key, share.rows, _event_of(share, event), event.deadline)
+        answers = self.models[share.key].operate(operation, share.rows, event.deadline)
+        return ModelCall(answers=answers, columns={}, outputs=())
+
+    async def ask_async(self, share: Share, event: Event, operation: str) -> ModelCall:
+        """Return what a model says of its share; see :meth:`ask`."""
+        if operation == INFER:
+            return await self.call_async(share.key, share.rows, _event_of(share, event))
+        answers = await self.models[share.key].operate_async(operation, share.rows, event.deadline)
+        return ModelCall(answers=answers, columns={}, outputs=())
+
+    def ask_all(
+        self, shares: Sequence[Share], event: Event, operation: str, *, ignores_failures: bool
+    ) -> list[ModelCall | Exception]:
+        """Return what each model says of its share.
+
+        Args:
+            shares: one a model.
+            event: that is answered.
+            operation: that is asked for.
+            ignores_failures: put the exception of a model that failed into its place. That a model refuses the request
+                is raised all the same: it is the client's to mend.
+        """
+        outcomes: list[ModelCall | Exception] = []
+        for share in shares:
+            try:
+                outcomes.append(self.ask(share, event, operation))
+            except RequestError:
+                raise
+            except Exception as error:
+                if not ignores_failures:
+                    raise
+                outcomes.append(error)
+        return outcomes
+
+    async def ask_all_async(
+        self, shares: Sequence[Share], event: Event, operation: str, *, ignores_failures: bool
+    ) -> list[ModelCall | Exception]:
+        """Return what each model says of its share, the async ones side by side; see :meth:`ask_all`."""
+        if len(shares) == 1 and not ignores_failures:
+            return [await self.ask_async(shares[0], event, operation)]
+        running: dict[int, asyncio.Task[ModelCall]] = {
+            index: asyncio.create_task(self.ask_async(share, event, operation))
+            for index, share in enumerate(shares)
+            if self.models[share.key].is_async
+        }
+        try:
+            if running:
+                await asyncio.sleep(0)  # so that they have begun before the others, which stop the loop
+            outcomes: list[Any] = [
+                None if index in running else self._ask_or_error(share, event, operation)
+                for index, share in enumerate(shares)
+            ]
+            finished = await asyncio.gather(*running.values(), return_exceptions=True)
+        finally:
+            for task in running.values():
+                task.cancel()
+        for index, outcome in zip(running, finished, strict=True):
+            outcomes[index] = outcome
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and (
+                not ignores_failures or isinstance(outcome, RequestError) or not isinstance(outcome, Exception)
+            ):
+                raise outcome
+        return outcomes
+
+    def _ask_or_error(self, share: Share, event: Event, operation: str) -> ModelCall | Exception:
+        try:
+            return self.ask(share, event, operation)
+        except Exception as error:  # noqa: BLE001 - raised by the caller, if it is to be
+            return error
+
+
+def _event_of(share: Share, event: Event) -> Event:
+    """Return the event that a model is observed with: one that knows the ids of the model's rows, and of no others."""
+    if share.positions is None or event.rows is None:
+        return event
+    part = event.with_body(event.body)
+    part.rows = tuple(event.rows[position] for position in share.positions)
+    return part
