@@ -13,15 +13,15 @@ import threading
 import time
 import zlib
 from collections import deque
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from ci_core.errors import CaptureFolderError
 from ci_core.serving.identity import SMOKE_HEADER
+from ci_core.serving.models.batch import Batch
 from ci_core.serving.segments import Segment, column_data, kind_of, write_segment
 
 if TYPE_CHECKING:
@@ -41,16 +41,9 @@ _HASH_RANGE = 2**32
 _DAY_S = 86_400
 
 
-@dataclass(slots=True)  # not frozen: that would double the cost of making one for every request
-class _Record:
-    """One model call, as the request left it."""
-
-    event_id: str
-    event_time: datetime
-    rows: tuple[tuple[str, datetime], ...] | None
-    model: str
-    call: ModelCall
-    arrived: float
+# One model call, as the request left it; a tuple, which costs a quarter of an object with names:
+# event id, time of arrival, own time if it has one, id and time of each row if they are known, model, call.
+_Record: TypeAlias = "tuple[str, float, datetime | None, tuple[tuple[str, datetime], ...] | None, str, ModelCall]"
 
 
 class Capture:
@@ -132,7 +125,8 @@ class Capture:
             self._wake.set()
             return
         self._added_rows += n_rows
-        self._buffer.append(_Record(event.id, event.time, event.rows, model, call, time.time()))
+        own_time = event.time if event.has_own_time else None
+        self._buffer.append((event.id, event.arrived, own_time, event.rows, model, call))
         if waiting >= self._flush_rows:
             self._wake.set()
 
@@ -153,20 +147,18 @@ class Capture:
 
     def flush(self) -> None:
         """Write all that is in the buffer now; called by the writer's thread, or by tests without one."""
-        groups: dict[tuple[Any, ...], list[_Record]] = {}
-        n_taken = 0
-        while self._buffer and n_taken < self._max_rows:
-            record = self._buffer.popleft()
-            n_taken += len(record.call.answers)
-            groups.setdefault(_group_key(record), []).append(record)
-        for key, records in groups.items():
-            self._write(datetime.fromtimestamp(key[0] * _DAY_S, UTC).strftime("%Y%m%d"), records)
-        self._taken_rows += n_taken
+        take = self._buffer.popleft
+        records = [take() for _ in range(len(self._buffer))]
+        taken_rows = 0
+        for (day, model, _names), group in _groups(records).items():
+            n_rows = sum([len(call.answers) for call in group.calls])
+            self._write(datetime.fromtimestamp(day * _DAY_S, UTC).strftime("%Y%m%d"), model, group, n_rows)
+            taken_rows += n_rows
+        self._taken_rows += taken_rows
 
-    def _write(self, day: str, records: list[_Record]) -> None:
-        n_rows = sum(len(record.call.answers) for record in records)
+    def _write(self, day: str, model: str, group: _Group, n_rows: int) -> None:
         try:
-            segment = _segment(records, self._release)
+            segment = group.segment(self._release, model)
             folder = self.folder / day
             folder.mkdir(parents=True, exist_ok=True)
             self._write_under_free_name(segment, folder)
@@ -199,43 +191,72 @@ class Capture:
             )
 
 
-def _group_key(record: _Record) -> tuple[Any, ...]:
-    """Return what rows of one segment have in common: the day since 1970, the model, the columns."""
-    return (record.arrived // _DAY_S, record.model, tuple(record.call.columns))
+class _Group:
+    """Calls whose rows go to one segment."""
+
+    __slots__ = ("calls", "ids", "times")
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.times: list[datetime | float] = []
+        self.calls: list[ModelCall] = []
+
+    def segment(self, release: str | None, model: str) -> Segment:
+        return Segment(
+            release=release,
+            model=model,
+            event_ids=self.ids,
+            event_times=self.times,
+            columns=_columns([call.columns for call in self.calls]),
+            outputs=np.asarray(_joined([call.outputs for call in self.calls]), dtype=np.float64),
+        )
 
 
-def _segment(records: list[_Record], release: str | None) -> Segment:
-    keys = [key for record in records for key in _row_keys(record)]
-    return Segment(
-        release=release,
-        model=records[0].model,
-        event_ids=[event_id for event_id, _time in keys],
-        event_times=[event_time for _id, event_time in keys],
-        columns={name: _column([record.call.columns[name] for record in records]) for name in records[0].call.columns},
-        outputs=_outputs([record.call.outputs for record in records]),
-    )
+def _groups(records: list[_Record]) -> dict[tuple[int, str, Sequence[str]], _Group]:
+    """Return the calls by what the rows of a segment have in common: the day since 1970, the model, the columns."""
+    groups: dict[tuple[int, str, Sequence[str]], _Group] = {}
+    for event_id, arrived, own_time, rows, model, call in records:
+        columns = call.columns
+        names = columns.names if type(columns) is Batch else tuple(columns)
+        key = (int(arrived // _DAY_S), model, names)
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = _Group()
+        group.calls.append(call)
+        moment = own_time or arrived
+        n_rows = len(call.answers)
+        if rows is not None and len(rows) == n_rows:
+            group.ids += [row_id for row_id, _time in rows]
+            group.times += [row_time for _id, row_time in rows]
+        elif n_rows == 1:
+            group.ids.append(event_id)
+            group.times.append(moment)
+        else:
+            group.ids += [f"{event_id}/{index}" for index in range(n_rows)]
+            group.times += [moment] * n_rows
+    return groups
 
 
-def _column(parts: list[Any]) -> ColumnData:
-    """Return the values of many calls as one column; the types are looked at once for all of them."""
-    values = _joined(parts)
+def _columns(parts: list[Any]) -> dict[str, ColumnData]:
+    """Return the columns of many calls as one table; the types are looked at once for all of them."""
+    if set(map(type, parts)) == {Batch}:
+        names, read = parts[0].names, [part.as_read for part in parts]
+        kinds = set(map(type, read))
+        if kinds == {np.ndarray}:
+            return dict(zip(names, map(_column, np.ascontiguousarray(np.concatenate(read).T)), strict=True))
+        if np.ndarray not in kinds:
+            parts = read
+    return {name: _column(_joined([part[name] for part in parts])) for name in parts[0]}
+
+
+def _column(values: Sequence[Any] | NDArray[Any]) -> ColumnData:
     return column_data(kind_of(values), values)
 
 
-def _outputs(parts: list[Any]) -> NDArray[np.float64]:
-    return np.asarray(_joined(parts), dtype=np.float64)
-
-
 def _joined(parts: list[Any]) -> Sequence[Any] | NDArray[Any]:
-    if all(type(part) is np.ndarray for part in parts):
+    types = set(map(type, parts))
+    if types == {np.ndarray}:
         return np.concatenate(parts)
-    return list(chain.from_iterable(part.tolist() if type(part) is np.ndarray else part for part in parts))
-
-
-def _row_keys(record: _Record) -> Sequence[tuple[str, datetime]]:
-    n_rows = len(record.call.answers)
-    if record.rows is not None and len(record.rows) == n_rows:
-        return record.rows
-    if n_rows == 1:
-        return ((record.event_id, record.event_time),)
-    return [(f"{record.event_id}/{index}", record.event_time) for index in range(n_rows)]
+    if np.ndarray in types:
+        parts = [part.tolist() if type(part) is np.ndarray else part for part in parts]
+    return list(chain.from_iterable(parts))

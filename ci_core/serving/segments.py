@@ -22,6 +22,7 @@ import contextlib
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import repeat
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 RESERVED = frozenset({"_event_id", "_event_time", "_release", "_model", "_output"})
 Kind = Literal["float64", "string", "bool"]
 ColumnData: TypeAlias = "NDArray[np.float64] | NDArray[np.bool_] | list[str | None]"
+_TEXTS = {str, NoneType}
+_NUMBERS = {float, int, bool, NoneType}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -46,7 +49,8 @@ class Segment:
     release: str | None
     model: str
     event_ids: Sequence[str]
-    event_times: Sequence[datetime]
+    event_times: Sequence[datetime | float]
+    """With time zone, or seconds since 1970."""
     columns: Mapping[str, ColumnData]
     outputs: NDArray[np.float64]
     """NaN where there is no number."""
@@ -59,6 +63,8 @@ def kind_of(values: Sequence[Any] | NDArray[Any]) -> Kind:
     types = set(map(type, values))
     if types == {bool}:
         return "bool"
+    if types <= _NUMBERS:
+        return "float64"
     # whatever is no number makes the whole column text: a segment has one type a column
     is_numeric = all(issubclass(one, bool | int | float | np.number | NoneType) for one in types)
     return "float64" if is_numeric else "string"
@@ -67,6 +73,8 @@ def kind_of(values: Sequence[Any] | NDArray[Any]) -> Kind:
 def column_data(kind: Kind, values: Sequence[Any] | NDArray[Any]) -> ColumnData:
     """Return the values of a column as `kind`."""
     if kind == "string":
+        if set(map(type, values)) <= _TEXTS:
+            return list(values)
         return [None if value is None else str(value) for value in values]
     return np.asarray(values, dtype=np.float64 if kind == "float64" else np.bool_)
 
@@ -109,7 +117,7 @@ def _write_stream(segment: Segment, file: Any) -> None:
     arrays = [_strings(segment.event_ids), _times(segment.event_times)]
     for name, value in (("_release", segment.release), ("_model", segment.model)):
         types[name] = na.string()
-        arrays.append(_strings([value] * n_rows))
+        arrays.append(_repeated(value, n_rows))
     for name, data in segment.columns.items():
         stored_as, array = _array(data)
         types[f"_{name}" if name in RESERVED else name] = stored_as
@@ -149,25 +157,49 @@ def _floats(values: NDArray[Any]) -> Any:
 
 
 def _strings(values: Sequence[str | None]) -> Any:
-    import nanoarrow as na
-
+    present = values if set(map(type, values)) <= {str} else ["" if value is None else value for value in values]
+    validity: NDArray[np.uint8] | None = None
+    n_null = 0
+    if present is not values:
+        validity, n_null = _validity(np.array([value is not None for value in values], dtype=np.bool_))
+    joined = "".join(present)  # type: ignore[arg-type] # no None is left
+    if joined.isascii():
+        return _texts(joined.encode("ascii"), map(len, present), len(values), validity, n_null)  # type: ignore[arg-type]
     # a lone surrogate is valid in a JSON text and in no UTF-8; it must not cost the segment
-    encoded = [b"" if value is None else value.encode("utf-8", "replace") for value in values]
-    offsets = np.zeros(len(encoded) + 1, dtype=np.int32)
-    np.cumsum([len(one) for one in encoded], out=offsets[1:])
-    validity, n_null = _validity(np.array([value is not None for value in values], dtype=np.bool_))
-    buffers = [validity, offsets, b"".join(encoded)]
-    return na.c_array_from_buffers(na.string(), len(encoded), buffers, null_count=n_null)
+    encoded = [value.encode("utf-8", "replace") for value in present]  # type: ignore[union-attr]
+    return _texts(b"".join(encoded), map(len, encoded), len(values), validity, n_null)
 
 
-def _times(values: Sequence[datetime]) -> Any:
+def _texts(
+    data: bytes, lengths: Iterable[int], n_rows: int, validity: NDArray[np.uint8] | None = None, n_null: int = 0
+) -> Any:
     import nanoarrow as na
 
-    micros = np.array([_microseconds(value) for value in values], dtype=np.int64)
+    offsets = np.zeros(n_rows + 1, dtype=np.int32)
+    np.cumsum(np.fromiter(lengths, dtype=np.int32, count=n_rows), out=offsets[1:])
+    return na.c_array_from_buffers(na.string(), n_rows, [validity, offsets, data], null_count=n_null)
+
+
+def _repeated(value: str | None, n_rows: int) -> Any:
+    if value is None:
+        return _strings([None] * n_rows)
+    encoded = value.encode("utf-8", "replace")
+    return _texts(encoded * n_rows, repeat(len(encoded), n_rows), n_rows)
+
+
+def _times(values: Sequence[datetime | float]) -> Any:
+    import nanoarrow as na
+
+    if set(map(type, values)) <= {float}:
+        micros = np.round(np.array(values, dtype=np.float64) * 1e6).astype(np.int64)
+    else:
+        micros = np.array([_microseconds(value) for value in values], dtype=np.int64)
     return na.c_array_from_buffers(na.timestamp("us", "UTC"), len(micros), [None, micros])
 
 
-def _microseconds(value: datetime) -> int:
+def _microseconds(value: datetime | float) -> int:
+    if isinstance(value, float):
+        return round(value * 1e6)
     delta = value - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 

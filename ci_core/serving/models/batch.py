@@ -54,6 +54,11 @@ class Batch(Mapping[str, Values]):
         return len(self.names)
 
     @property
+    def as_read(self) -> NDArray[Any] | Mapping[str, Values]:
+        """What was handed over: one matrix, or the columns; for those who join many batches."""
+        return self._matrix if self._columns is None else self._columns  # type: ignore[return-value] # one of them is there
+
+    @property
     def has_text(self) -> bool:
         """Whether a column is text, so that there is no matrix of numbers."""
         return self._columns is not None and any(type(values) is list for values in self._columns.values())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from ci_core.errors import CaptureFolderError
 from ci_core.serving import Event
 from ci_core.serving.base import ModelCall
 from ci_core.serving.capture import Capture
+from ci_core.serving.models.batch import Batch
 from ci_core.serving.segments import Segment, kind_of, read_segments, write_segment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 NOON = datetime(2013, 6, 15, 12, 0, 0, 250, tzinfo=UTC)
@@ -227,6 +230,74 @@ def test_kinds_follow_the_values() -> None:
     assert kind_of(np.array([True])) == "bool"
     assert kind_of([True, None]) == "float64"
     assert kind_of([1, "a"]) == "string"
+
+
+def test_calls_that_came_as_matrices_and_calls_that_came_as_columns_are_rows_of_one_table(tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    names = ("a", "b")
+    matrix = np.array([[1.0, 2.0], [3.0, np.nan]])
+    calls: list[tuple[Mapping[str, Any], int]] = [
+        (Batch(names, matrix=matrix), 2),
+        (Batch(names, matrix=np.array([[5, 6]], dtype=np.float32)), 1),
+        (Batch(names, {"a": np.array([7.0]), "b": np.array([True])}), 1),
+        ({"a": [9], "b": [None]}, 1),
+    ]
+    for columns, n_rows in calls:
+        capture.add(Event({}), "m", ModelCall(answers=[0] * n_rows, columns=columns, outputs=[0.5] * n_rows))
+        if n_rows == 1 and columns["a"][0] == 5:
+            capture.flush()
+    capture.flush()
+
+    first, second = segments(tmp_path)
+    assert read_segments([first])["a"] == [1.0, 3.0, 5.0]
+    assert read_segments([first])["b"] == [2.0, None, 6.0]
+    assert read_segments([second])["a"] == [7.0, 9.0]
+    assert read_segments([second])["b"] == [1.0, None]
+
+
+def test_times_of_events_with_and_without_a_time_of_their_own_stand_in_one_column(tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    arrived = Event({})
+    arrived.arrived = NOON.timestamp()
+    capture.add(arrived, "m", model_call(a=[1]))
+    capture.add(Event({}, time=NOON), "m", model_call(a=[2]))
+    capture.flush()
+
+    for _ in range(2):
+        capture.add(arrived, "m", model_call(a=[3]))
+    capture.flush()
+
+    assert read_segments(segments(tmp_path))["_event_time"] == [NOON] * 4
+
+
+@pytest.mark.parametrize("texts", [["a", "ü", ""], ["", None, "b"], [None, None], ["日本", None, "\ud800"]])
+def test_text_of_any_alphabet_is_read_as_it_was_received(texts: list[str | None], tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    capture.add(Event({}), "modèle", model_call(len(texts), a=texts, b=["x"] * len(texts)))
+    capture.flush()
+
+    table = read_segments(segments(tmp_path))
+    assert table["a"] == [text if text != "\ud800" else "?" for text in texts]
+    assert table["_model"] == ["modèle"] * len(texts)
+
+
+def test_threads_that_add_at_once_lose_no_row(tmp_path: Path) -> None:
+    capture = Capture(tmp_path, max_rows=10_000, flush_rows=100, flush_interval_s=0.001)
+    capture.start()
+
+    def work() -> None:
+        for number in range(2000):
+            capture.add(Event({}), "m", model_call(a=[number]))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    capture.close()
+
+    assert capture.written_rows + capture.dropped_rows == 8000
+    assert len(read_segments(segments(tmp_path))["a"]) == capture.written_rows
 
 
 def test_a_rehearsal_is_not_captured(tmp_path: Path) -> None:
