@@ -10,7 +10,9 @@ environment variable, uses no proxy, and keeps no cookie.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import socket
 import ssl
 from collections import deque
 from typing import TYPE_CHECKING, Final, Self
@@ -24,7 +26,7 @@ from ci_core.serving.remote.origin import Origin, parse_origin
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-_TARGET: Final = re.compile(r"[!-~]*")
+_TARGET: Final = re.compile(r"([/?][!-~]*)?")
 _METHOD: Final = re.compile(r"[A-Z]+")
 
 
@@ -108,7 +110,8 @@ class HttpClient:
         return await pool.exchange(connection, request, is_head_request=is_head_request, deadline=deadline)
 
     def _encode(self, method: str, target: str, headers: bytes, body: bytes | None) -> bytes:
-        line = f"{method} {self.origin.base_path}{target or '/'}".encode()
+        path = self.origin.base_path + target
+        line = f"{method} {path}".encode() if path.startswith("/") else f"{method} /{path}".encode()
         if body is None:
             end = b"content-length: 0\r\n\r\n" if method in WITH_BODY else b"\r\n"
             return b"".join((line, self._middle, headers, end))
@@ -180,7 +183,7 @@ class _Pool:
         except UnicodeError as error:
             raise NotConnectedError("the name of its host is none", may_pass=False) from error
         except OSError as error:
-            raise NotConnectedError((error.strerror or str(error)).lower()) from error
+            raise NotConnectedError(_reason(error)) from error
 
     async def _open(self) -> Connection:
         origin = self._origin
@@ -235,6 +238,15 @@ class _Pool:
         self._idle.clear()
         for connection in list(self.open):
             connection.close()
+
+
+def _reason(error: OSError) -> str:
+    """Return the system's own words; those of asyncio differ from loop to loop and repeat addresses."""
+    if isinstance(error, socket.gaierror):
+        return "its name cannot be resolved"
+    if error.errno is None:  # asyncio's summary of several addresses that all failed
+        return "none of its addresses can be reached"
+    return os.strerror(error.errno).lower()
 
 
 async def _close_with_loop(pool: _Pool) -> AsyncGenerator[None]:
