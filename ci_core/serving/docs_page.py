@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,9 @@ p.sub { color: var(--dim); margin-top: .25rem; overflow-wrap: anywhere; }
 details { border: 1px solid var(--line); border-radius: .5rem; margin: .6rem 0; padding: .5rem .9rem; }
 summary { cursor: pointer; } summary code { font-weight: 600; overflow-wrap: anywhere; }
 .verb { display: inline-block; min-width: 3.2rem; color: var(--mark); font: 600 .85rem ui-monospace, monospace; }
-summary span.what { color: var(--dim); margin-left: .6rem; }
-pre { background: #8881; border-radius: .4rem; padding: .6rem .8rem; overflow-x: auto; font-size: .85rem; }
+summary .what { color: var(--dim); margin-left: .6rem; }
+pre { background: #8881; border-radius: .4rem; padding: .6rem .8rem; font-size: .85rem;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-size: .9rem; } td, th { text-align: left; padding: .15rem 1.2rem .15rem 0; }
 th { color: var(--dim); font-weight: 500; }
 """
@@ -48,7 +50,8 @@ def _section(verb: str, path: str, operation: Any) -> str:
     what = f'<span class="what">{escape(operation["summary"])}</span>'
     parts = [f"<details{is_open}><summary>{name}{what}</summary>"]
     if "description" in operation:
-        parts.append(f"<p>{escape(operation['description'])}</p>")
+        text = re.sub("`([^`]*)`", r"<code>\1</code>", escape(operation["description"]))
+        parts.append(f"<p>{text}</p>")
     if content is not None:
         parts.append(_columns(content["schema"]))
     parts.append(f"<pre>{escape(_curl(path, content))}</pre></details>")

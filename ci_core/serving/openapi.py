@@ -120,7 +120,7 @@ def _plain(application: Application) -> Document:
         return _operation(
             "Ask the graph", "What a body may be is decided by the steps of the graph.", _rows(row), {}, tag="Graph"
         )
-    columns: Document = dict(schema.json_schema())
+    columns: Document = dict(schema.json_schema(may_lack=schema is application.input_schema))
     return _operation("Ask the graph", note, _rows(columns), schema.example(), tag="Graph")
 
 
@@ -140,7 +140,7 @@ def _model(application: Application, key: str) -> Document:
     by_name = _operation(
         f"Ask the model {key} with rows by name",
         "Columns in any order.",
-        {"type": "array", "items": schema.json_schema()},
+        {"type": "array", "items": schema.json_schema(may_lack=False)},
         [schema.example()],
         tag="Models",
     )

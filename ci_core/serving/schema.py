@@ -80,12 +80,16 @@ class InputSchema:
                         f"row {index}, column `{column.name}`: expected {_EXPECTED[column.type]}, found {shown(value)}"
                     )
 
-    def json_schema(self) -> JsonObject:
-        """Return the schema of one row."""
+    def json_schema(self, *, may_lack: bool = True) -> JsonObject:
+        """Return the schema of one row.
+
+        Args:
+            may_lack: whether an optional column may be missing; else it may only be null.
+        """
         return {
             "type": "object",
             "properties": {column.name: {"type": _json_type(column)} for column in self.columns},
-            "required": [column.name for column in self.columns if not column.is_optional],
+            "required": [column.name for column in self.columns if not (may_lack and column.is_optional)],
         }
 
     def example(self) -> JsonObject:

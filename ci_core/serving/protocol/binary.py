@@ -55,7 +55,9 @@ def _texts(name: str, body: bytes, start: int, end: int, expected: int) -> list[
         except UnicodeDecodeError:
             raise RequestError(f"tensor `{name}`, element {len(values)}: it is not UTF-8 text") from None
         start = stop
-    if start != end or len(values) != expected:
+    if start != end:
+        raise RequestError(f"tensor `{name}`: {end - start} bytes are left behind its {expected} elements")
+    if len(values) != expected:
         raise RequestError(f"tensor `{name}`: the shape needs {expected} elements, found {len(values)} in its bytes")
     return values
 

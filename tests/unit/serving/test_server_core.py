@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import math
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +13,18 @@ import orjson
 import pytest
 
 from ci_core.serving import Event, Graph, Model, RequestError, Router
+from ci_core.serving.base import IgnoreCalls, ModelCall
 from ci_core.serving.capture import Capture
-from ci_core.serving.doors import AsgiDoor
+from ci_core.serving.event import trace_id_of
 from ci_core.serving.identity import EventIdentity, parse_time
 from ci_core.serving.metrics import Metrics
-from ci_core.serving.process import ServeOptions, build_application
+from ci_core.serving.problems import DependencyTimeoutError, OverloadedError
 from ci_core.serving.segments import read_segments
+from ci_core.serving.server import Application
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from ci_core.serving.server import Application
 
     AsStep = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -37,6 +40,23 @@ def sum_graph() -> Graph:
     graph = Graph("sums")
     graph.to(Router.single({"sum": Sum, "other": Sum})).respond()
     return graph
+
+
+class CapturedCalls(IgnoreCalls):
+    """Tells a capture of model calls, as the serving process does."""
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+
+    def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
+        self._capture.add(event, model, call)
+
+
+def serve(graph: Graph, **arguments: Any) -> Application:
+    """Return the application of a graph."""
+    capture = arguments.get("capture")
+    plan = graph.compile(observe=None if capture is None else CapturedCalls(capture))
+    return Application(graph.spec, plan, metrics=Metrics(), **arguments)
 
 
 def ask(
@@ -55,7 +75,7 @@ def ask(
 
 @pytest.fixture
 def application() -> Application:
-    return build_application(sum_graph(), ServeOptions(release="r" * 64))
+    return serve(sum_graph(), release="r" * 64)
 
 
 def test_an_object_gets_an_answer_and_a_list_gets_a_list(application: Application) -> None:
@@ -81,6 +101,15 @@ CLIENT_MISTAKES: list[tuple[str, str, Any, dict[str, str], int, str]] = [
     ("POST", "/metrics", {}, {}, 405, "method-not-allowed"),
     ("POST", "/predict", {}, {}, 404, "unknown-path"),
     ("GET", "//", None, {}, 405, "method-not-allowed"),
+    ("POST", "/", {"a": 1, "b": 1}, {"x-request-timeout-ms": "0"}, 400, "bad-request"),
+    ("POST", "/", {"a": 1, "b": 1}, {"x-request-timeout-ms": "-5"}, 400, "bad-request"),
+    ("POST", "/", {"a": 1, "b": 1}, {"x-request-timeout-ms": "nan"}, 400, "bad-request"),
+    ("POST", "/", {"a": 1, "b": 1}, {"x-request-timeout-ms": "inf"}, 400, "bad-request"),
+    ("POST", "/", {"a": 1, "b": 1}, {"x-request-timeout-ms": "soon"}, 400, "bad-request"),
+    ("POST", "/", b"1e999", {}, 400, "bad-request"),
+    ("POST", "/", b'"\\ud800"', {}, 400, "bad-request"),
+    ("POST", "/", {"a": 1}, {"content-encoding": "br"}, 415, "unsupported-media-type"),
+    ("POST", "/", b"no gzip", {"content-encoding": "gzip"}, 400, "bad-request"),
 ]
 
 
@@ -113,7 +142,7 @@ def test_our_fault_is_a_500_that_names_the_step_and_the_event_and_hides_the_rest
 ) -> None:
     graph = Graph("g")
     graph.to(as_step(lambda body: {"ok": body}["secret-key"]), "broken").respond()
-    application = build_application(graph, ServeOptions())
+    application = serve(graph)
 
     with caplog.at_level(logging.ERROR):
         status, _headers, answer = ask(application, body={}, x_event_id="e9")
@@ -122,7 +151,7 @@ def test_our_fault_is_a_500_that_names_the_step_and_the_event_and_hides_the_rest
     assert answer == {
         "error": {"slug": "step-failed", "message": "the step `broken` failed", "step": "broken", "event_id": "e9"}
     }
-    assert caplog.records[0].message == "request failed path=/ step=broken event=e9"
+    assert caplog.records[0].message == "request failed path=/ step=broken event=e9 trace=None"
     assert "secret-key" in (caplog.text)
 
 
@@ -136,7 +165,7 @@ def test_a_step_may_refuse_a_request_with_a_status_of_its_own(as_step: AsStep) -
     graph = Graph("g")
     graph.to(as_step(refuse), "refuse")
 
-    status, _headers, answer = ask(build_application(graph, ServeOptions()), body={})
+    status, _headers, answer = ask(serve(graph), body={})
 
     assert (status, answer["error"]["slug"], answer["error"]["message"]) == (422, "too-many", "at most 3 items")
 
@@ -145,14 +174,14 @@ def test_an_answer_that_json_cannot_say_is_our_fault(as_step: AsStep) -> None:
     graph = Graph("g")
     graph.to(as_step(lambda _body: object()), "odd")
 
-    assert ask(build_application(graph, ServeOptions()), body={})[0] == 500
+    assert ask(serve(graph), body={})[0] == 500
 
 
 def test_numpy_values_are_answered_as_numbers(as_step: AsStep) -> None:
     graph = Graph("g")
     graph.to(as_step(lambda _body: {"p": np.float64(0.5), "v": np.arange(3)}), "numbers")
 
-    assert ask(build_application(graph, ServeOptions()), body={})[2] == {"p": 0.5, "v": [0, 1, 2]}
+    assert ask(serve(graph), body={})[2] == {"p": 0.5, "v": [0, 1, 2]}
 
 
 def test_the_pages_for_those_who_run_the_service(application: Application) -> None:
@@ -174,44 +203,26 @@ def test_a_draining_server_answers_on_and_asks_clients_to_go(application: Applic
     assert ask(application, "/livez", method="GET")[0] == 200
 
 
-def test_metrics_count_requests_by_status_and_rows_by_model(application: Application) -> None:
-    ask(application, body=[{"a": 1, "b": 1}, {"a": 1, "b": 1}])
-    ask(application, body={"a": 1, "b": 1}, path="/")
+def test_metrics_count_requests_by_status(application: Application) -> None:
+    ask(application, body={"a": 1, "b": 1})
+    ask(application, body={"a": 1, "b": 1})
     ask(application, "/nothing")
 
     lines = ask(application, "/metrics", method="GET")[2].splitlines()
 
-    assert 'graphship_requests_total{status="200"} 2' in lines
-    assert 'graphship_requests_total{status="404"} 1' in lines
-    assert 'graphship_model_calls_total{model="sum"} 2' in lines
-    assert 'graphship_model_rows_total{model="sum"} 3' in lines
-    assert "graphship_request_seconds_count 3" in lines
-    assert 'graphship_request_seconds_bucket{le="+Inf"} 3' in lines
-
-
-def test_latencies_fall_into_cumulative_buckets() -> None:
-    metrics = Metrics()
-    for seconds in (0.0004, 0.0005, 0.003, 20.0):
-        metrics.count_request(200, seconds)
-
-    lines = metrics.text(release=None, in_flight=0, capture=None).splitlines()
-
-    assert 'graphship_request_seconds_bucket{le="0.0005"} 2' in lines
-    assert 'graphship_request_seconds_bucket{le="0.005"} 3' in lines
-    assert 'graphship_request_seconds_bucket{le="10.0"} 3' in lines
-    assert 'graphship_request_seconds_bucket{le="+Inf"} 4' in lines
-    assert "graphship_request_seconds_sum 20.003900" in lines
+    assert 'graphship_requests_total{class="2xx",status="200"} 2' in lines
+    assert 'graphship_requests_total{class="4xx",status="404"} 1' in lines
 
 
 def test_model_calls_are_captured_with_the_events_own_id_and_time(tmp_path: Path) -> None:
-    options = ServeOptions(captures=tmp_path, release="r1", time_column="at")
-    application = build_application(sum_graph(), options)
-    assert application.capture is not None
+    capture = Capture(tmp_path, release="r1")
+    capture.start()
+    application = serve(sum_graph(), capture=capture, identity=EventIdentity(time_column="at"))
 
     ask(application, body={"a": 1, "b": 2, "at": "2013-06-15T10:00:00", "event_id": "body"})
     ask(application, body={"a": 1, "b": 2, "at": "2013-06-15T10:00:00"}, x_event_id="h", x_event_time="2013-07-01T00Z")
     ask(application, body=[{"a": 1, "b": 2, "event_id": 5, "at": "2013-06-16"}, {"a": 3, "b": 4}], x_event_id="l")
-    application.capture.close()
+    capture.close()
 
     table = read_segments(sorted(tmp_path.rglob("*.arrow")))
     assert table["_event_id"] == ["body", "h", "5", "l/1"]
@@ -226,9 +237,8 @@ def test_model_calls_are_captured_with_the_events_own_id_and_time(tmp_path: Path
 
 
 def test_capture_does_not_change_the_answer(tmp_path: Path) -> None:
-    plain = build_application(sum_graph(), ServeOptions())
-    full = build_application(sum_graph(), ServeOptions(captures=tmp_path))
-    full.capture = Capture(tmp_path, max_rows=0)
+    plain = serve(sum_graph())
+    full = serve(sum_graph(), capture=Capture(tmp_path, max_rows=0))
     bodies: list[Any] = [{"a": 1, "b": 2}, [{"a": 1, "b": 2}], [], {"a": "x", "b": 2}, {"a": None, "b": 1}]
 
     for body in bodies:
@@ -255,7 +265,7 @@ def test_a_time_is_iso_8601_or_seconds_and_anything_else_is_none(value: Any, exp
 
 def test_an_event_id_that_is_no_header_is_not_echoed() -> None:
     identity = EventIdentity()
-    application = build_application(sum_graph(), ServeOptions())
+    application = serve(sum_graph())
 
     for odd in ("line\nbreak", "ünï", "x" * 300):
         status, headers, _body = ask(application, body={"a": 1, "b": 1, "event_id": odd})
@@ -274,55 +284,206 @@ def test_a_trace_id_is_read_from_traceparent() -> None:
     assert Event(None, headers={"traceparent": "nonsense"}).trace_id is None
 
 
-def through_asgi(door: AsgiDoor, body: list[bytes], path: str = "/", method: str = "POST") -> tuple[int, bytes]:
-    chunks = [
-        {"type": "http.request", "body": chunk, "more_body": index < len(body) - 1} for index, chunk in enumerate(body)
-    ]
-    sent: list[dict[str, Any]] = []
+def test_only_a_valid_traceparent_is_taken_and_passed_on() -> None:
+    seen: list[dict[str, str]] = []
+    application = serve(noting_graph(seen))
+    valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-    async def receive() -> dict[str, Any]:
-        return chunks.pop(0)
+    good = ask(application, body={}, traceparent=valid, tracestate="a=1")[1]
+    bad = ask(application, body={}, traceparent=valid.upper(), tracestate="a=1")[1]
 
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": method, "path": path, "headers": [(b"x-event-id", b"e1")], "root_path": ""}
-    asyncio.run(door(scope, receive, send))
-    assert (b"content-length", str(len(sent[1]["body"])).encode()) in sent[0]["headers"] or method == "HEAD"
-    return sent[0]["status"], sent[1]["body"]
+    assert (good["traceparent"], "traceparent" in bad) == (valid, False)
+    assert seen == [{"traceparent": valid, "tracestate": "a=1"}, {}]
 
 
-def test_the_asgi_door_answers_bodies_that_come_in_parts(application: Application) -> None:
-    status, body = through_asgi(AsgiDoor(application), [b'{"a": 1,', b' "b": 2}'])
+@pytest.mark.parametrize(
+    "traceparent",
+    [
+        "",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+        "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n",
+    ],
+)
+def test_a_traceparent_that_the_standard_does_not_allow_is_none(traceparent: str) -> None:
+    assert trace_id_of(traceparent) is None
 
-    assert (status, orjson.loads(body)) == (200, {"prediction": 3})
+
+def test_a_traceparent_of_a_later_version_may_have_more_fields() -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+
+    assert trace_id_of(f"01-{trace}-b7ad6b7169203331-01-what-comes") == trace
 
 
-def test_the_asgi_door_serves_async_graphs(as_step: AsStep) -> None:
+def noting_graph(seen: list[dict[str, str]]) -> Graph:
+    class Note:
+        def do_event(self, event: Event) -> Any:
+            seen.append({name: event.headers[name] for name in ("traceparent", "tracestate") if name in event.headers})
+            return event.body
+
     graph = Graph("g")
-    graph.to(as_step(lambda body: body), "same")
-
-    assert through_asgi(AsgiDoor(build_application(graph, ServeOptions())), [b'{"x":1}']) == (200, b'{"x":1}')
-
-
-def test_the_asgi_door_refuses_a_body_over_the_limit(application: Application) -> None:
-    door = AsgiDoor(application, body_limit_bytes=10)
-
-    status, body = through_asgi(door, [b'{"a": 1,', b' "b": 2, "c": 3}'])
-
-    assert (status, orjson.loads(body)["error"]["slug"]) == (413, "body-too-large")
+    graph.to(Note, "note")
+    return graph
 
 
-def test_the_asgi_door_follows_the_life_span(application: Application) -> None:
-    messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
-    sent: list[str] = []
+def test_an_event_finds_its_time_when_it_is_asked() -> None:
+    before = datetime.now(UTC)
+    arrived = Event(None).time
+    given = Event(None, headers={"x-event-time": "2013-06-15T10:00:00Z"})
+    odd = Event(None, headers={"x-event-time": "yesterday"})
 
-    async def receive() -> dict[str, Any]:
-        return messages.pop(0)
+    assert before - timedelta(seconds=1) <= arrived <= datetime.now(UTC)
+    assert given.time == given.with_body(1).time == datetime(2013, 6, 15, 10, tzinfo=UTC)
+    assert odd.time >= before - timedelta(seconds=1)
+    given.time = datetime(2014, 1, 1, tzinfo=UTC)
+    assert given.time == datetime(2014, 1, 1, tzinfo=UTC)
 
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message["type"])
 
-    asyncio.run(AsgiDoor(application)({"type": "lifespan"}, receive, send))
+def test_a_copy_of_an_event_carries_everything_but_the_body() -> None:
+    event = Event(1, path="/p", method="PUT", headers={"a": "b"}, id="i", content_type="c", deadline=4.0)
+    event.key, event.rows = "k", (("r", datetime(2013, 1, 1, tzinfo=UTC)),)
 
-    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    copy = event.with_body(2)
+
+    assert copy.body == 2
+    for name in ("path", "method", "headers", "id", "content_type", "deadline", "key", "rows", "error", "time"):
+        assert getattr(copy, name) == getattr(event, name)
+
+
+def test_a_failure_that_says_when_to_come_back_becomes_retry_after() -> None:
+    def full(_body: Any) -> None:
+        raise OverloadedError("the step takes 4 calls at a time", retry_after_s=1.2)
+
+    graph = Graph("g")
+    graph.to(full, "full")
+
+    status, headers, answer = ask(serve(graph), body={})
+
+    assert (status, headers["retry-after"]) == (503, "2")
+    assert answer["error"]["slug"] == "overloaded"
+    assert answer["error"]["message"] == "the step takes 4 calls at a time"
+
+
+def test_a_failing_dependency_is_told_and_logged_in_one_line_without_a_traceback(
+    as_step: AsStep, caplog: pytest.LogCaptureFixture
+) -> None:
+    def late(_body: Any) -> None:
+        raise DependencyTimeoutError("`prices` did not answer")
+
+    graph = Graph("g")
+    graph.to(as_step(late), "late")
+    trace = "0af7651916cd43dd8448eb211c80319c"
+
+    status, _headers, answer = ask(
+        serve(graph), body={}, x_event_id="e1", traceparent=f"00-{trace}-b7ad6b7169203331-01"
+    )
+
+    assert (status, answer["error"]) == (
+        504,
+        {"slug": "dependency-timeout", "message": "`prices` did not answer", "step": "late", "event_id": "e1"},
+    )
+    [record] = caplog.records
+    assert record.getMessage() == (
+        f"request failed path=/ step=late event=e1 trace={trace} status=504 slug=dependency-timeout: "
+        "`prices` did not answer"
+    )
+    assert record.exc_info is None
+
+
+def test_no_client_can_forge_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_body: Any) -> None:
+        raise OSError("disk")
+
+    graph = Graph("g")
+    graph.to(broken, "broken")
+
+    ask(serve(graph), body={"event_id": "e\nroot: all is well"})
+
+    assert caplog.records[0].getMessage() == (
+        r"request failed path=/ step=broken event='e\nroot: all is well' trace=None"
+    )
+
+
+def test_a_step_that_exits_fails_its_request_and_nothing_else(as_step: AsStep) -> None:
+    def leave(body: Any) -> Any:
+        return body or sys.exit("no body")
+
+    graph = Graph("g")
+    graph.to(as_step(leave), "leave")
+    application = serve(graph)
+
+    assert ask(application, body={})[0] == 500
+    assert ask(application, body={"a": 1})[0] == 200
+
+
+def test_what_is_not_a_number_is_answered_as_null(as_step: AsStep) -> None:
+    graph = Graph("g")
+    graph.to(as_step(lambda _body: {"p": math.nan, "q": [math.inf, np.float64("-inf")], "v": np.array([math.nan])}))
+
+    assert ask(serve(graph), body={})[2] == {"p": None, "q": [None, None], "v": [None]}
+
+
+def test_every_path_tells_its_methods(application: Application) -> None:
+    assert application.handle("OPTIONS", "/", {}, b"")[:2] == (
+        204,
+        [("allow", "POST, OPTIONS"), ("x-graphship-release", "r" * 64)],
+    )
+    for path in ("/livez", "/v2", "/v2/models/sum", "/v2/models/sum/ready"):
+        status, headers, body = application.handle("OPTIONS", path, {}, b"")
+        assert (status, headers[0], body) == (204, ("allow", "GET, HEAD, OPTIONS"), b"")
+    assert application.handle("OPTIONS", "/v2/models/sum/infer", {}, b"")[1][0] == ("allow", "POST, OPTIONS")
+    assert application.handle("OPTIONS", "/none", {}, b"")[0] == 404
+    assert ask(application, "/livez", {}, "PUT")[1]["allow"] == "GET, HEAD, OPTIONS"
+    assert ask(application, "/v2/models/sum/infer", method="GET")[1]["allow"] == "POST, OPTIONS"
+    assert ask(application, "/livez", method="HEAD")[0] == 200
+
+
+def test_the_access_log_has_a_line_of_json_a_request(caplog: pytest.LogCaptureFixture) -> None:
+    application = serve(sum_graph(), access_log=True, release="r1")
+    trace = "0af7651916cd43dd8448eb211c80319c"
+
+    with caplog.at_level(logging.INFO, "ci_core.serving.access"):
+        ask(application, body={"a": 1, "b": 2}, x_event_id="e1", traceparent=f"00-{trace}-b7ad6b7169203331-01")
+        ask(application, "/a\nb\x7f\u2028\udc80", body={})
+
+    first, second = (record.getMessage() for record in caplog.records)
+    line = json.loads(first)
+    assert datetime.fromisoformat(line.pop("time")).tzinfo is not None
+    assert 0 < line.pop("ms") < 60_000
+    assert line == {
+        "method": "POST",
+        "path": "/",
+        "status": 200,
+        "bytes": len('{"prediction":3}'),
+        "event_id": "e1",
+        "trace_id": trace,
+        "release": "r1",
+    }
+    assert second.isascii()
+    assert second.isprintable()
+    assert json.loads(second)["path"] == "/a\nb\x7f\u2028\udc80"
+    assert (json.loads(second)["status"], json.loads(second)["event_id"]) == (404, None)
+
+
+def test_there_is_no_access_log_unless_it_is_asked_for(
+    application: Application, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "ci_core.serving.access"):
+        ask(application, body={"a": 1, "b": 2})
+
+    assert caplog.records == []
+
+
+def test_a_model_that_is_not_ready_makes_the_server_unready(application: Application) -> None:
+    application.plan.unready = lambda: {"other": "it is being loaded"}  # type: ignore[method-assign]
+
+    status, _headers, answer = ask(application, "/readyz", method="GET")
+
+    assert (status, answer["models"]) == (503, {"other": "it is being loaded"})
+    assert ask(application, "/v2/health/ready", method="GET")[0] == 503
+    assert ask(application, "/v2/models/other/ready", method="GET")[0] == 503
+    assert ask(application, "/v2/models/sum/ready", method="GET")[0] == 200
