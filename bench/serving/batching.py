@@ -1,12 +1,12 @@
 """What answering together saves: scikit-learn models at 64 connections and at one, batching on and off.
 
-Run: ``python -m bench.serving.batching [--rounds N] [--seconds N] [--json FILE]``. Models are skops files as they were
-fitted, not lowered, of one row a request.
+Run: ``python -m bench.serving.batching [--rounds N] [--seconds N] [--json FILE]``. The models are
+classes that a user would write around scikit-learn's ``predict``; a request has one row.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.serving import work
 from bench.serving.contest import COLUMNS, Case, Measured, contest, cpu_of, figure_of, rows_of
@@ -14,29 +14,30 @@ from bench.serving.report import Report, arguments, finish, ratio
 from bench.serving.servers import own
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bench.serving.servers import Entry
 
 ALONE, CROWD = Case(1, 1), Case(1, 64)
-_MODELS = (("logistic regression", 0, 6.0), ("random forest", 100, 15.0))
-"""Name, trees, goal."""
+TREES = 100
+_MODELS: tuple[tuple[str, dict[str, Any], int, float], ...] = (
+    ("logistic regression", {"model": "models:Rows"}, 0, 6.0),
+    ("random forest", {"model": "forest:Forest", "with": {"trees": TREES}}, TREES, 15.0),
+)
+"""Name, route, trees, goal."""
 
 
-def entries(model: str) -> dict[str, Entry]:
-    """Return a server without and one with batching."""
-    route = {"model": "iris.skops", "columns": list(work.COLUMNS), "lower": "off"}
-    return {
-        f"{model}, batching {switch}": own({**route, "batch": switch}, work.ROWS) for switch in ("off", "on", "auto")
-    }
+def entries(model: str, route: Mapping[str, Any]) -> dict[str, Entry]:
+    """Return a server without and one with batching, and one that decides itself."""
+    return {f"{model}, batching {way}": own({**route, "batch": way}, work.ROWS) for way in ("off", "on", "auto")}
 
 
 def main(arguments_given: Sequence[str] | None = None) -> Report:
     parser = arguments(__doc__, rounds=3, seconds=4)
     options = parser.parse_args(arguments_given)
     result = Report("batching", COLUMNS)
-    for model, trees, goal in _MODELS:
-        with contest(work.make_work(trees=trees), entries(model)) as arena:
+    for model, route, trees, goal in _MODELS:
+        with contest(work.make_work(trees=trees), entries(model, route)) as arena:
             measured = arena.measure((ALONE, CROWD), rounds=options.rounds, seconds=options.seconds)
             result.notes += [f"{name}: {why}" for name, why in arena.refused.items()]
         for row in rows_of(measured):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 from dataclasses import asdict, dataclass, field
@@ -68,15 +69,17 @@ class Report:
         return {
             "name": self.name,
             "columns": self.columns,
-            "rows": self.rows,
+            "rows": [[None if _is_nan(cell) else cell for cell in row] for row in self.rows],  # JSON knows no NaN
             "goals": [asdict(goal) | {"met": goal.is_met} for goal in self.goals],
             "notes": self.notes,
         }
 
 
 def ratio(value: float | None, base: float | None) -> float | None:
-    """Return how many times `base` a figure is; None when one of them is missing."""
-    return None if value is None or not base else value / base
+    """Return how many times `base` a figure is; None when one of them is missing, or not a number."""
+    if value is None or not base or math.isnan(value) or math.isnan(base):
+        return None
+    return value / base
 
 
 def _goal_row(goal: Goal) -> tuple[str, str, str, str]:
@@ -97,8 +100,12 @@ def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     return "\n".join([head, rule, *body])
 
 
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
 def _cell(value: Any) -> str:
-    if value is None:
+    if value is None or _is_nan(value):
         return "-"
     if isinstance(value, float):
         return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
