@@ -15,7 +15,7 @@ from ci_core.serving.graph import Graph, Node
 from ci_core.serving.load import load_graph
 from ci_core.serving.problems import RequestError
 from ci_core.serving.render import dot, mermaid
-from ci_core.serving.router import Route, Router
+from ci_core.serving.routers import Route, Router
 from ci_core.serving.spec import GraphSpec, RouteSpec, StepSpec
 
 if TYPE_CHECKING:

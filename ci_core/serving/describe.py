@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError
 from ci_core.serving.reader import branch_text, default_name
-from ci_core.serving.router import Route, RouterDraft
+from ci_core.serving.routers import Route, RouterDraft
 from ci_core.serving.spec import LOCAL_PREFIX, RouteSpec, StepSpec, freeze_mapping
 
 if TYPE_CHECKING:

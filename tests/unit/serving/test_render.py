@@ -56,3 +56,49 @@ def test_a_step_called_answer_is_a_box_of_its_own() -> None:
 
     assert "  n0 --> answer" in text
     assert "  request --> n0" in text
+
+
+def _pay() -> Graph:
+    graph = Graph("pay")
+    fork = graph.choose("kind", {"card": "card", "cash": "cash"}, otherwise="cash", name="by-kind")
+    card = fork.to("m:card", "card", function="heavy")
+    card.error_handler("m:default", "default", back_to="price")
+    cash = fork.to(Router.vote({"m1": "models/m1.onnx"}), "cash")
+    graph.add_step("m:price", "price", after=[card, cash]).respond().queue("scored").to("m:store", "store")
+    return graph
+
+
+def test_mermaid_shows_choices_with_their_values_queues_functions_and_ways_back() -> None:
+    lines = mermaid(_pay().spec).splitlines()
+
+    assert lines == [
+        "flowchart LR",
+        "  request([request])",
+        '  n0{"by-kind<br/>choice by kind"}',
+        '  n1["card<br/>m:card<br/>in function heavy"]',
+        '  n2["default<br/>m:default"]',
+        '  n3{{"cash<br/>vote router<br/>m1: models/m1.onnx"}}',
+        '  n4["price<br/>m:price"]',
+        '  n5[("scored<br/>queue scored")]',
+        '  n6["store<br/>m:store"]',
+        "  answer([answer])",
+        "  request --> n0",
+        '  n0 -- "card" --> n1',
+        '  n0 -- "cash, otherwise" --> n3',
+        "  n1 --> n4",
+        "  n3 --> n4",
+        "  n4 --> n5",
+        "  n5 --> n6",
+        "  n1 -. error .-> n2",
+        "  n2 -. goes on .-> n4",
+        "  n4 --> answer",
+    ]
+
+
+def test_the_picture_of_a_notebook_is_well_formed_and_names_every_step_and_branch() -> None:
+    from xml.etree import ElementTree
+
+    root = ElementTree.fromstring(_pay()._repr_html_())
+
+    texts = ["".join(node.itertext()) for node in root.iter() if node.tag.endswith("text")]
+    assert {"by-kind", "card", "default", "cash", "price", "scored", "store", "cash, otherwise"} <= set(texts)
