@@ -68,6 +68,7 @@ class StandIn:
     Attributes:
         requests: in the order they came.
         connections: how many were opened.
+        left: set when the other side closed a connection between two requests.
         ended: set when a connection was closed by the other side while nobody had answered it.
     """
 
@@ -76,6 +77,7 @@ class StandIn:
         self.connections = 0
         self.most_at_once = 0
         self.ended = threading.Event()
+        self.left = threading.Event()
         self._behaviours = list(behaviours)
         self._socket, self._tls = socket, tls
         self._at_work = 0
@@ -138,7 +140,8 @@ class StandIn:
                 self.requests.append(received)
                 await self._behave(received, reader, writer)
                 if writer.is_closing():
-                    break
+                    return
+            self.left.set()
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:

@@ -8,7 +8,6 @@ import os
 import ssl
 import warnings
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,10 +25,11 @@ from ci_core.serving.remote.failures import (
     MalformedAnswerError,
     NotConnectedError,
 )
-from tests.e2e.serving.remote_stand_in import Behaviour, StandIn, answers, closes, echoes, is_silent, says
+from tests.e2e.serving.remote_stand_in import Behaviour, StandIn, answers, closes, echoes, is_silent, says, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from pathlib import Path
 
     Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -182,8 +182,7 @@ def test_a_kept_connection_that_was_closed_while_idle_is_replaced_whatever_the_m
         async with HttpClient(service.url) as client:
             first = await post(client)
             await asyncio.to_thread(service.drop_connections)
-            while client.open_connections:
-                await asyncio.sleep(0)
+            await until(lambda: not client.open_connections)
             return [first.status, (await post(client)).status]
 
     with stand_in(answers()) as service:
@@ -256,9 +255,7 @@ def test_an_idle_connection_is_closed_after_a_while(run: Run) -> None:
         async with HttpClient(url, idle_s=0.05) as client:
             await asyncio.gather(*(get(client) for _ in range(3)))
             assert client.open_connections == 3
-            async with asyncio.timeout(PATIENCE_S):
-                while client.open_connections:
-                    await asyncio.sleep(0.01)
+            await until(lambda: not client.open_connections)
             return (await get(client)).status
 
     with StandIn(answers()) as service:
@@ -322,8 +319,7 @@ def test_a_cancelled_call_closes_its_connection(run: Run, stand_in: Callable[...
     async def scenario(service: StandIn) -> int:
         async with HttpClient(service.url) as client:
             call = asyncio.create_task(get(client))
-            while not service.requests:
-                await asyncio.sleep(0.001)
+            await until(lambda: service.requests)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
@@ -377,8 +373,7 @@ def test_a_closed_client_ends_the_calls_under_way(run: Run) -> None:
     async def scenario(service: StandIn) -> None:
         client = HttpClient(service.url)
         call = asyncio.create_task(get(client))
-        while not service.requests:
-            await asyncio.sleep(0.001)
+        await until(lambda: service.requests)
         client.close()
         await call
 
