@@ -19,11 +19,12 @@ from ci_core.serving.engine.nested import nested_step
 from ci_core.serving.engine.program import build_program
 from ci_core.serving.engine.queued import inline, inline_async, queue_step
 from ci_core.serving.metrics.custom import CustomMetrics
-from ci_core.serving.models import check_suffix, model_from_file
+from ci_core.serving.models import check_model_file
+from ci_core.serving.models.shelf import Models
 from ci_core.serving.modules import ProjectModules, graph_code_error
 from ci_core.serving.plan import Life, Plan, make_plan
-from ci_core.serving.router import build_router
-from ci_core.serving.spec import LOCAL_PREFIX, thaw
+from ci_core.serving.routers.build import build_router
+from ci_core.serving.spec import LOCAL_PREFIX, ROUTER_KINDS, thaw
 from ci_core.serving.steps import BUILT_IN
 from ci_core.serving.steps.adapt import CallableStep, adapt_step, with_context, with_paths
 from ci_core.serving.threads import Threads
@@ -32,7 +33,7 @@ from ci_core.serving.topology import check, followers
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ci_core.serving.base import Model, ModelObserver, StepObserver
+    from ci_core.serving.base import ModelObserver, StepObserver
     from ci_core.serving.engine.queued import QueueBinding
     from ci_core.serving.spec import GraphSpec, RouteSpec, StepSpec
     from ci_core.serving.topology import Topology
@@ -104,7 +105,7 @@ def check_references(spec: GraphSpec, modules: ProjectModules, targets: Mapping[
                 modules.resolve(name, reference)
         for route in step.routes:
             if route.is_file:
-                _check_model_file(route.model, name, modules.root)
+                check_model_file(route.model, name, modules.root)
             elif f"{name}.{route.key}" not in targets:
                 modules.resolve(name, route.model)
         if step.graph is not None:
@@ -157,7 +158,13 @@ class _Builder:
             metrics=around.metrics or CustomMetrics(),
         )
         self._threads = Threads()
-        self._models: dict[str, Model] = {}
+        self._models = Models(
+            root=root,
+            context=self._context,
+            batching=around.batching,
+            serving=not around.start,
+            code_root=modules.root,
+        )
         self._resources: list[Any] = []
 
     def plan(self) -> Plan:
@@ -180,11 +187,11 @@ class _Builder:
         return make_plan(
             run,
             name=spec.name,
-            models=self._models,
+            models=self._models.by_key,
             steps=self._names,
             is_async=is_async,
             behind=consumers,
-            life=Life(self._resources, self._models, self._threads),
+            life=Life(self._resources, self._models.by_key, self._threads),
         )
 
     def _compiled(
@@ -254,37 +261,32 @@ class _Builder:
         return CallableStep(name=spec.name, call=choose, is_async=True)
 
     def _router(self, spec: StepSpec) -> CallableStep:
-        models = {route.key: self._model(spec, route) for route in spec.routes}
-        router = build_router(str(spec.router), models, self._around.observe)
-        call = with_paths(router, spec, is_async=False)
-        return CallableStep(name=spec.name, call=call, wants_event=True, resources=(router,))
-
-    def _model(self, spec: StepSpec, route: RouteSpec) -> Model:
-        if route.key not in self._models:
-            self._models[route.key] = self._new_model(spec, route)
-        return self._models[route.key]
-
-    def _new_model(self, spec: StepSpec, route: RouteSpec) -> Model:
-        if route.is_file:
-            _check_model_file(route.model, spec.name, self._root)
-            model: Model = model_from_file(route.model, root=self._root, columns=route.columns)
-            model.load()
-            return model
-        cls = self._target(f"{spec.name}.{route.key}", spec.name, route.model)
+        models = {
+            route.key: self._models.add(spec.name, route, self._model_class(spec, route)) for route in spec.routes
+        }
+        kind = str(spec.router)
+        target = None if kind in ROUTER_KINDS else self._target(spec.name, spec.name, kind)
         try:
-            made: Model = cls(**_plain_arguments(route))
-            made.load()
+            router = build_router(
+                spec,
+                models,
+                observe=self._around.observe,
+                context=replace(self._context, step=spec.name),
+                target=target,
+                graph_models=self._models.by_key,
+                serving=not self._around.start,
+            )
         except GraphshipError:
             raise
         except Exception as error:
-            raise graph_code_error(f"the model `{route.name}`", error, self._modules.root) from error
-        if not callable(getattr(made, "call", None)):
-            raise InvalidStepError(
-                step=spec.name,
-                reason=f"has the route `{route.name}`, and `{route.model}` is no model",
-                hint="derive the class from `ci_core.serving.Model`",
-            )
-        return made
+            raise graph_code_error(f"the constructor of router `{spec.name}`", error, self._modules.root) from error
+        if router.model is not None:
+            self._models.add_router(router.model)
+        call = with_paths(router.call, spec, is_async=router.is_async)
+        return CallableStep(name=spec.name, call=call, wants_event=True, is_async=router.is_async, resources=(router,))
+
+    def _model_class(self, spec: StepSpec, route: RouteSpec) -> Any:
+        return None if route.is_file else self._target(f"{spec.name}.{route.key}", spec.name, route.model)
 
     def _target(self, key: str, step: str, reference: str) -> Any:
         if key in self._targets:
@@ -294,17 +296,6 @@ class _Builder:
         if reference.startswith(LOCAL_PREFIX):
             raise InvalidStepError(step=step, reason="exists only in the process that built the graph")
         return self._modules.resolve(step, reference)
-
-
-def _plain_arguments(route: RouteSpec) -> dict[str, Any]:
-    """Return the constructor arguments of a route's model class as plain data."""
-    return {name: thaw(value) for name, value in route.arguments.items()}
-
-
-def _check_model_file(path: str, step: str, root: Path) -> None:
-    """Refuse a format before asking whether the file is there: the first cannot be mended by ``dvc pull``."""
-    check_suffix(path)
-    _check_file("model", path, f"router `{step}`", root)
 
 
 def _at_home(plan: Plan, home: ProjectModules) -> Plan:

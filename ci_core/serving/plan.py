@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ci_core.serving.base import Model
     from ci_core.serving.event import Event
+    from ci_core.serving.models.shelf import GraphModel
     from ci_core.serving.threads import Threads
 
     Run = Callable[..., Any]
@@ -32,8 +32,8 @@ class Plan(Protocol):
 
     name: str
     """Of the graph."""
-    models: Mapping[str, Model]
-    """Every model of the graph, and of the graphs in it, by the key of its route."""
+    models: Mapping[str, GraphModel]
+    """Every model of the graph, and of the graphs in it, by the key of its route; then routers that are models."""
     steps: tuple[str, ...]
     """Names of all steps in the order they run, those of a nested graph as ``outer/inner``, handlers last."""
     is_async: bool
@@ -85,7 +85,7 @@ def make_plan(
     run: Run,
     *,
     name: str,
-    models: Mapping[str, Model],
+    models: Mapping[str, GraphModel],
     steps: tuple[str, ...],
     is_async: bool,
     behind: Mapping[str, Run],
@@ -122,7 +122,7 @@ class Life:
         threads: of steps that wait.
     """
 
-    def __init__(self, resources: Sequence[Any], models: Mapping[str, Model], threads: Threads) -> None:
+    def __init__(self, resources: Sequence[Any], models: Mapping[str, GraphModel], threads: Threads) -> None:
         unique = {id(one): one for one in (*models.values(), *resources)}
         self._resources, self._models, self._threads = tuple(unique.values()), models, threads
         self._is_started = False

@@ -76,8 +76,7 @@ class ServedModel:
         self.route, self.model = route, model
         self.name, self.version, self.key = route.name, route.version, route.key
         self.state: State = "waiting"
-        gains = route.batch == "on" or (route.batch == "auto" and getattr(model, "gains_from_batches", False))
-        self.is_batched = batching and gains
+        self.is_batched = batching and (route.batch == "on" or (route.batch == "auto" and self.gains_from_batches))
         # awaited, so that its loading does not stop the other requests of a server
         self.is_async = self.is_batched or (serving and route.load == "first-use")
         self.delays_readiness = route.load != "first-use"
@@ -114,6 +113,16 @@ class ServedModel:
         return getattr(self.model, "operations", ())
 
     @property
+    def loads_after_fork(self) -> bool:
+        """Whether each worker loads it for itself."""
+        return bool(getattr(self.model, "loads_after_fork", False))
+
+    @property
+    def gains_from_batches(self) -> bool:
+        """Whether one call of n rows costs much less than n calls."""
+        return bool(getattr(self.model, "gains_from_batches", False))
+
+    @property
     def takes_tables(self) -> bool:
         """Whether a call may get a table instead of rows."""
         return not self.is_batched and getattr(self.model, "takes_tables", False)
@@ -129,8 +138,8 @@ class ServedModel:
         Raises:
             GraphshipError: it cannot be loaded.
         """
-        if self.route.load == "start" and not getattr(self.model, "loads_after_fork", False):
-            self._load()
+        if self.route.load == "start" and not self.loads_after_fork:
+            self.load()
 
     def start(self) -> None:
         """Load what is not loaded yet, or begin to; called in the process that serves.
@@ -141,6 +150,7 @@ class ServedModel:
         if self._is_started:
             return
         self._is_started = True
+        self._closing.clear()
         if self.is_batched:
             from ci_core.serving.batching import Batcher
 
@@ -154,15 +164,17 @@ class ServedModel:
             self._loader = threading.Thread(target=self._load_until_ready, name=name, daemon=True)
             self._loader.start()
         else:
-            self._load()
+            self.load()
 
     def close(self) -> None:
         """End what was begun; a load under way is not waited for longer than a second."""
+        self._is_started = False
         self._closing.set()
         if self._loader is not None:
             self._loader.join(_JOIN_S)
         if self._batcher is not None:
             self._batcher.close()
+            self._batcher = None
         close = getattr(self.model, "close", None)
         if callable(close):
             close()
@@ -228,7 +240,7 @@ class ServedModel:
             if self.state == "failed" and self._clock() - self._failed_at < self._retry_s:
                 raise self._not_ready()
             try:
-                self._load()
+                self.load()
             except Exception as error:
                 self._note_failure(error)
                 raise self._not_ready() from error
@@ -245,7 +257,7 @@ class ServedModel:
     def _load_until_ready(self) -> None:
         while not self._closing.is_set():
             try:
-                self._load()
+                self.load()
             except Exception as error:  # noqa: BLE001 - it is told in the log and by readiness, and tried again
                 self._note_failure(error)
             else:
@@ -258,7 +270,12 @@ class ServedModel:
         self.state = "failed"
         logger.error("model not loaded model=%s retry_s=%g", self.key, self._retry_s, exc_info=error)
 
-    def _load(self) -> None:
+    def load(self) -> None:
+        """Load it here and now, unless it is loaded.
+
+        Raises:
+            GraphshipError: it cannot be loaded.
+        """
         if self._is_ready:
             return
         self.state = "loading"

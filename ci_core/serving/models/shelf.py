@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ci_core.errors import GraphshipError, InvalidStepError
-from ci_core.serving.construction import construct
 from ci_core.serving.models import check_model_file, model_from_file
 from ci_core.serving.models.served import ServedModel
 from ci_core.serving.modules import graph_code_error
 from ci_core.serving.spec import thaw
+from ci_core.serving.steps.adapt import construct
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_core.serving.base import Context, Model
+    from ci_core.serving.routers.face import RouterAsModel
     from ci_core.serving.spec import RouteSpec
+
+    GraphModel: TypeAlias = ServedModel | RouterAsModel
+    """A model as the server sees it."""
 
 
 class Models:
@@ -30,7 +34,7 @@ class Models:
         code_root: folder of the user's code, for tracebacks; `root` when None.
 
     Attributes:
-        by_key: the models, in the order in which routers named them.
+        by_key: the models, in the order in which routers named them, each router that is a model after its own.
     """
 
     def __init__(
@@ -42,7 +46,7 @@ class Models:
         serving: bool = False,
         code_root: Path | None = None,
     ) -> None:
-        self.by_key: dict[str, ServedModel] = {}
+        self.by_key: dict[str, GraphModel] = {}
         self._targets: dict[str, Any] = {}
         self._root, self._context, self._code_root = root, context, code_root or root
         self._batching, self._serving = batching, serving
@@ -61,14 +65,14 @@ class Models:
             GraphshipError: it cannot be loaded.
         """
         known = self.by_key.get(route.key)
-        if known is not None:
-            if known.route != route or self._targets[route.key] is not target:
-                raise InvalidStepError(
-                    step=step,
-                    reason=f"has the route `{route.key}`, which is another model in another router",
-                    hint="give one of them another name, or say the same in both to share the model",
-                )
+        if isinstance(known, ServedModel) and known.route == route and self._targets[route.key] is target:
             return known
+        if known is not None:
+            raise InvalidStepError(
+                step=step,
+                reason=f"has the route `{route.key}`, which is another model in another router",
+                hint="give one of them another name, or say the same in both to share the model",
+            )
         model = self._from_file(step, route) if route.is_file else self._from_class(step, route, target)
         served = ServedModel(
             route,
@@ -82,6 +86,20 @@ class Models:
         self._targets[route.key] = target
         return served
 
+    def add_router(self, model: RouterAsModel) -> None:
+        """Add a router as a model of its own.
+
+        Raises:
+            InvalidStepError: there is a model of its name.
+        """
+        if model.key in self.by_key:
+            raise InvalidStepError(
+                step=model.name,
+                reason="is a router that can be asked as a model, and there is another model of its name",
+                hint="rename the step or the route",
+            )
+        self.by_key[model.key] = model
+
     def _from_file(self, step: str, route: RouteSpec) -> Model:
         check_model_file(route.model, step, self._root)
         return model_from_file(route.model, root=self._root, columns=route.columns)
@@ -89,8 +107,10 @@ class Models:
     def _from_class(self, step: str, route: RouteSpec, target: Any) -> Model:
         arguments = {name: thaw(value) for name, value in route.arguments.items()}
         what = f"the route `{route.key}`"
+        if not inspect.isclass(target):
+            raise InvalidStepError(step=step, reason=f"has {what}, and `{route.model}` is no class")
         try:
-            model: Any = construct(target, arguments, self._context, step=step, what=what)
+            model: Any = construct(f"{step}.{route.key}", target, arguments, self._context)
         except GraphshipError:
             raise
         except Exception as error:

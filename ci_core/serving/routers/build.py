@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError
-from ci_core.serving.construction import construct
 from ci_core.serving.routers.custom import CustomRouter
 from ci_core.serving.routers.ensemble import MeanRouter, SoftVoteRouter, VoteRouter
 from ci_core.serving.routers.face import RouterAsModel
@@ -16,6 +16,7 @@ from ci_core.serving.routers.shadow import ShadowRouter
 from ci_core.serving.routers.single import SingleRouter
 from ci_core.serving.routers.weighted import WeightedRouter
 from ci_core.serving.spec import thaw
+from ci_core.serving.steps.adapt import construct
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -60,12 +61,6 @@ def build_router(
         InvalidStepError: its settings are wrong, or a class of the user cannot be a router.
         Exception: whatever the constructor of a user's router raises.
     """
-    if spec.router != "single" and spec.name in models:
-        raise InvalidStepError(
-            step=spec.name,
-            reason="is a router with a route of its own name, and both would be models of that name",
-            hint="rename the step or the route",
-        )
     arguments: Any = thaw(spec.arguments)
     members = Members(models, observe)
     known = models if graph_models is None else graph_models
@@ -74,7 +69,9 @@ def build_router(
         settings = Settings(spec.name, arguments, _SETTINGS[kind])
         router = _built_in(kind, spec.name, members, known, settings, serving=serving)
     else:
-        author = construct(target, arguments, context, step=spec.name, what="a class as its router")
+        if not inspect.isclass(target):
+            raise InvalidStepError(step=spec.name, reason=f"is a router, and `{kind}` is no class")
+        author = construct(spec.name, target, arguments, context)
         router = CustomRouter(spec.name, members, known, author=author)
     if router.is_a_model:
         router.model = RouterAsModel(router)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ci_core.serving.event import Event
+from ci_core.serving.routers.members import INFER
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from ci_core.serving.base import ModelCall, Row
     from ci_core.serving.models.served import ServedModel
     from ci_core.serving.routers.base import WorkingRouter
+    from ci_core.types import JsonValue
 
 
 class RouterAsModel:
@@ -22,6 +27,8 @@ class RouterAsModel:
     """
 
     version: ClassVar[str | None] = None
+    loads_after_fork: ClassVar[bool] = False
+    gains_from_batches: ClassVar[bool] = False
     takes_tables: ClassVar[bool] = False
     delays_readiness: ClassVar[bool] = False
     """Its models do."""
@@ -60,6 +67,17 @@ class RouterAsModel:
     def operations(self) -> tuple[str, ...]:
         """What it can be asked beside ``infer``."""
         return self._router.operations
+
+    def load(self) -> None:
+        """Do nothing: its models are loaded by themselves."""
+
+    def call(self, rows: list[Row]) -> ModelCall:
+        """Return what the router's models say of `rows`, outside of any graph, by a router without async code."""
+        return self._router.route(rows, rows, Event(rows), INFER)
+
+    def operate(self, operation: str, rows: list[Row]) -> list[JsonValue]:
+        """Return one answer a row of one of :attr:`operations`; see :meth:`call`."""
+        return self._router.route(rows, rows, Event(rows), operation).answers
 
     def score(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
         """Return one output a row of a table: an ensemble's own, else that of the router's main model."""
