@@ -800,7 +800,8 @@ class UntrustedModelError(GraphshipError):
             f"the model `{path}` holds types that are not trusted",
             where=path,
             known=[f"types: {quoted(types)}"],
-            hint="build it from scikit-learn's own classes, or export it to ONNX",
+            hint="if you made the file yourself, vouch for them in its route: "
+            f"`trust: [{', '.join(types)}]`; else export it to ONNX",
         )
 
 

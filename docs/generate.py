@@ -121,7 +121,7 @@ _STEP_KEYS = {
     **spec._STEP_OPTIONS,  # noqa: SLF001 - the page is generated from the module's own table
 }
 _ROUTE_KEYS = {
-    **{name: name for name in ("name", "version", "model", "columns")},
+    **{name: name for name in ("name", "version", "model", "columns", "trust")},
     "arguments": "with",
     **spec._ROUTE_OPTIONS,  # noqa: SLF001
 }

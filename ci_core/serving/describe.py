@@ -144,6 +144,7 @@ def _route(router: str, key: str, route: Route) -> tuple[RouteSpec, Any]:
         version=version or None,
         model=model,
         columns=tuple(route.columns),
+        trust=tuple(route.trust),
         arguments=_json_arguments(f"{router}.{key}", route.arguments or {}),
         load=route.load,
         batch=route.batch,

@@ -42,7 +42,9 @@ _STEP_KEYS = (
     *("on-error", "back-to", "retries", "retry-wait", "timeout", "blocking", "function", "respond"),
     *("routes", "branches", "otherwise", "several"),
 )
-_ROUTE_KEYS = (*("name", "model", "version", "columns", "with", "load", "batch", "max-batch", "batch-window", "lower"),)
+_ROUTE_KEYS = (
+    *("name", "model", "version", "columns", "trust", "with", "load", "batch", "max-batch", "batch-window", "lower"),
+)
 _BELONGS_TO = {"routes": "router", "branches": "choice", "otherwise": "choice", "several": "choice", "handler": "step"}
 """Key → the kind of step that it is about."""
 
@@ -216,6 +218,7 @@ class _Reader:
             version=self._version(values, at) or version or None,
             model=self._text(values, "model", at) or self._missing("model", at),
             columns=self._texts(values.get("columns", []), f"{at}.columns"),
+            trust=self._texts(values.get("trust", []), f"{at}.trust"),
             arguments=self._arguments(values, at),
             load=self._choice_of(values, "load", at, LOADS) or "start",
             batch=self._switch(values, "batch", at),

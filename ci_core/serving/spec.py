@@ -99,6 +99,9 @@ class RouteSpec:
     """Rows of one call at most."""
     batch_window_s: float = 0.0
     """How long to wait for more requests, in seconds. 0: never wait while the model is idle."""
+    trust: tuple[str, ...] = ()
+    """Types in a skops file that the author of the graph vouches for, such as ``sklearn.tree._tree.Tree`` of trees and
+    forests: skops' own list leaves them out, because a file made with evil intent could crash the process by them."""
     lower: Switch = "auto"
     """Whether a release replaces the model by an equal, cheaper form; ``on`` fails where it cannot."""
 
@@ -119,6 +122,8 @@ class RouteSpec:
             stored["version"] = self.version
         if self.columns:
             stored["columns"] = list(self.columns)
+        if self.trust:
+            stored["trust"] = list(self.trust)
         if self.arguments:
             stored["with"] = thaw(self.arguments)
         return stored | _changed(self, _ROUTE_OPTIONS)

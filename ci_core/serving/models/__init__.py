@@ -19,29 +19,34 @@ if TYPE_CHECKING:
 
 _LOADERS = {
     ".json": "ci_core.serving.models.xgboost:XGBoostModel",
+    ".lowered": "ci_core.serving.models.lowered:LoweredModel",
     ".onnx": "ci_core.serving.models.onnx:OnnxModel",
     ".skops": "ci_core.serving.models.skops:SkopsModel",
+    ".trees": "ci_core.serving.models.lowered:LoweredTrees",
     ".txt": "ci_core.serving.models.lightgbm:LightGBMModel",
     ".ubj": "ci_core.serving.models.xgboost:XGBoostModel",
 }
+_OF_RELEASES = frozenset({".lowered", ".trees"})
+"""Formats that the making of a release writes, and nobody else."""
 _RUN_CODE = frozenset({".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle"})
 """Formats whose reading executes what the file says."""
 
 
-def model_from_file(path: str, *, root: Path, columns: Sequence[str] = ()) -> Model:
+def model_from_file(path: str, *, root: Path, columns: Sequence[str] = (), trust: Sequence[str] = ()) -> Model:
     """Return the model of a file, not loaded yet.
 
     Args:
         path: relative to the project.
         root: the project's folder, or the bundle's.
         columns: names of the columns of a model that takes one matrix.
+        trust: types in a skops file that the graph's author vouches for.
 
     Raises:
         UnsupportedModelError: there is no loader for the suffix, or reading such a file would run its code.
     """
     suffix = check_suffix(path)
     module, _, name = _LOADERS[suffix].partition(":")
-    model: Model = getattr(importlib.import_module(module), name)(path, root=root, columns=columns)
+    model: Model = getattr(importlib.import_module(module), name)(path, root=root, columns=columns, trust=trust)
     return model
 
 
@@ -53,7 +58,9 @@ def check_suffix(path: str) -> str:
     """
     suffix = PurePosixPath(path).suffix.lower()
     if suffix not in _LOADERS:
-        raise UnsupportedModelError(path=path, suffix=suffix, runs_code=suffix in _RUN_CODE, supported=sorted(_LOADERS))
+        raise UnsupportedModelError(
+            path=path, suffix=suffix, runs_code=suffix in _RUN_CODE, supported=sorted(set(_LOADERS) - _OF_RELEASES)
+        )
     return suffix
 
 

@@ -40,7 +40,7 @@ class SkopsModel(TabularModel):
 
         Raises:
             MissingExtraError: skops or scikit-learn is not installed.
-            UntrustedModelError: the file holds types that skops does not trust.
+            UntrustedModelError: the file holds types that neither skops nor the graph's author trusts.
             BrokenModelError: it is not a skops file, nobody says what its columns are called, or it picks its columns
                 by name and pandas is not installed.
         """
@@ -49,13 +49,13 @@ class SkopsModel(TabularModel):
         except ImportError as error:
             raise MissingExtraError(extra="sklearn", module="skops") from error
         try:
-            untrusted = skops.io.get_untrusted_types(file=self.file)
+            untrusted = set(skops.io.get_untrusted_types(file=self.file))
         except Exception as error:  # zip, JSON and schema errors of a file that is something else
             raise BrokenModelError(path=self.path, reason=f"it is not a skops file ({error})") from error
-        if untrusted:
-            raise UntrustedModelError(path=self.path, types=untrusted)
+        if untrusted - set(self.trust):
+            raise UntrustedModelError(path=self.path, types=sorted(untrusted - set(self.trust)))
         try:
-            self._estimator = skops.io.load(self.file, trusted=[])
+            self._estimator = skops.io.load(self.file, trusted=sorted(untrusted))
         except Exception as error:  # an estimator of another scikit-learn version fails in any way it likes
             raise BrokenModelError(path=self.path, reason=str(error)) from error
         if not hasattr(self._estimator, "predict"):

@@ -29,14 +29,16 @@ class TabularModel(Model):
         path: of the file, relative to `root`; what messages show.
         root: the project's folder, or the bundle's.
         columns: names of the columns of a model that takes one matrix and does not know them.
+        trust: types in a skops file that the graph's author vouches for; other formats hold none.
     """
 
     takes_tables: ClassVar[bool] = True
 
-    def __init__(self, path: str, *, root: Path, columns: Sequence[str] = ()) -> None:
+    def __init__(self, path: str, *, root: Path, columns: Sequence[str] = (), trust: Sequence[str] = ()) -> None:
         self.path = path
         self.file = root / path
         self.given_columns = tuple(columns)
+        self.trust = tuple(trust)
         self.columns = ()
 
     @property

@@ -25,6 +25,8 @@ class Route:
         batch: whether requests that are ready together share a call; ``auto``: when the model gains from it.
         max_batch_rows: rows of such a call at most.
         batch_window: how long to wait for more requests, in seconds; 0 never waits while the model is idle.
+        trust: types in a skops file that the author vouches for: trees and forests need
+            ``sklearn.tree._tree.Tree``.
         lower: whether a release replaces the model by an equal, cheaper form.
     """
 
@@ -35,6 +37,7 @@ class Route:
     batch: Switch = "auto"
     max_batch_rows: int = 1024
     batch_window: float = 0.0
+    trust: tuple[str, ...] | list[str] = ()
     lower: Switch = "auto"
 
 

@@ -8,6 +8,7 @@ import skops.io
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -201,6 +202,20 @@ def test_a_skops_file_with_types_of_others_is_refused(tmp_path: Path) -> None:
         model_from_file("m.skops", root=tmp_path, columns=["a"]).load()
 
     assert any("Sneaky" in name for name in caught.value.types)
+
+
+def test_a_forest_is_read_when_the_author_of_the_graph_vouches_for_its_trees(tmp_path: Path) -> None:
+    forest = RandomForestClassifier(2, random_state=0).fit([[0.0], [1.0]], [0, 1])
+    skops.io.dump(forest, tmp_path / "m.skops")
+
+    with pytest.raises(UntrustedModelError) as caught:
+        model_from_file("m.skops", root=tmp_path, columns=["a"]).load()
+    model = model_from_file("m.skops", root=tmp_path, columns=["a"], trust=["sklearn.tree._tree.Tree"])
+    model.load()
+
+    assert caught.value.types == ("sklearn.tree._tree.Tree",)
+    assert "`trust: [sklearn.tree._tree.Tree]`" in (caught.value.hint or "")
+    assert model.call([{"a": 1.0}]).answers == [{"prediction": 1, "probability": 1.0}]
 
 
 class Mean(Model):

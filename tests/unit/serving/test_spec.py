@@ -35,6 +35,7 @@ def route_specs(draw: st.DrawFn, name: str) -> RouteSpec:
         model=draw(st.sampled_from(["m.onnx", "m:Model"])),
         version=draw(st.none() | names),
         columns=tuple(draw(st.lists(names, max_size=3))),
+        trust=tuple(draw(st.lists(names, max_size=2))),
         arguments=draw(arguments),
         load=draw(loads),
         batch=draw(switches),
