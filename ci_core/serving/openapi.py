@@ -109,19 +109,20 @@ _SCHEMAS: Document = {
 
 
 def _plain(application: Application) -> Document:
-    schema = application.input_schema
+    schema, models = application.input_schema, application.plan.models
     note = "A field that is not listed is passed on to the steps."
-    if schema is None and is_direct(application.spec) and application.plan.models:
-        key, model = next(iter(application.plan.models.items()))
-        schema = _schema_of(model)
-        note = f"The columns are those of the model `{key}`, which answers unless another is asked for. {note}"
-    if schema is None or not schema.columns:
-        row: Document = {"type": "object"}
-        return _operation(
-            "Ask the graph", "What a body may be is decided by the steps of the graph.", _rows(row), {}, tag="Graph"
-        )
-    columns: Document = dict(schema.json_schema(may_lack=schema is application.input_schema))
-    return _operation("Ask the graph", note, _rows(columns), schema.example(), tag="Graph")
+    if schema is not None:
+        return _operation("Ask the graph", note, _rows(schema.json_schema()), schema.example(), tag="Graph")
+    if not models:
+        return _operation("Ask the graph", "The steps decide what a body may be.", _rows(_OBJECT), {}, tag="Graph")
+    key, model = next(iter(models.items()))
+    columns = _schema_of(model)
+    if not is_direct(application.spec) or not columns.columns:
+        note = f"The steps decide what a body may be; the example has the columns that the model `{key}` reads."
+        return _operation("Ask the graph", note, _rows(_OBJECT), columns.example(), tag="Graph")
+    note = f"The columns are those of the model `{key}`, which answers unless another is asked for. {note}"
+    row = columns.json_schema(may_lack=False)
+    return _operation("Ask the graph", note, _rows(row), columns.example(), tag="Graph")
 
 
 def _model(application: Application, key: str) -> Document:
@@ -163,7 +164,10 @@ def _schema_of(model: Any) -> InputSchema:
     return InputSchema({name: _KINDS[kind] for name, kind in column_kinds(model).items()})
 
 
-def _rows(row: Document) -> Document:
+_OBJECT: Document = {"type": "object"}
+
+
+def _rows(row: Mapping[str, Any]) -> Document:
     return {"oneOf": [row, {"type": "array", "items": row}]}
 
 

@@ -203,7 +203,7 @@ def test_only_the_outputs_asked_for_come_in_the_order_asked() -> None:
     body = {"inputs": [tensor("X", [1, 2], [1, 2])], "outputs": [{"name": "word"}, {"name": "total"}]}
 
     assert [one["name"] for one in ask("POST", "/v2/models/m/infer", body)[1]["outputs"]] == ["word", "total"]
-    body["outputs"].append({"name": "none"})  # type: ignore[attr-defined]
+    body["outputs"].append({"name": "none"})
     assert ask("POST", "/v2/models/m/infer", body) == (
         400,
         {"error": "the model `m` has no output `none`; outputs: `total`, `first`, `word`"},

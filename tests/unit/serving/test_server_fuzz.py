@@ -1,0 +1,254 @@
+"""Whatever comes in, an answer goes out: no exception, no 5xx, valid JSON. The whole matrix: ``make faults``.
+
+A failing input prints its seed; put the seed, and what it found, into :data:`FOUND`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ci_core.serving import Graph, Model, Router, steps
+from ci_core.serving.limits import Limits
+from ci_core.serving.metrics import Metrics
+from ci_core.serving.server import Application
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SAMPLE, WHOLE = 2_000, 100_000
+FOUND: tuple[int, ...] = ()
+"""Seeds of inputs that once made the server fail."""
+
+
+class Numbers(Model):
+    """Checks its columns as models of files do."""
+
+    input_columns = ("a", "b")
+
+    def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+        return [{"prediction": len(row), "words": ["x"]} for row in rows]
+
+    def explain(self, rows: list[dict[str, Any]]) -> list[Any]:
+        return [list(row) for row in rows]
+
+
+class Anything(Model):
+    def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+        return rows
+
+
+def build(*, first: bool) -> Application:
+    graph = Graph("g")
+    router = Router.single({"m": Numbers, "any": Anything, "v:1": Numbers})
+    if first:
+        graph.to(router)
+    else:
+        graph.to(steps.Impute(a=0, b=0)).to(router)
+    schema = {"a": "number?", "b": "any?"} if not first else None
+    return Application(
+        graph.spec, graph.compile(), metrics=Metrics(), limits=Limits(body_bytes=100_000), input_schema=schema
+    )
+
+
+APPLICATIONS = (build(first=True), build(first=False))
+
+
+def check(method: str, path: str, headers: dict[str, str], body: bytes) -> None:
+    for application in APPLICATIONS:
+        application.admit(path, len(path), headers)
+        status, answer_headers, answer = application.handle(method, path, dict(headers), body)
+        assert 200 <= status < 500, (status, answer)
+        for name, value in answer_headers:
+            assert f"{name}{value}".isascii()
+            assert f"{name}{value}".isprintable()
+        kind = dict(answer_headers).get("content-type")
+        if kind == "application/json":
+            orjson.loads(answer)
+        elif kind == "application/octet-stream":
+            orjson.loads(answer[: int(dict(answer_headers)["inference-header-content-length"])])
+
+
+PATHS = [
+    "/",
+    "//",
+    "",
+    "*",
+    "/v2",
+    "/v2/models/m/infer",
+    "/v2/models/any/infer",
+    "/v2/models/m/infer_dict",
+    "/v2/models/any/predict_dict",
+    "/v2/models/m/explain",
+    "/v2/models/v/versions/1/infer",
+    "/v2/models/m",
+    "/v2/models//infer",
+    "/v2/models/%00/infer",
+    "/v2/models/m/versions//infer",
+    "/openapi.json",
+    "/docs",
+    "/graph",
+    "/metrics",
+    "/readyz",
+]
+METHODS = ["POST", "POST", "POST", "GET", "PUT", "OPTIONS", "HEAD", "DELETE", "get", "", "\x00"]
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["a", "b", "model", ""]), inner),
+    max_leaves=12,
+)
+header_values = st.dictionaries(
+    st.sampled_from([
+        "content-type", "content-encoding", "x-event-id", "x-event-time", "x-request-timeout-ms", "traceparent",
+        "tracestate", "inference-header-content-length", "x-graphship-smoke",
+    ]),
+    st.sampled_from([
+        "application/json", "gzip", "deflate", "0", "10", "-1", "1e9", "nan", "²", "", "\x00", "\n", "\udc80",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "2013-01-01", "99999999999",
+    ]) | st.text(max_size=8),
+    max_size=4,
+)  # fmt: skip
+tensors = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["a", "b", "X", ""]) | st.text(max_size=2),
+        "shape": st.lists(st.integers(-1, 4) | st.just(2**62), max_size=3),
+        "datatype": st.sampled_from(["FP16", "FP32", "FP64", "BYTES", "INT8", "UINT64", "BOOL", "?"]),
+    },
+    optional={
+        "data": st.lists(json_values, max_size=8),
+        "parameters": st.none() | st.dictionaries(st.sampled_from(["binary_data_size", "x"]), json_values, max_size=2),
+    },
+)
+requests = st.fixed_dictionaries(
+    {"inputs": st.lists(tensors | json_values, max_size=3)},
+    optional={
+        "id": st.none() | st.text(max_size=5),
+        "outputs": st.lists(st.fixed_dictionaries({"name": st.sampled_from(["prediction", "words", "a"])}), max_size=3),
+        "parameters": st.dictionaries(st.just("binary_data_output"), st.booleans() | st.integers()),
+    },
+)
+
+
+def as_json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()  # writes NaN and integers of any size, too
+
+
+any_body = st.binary(max_size=100) | json_values.map(as_json) | requests.map(as_json)
+
+
+@settings(max_examples=SAMPLE // 8)
+@given(
+    st.sampled_from(METHODS) | st.text(max_size=5),
+    st.sampled_from(PATHS) | st.text(max_size=20),
+    header_values,
+    any_body,
+)
+def test_no_request_makes_the_server_fail(method: str, path: str, headers: dict[str, str], body: bytes) -> None:
+    check(method, path, headers, body)
+
+
+@settings(max_examples=SAMPLE // 8)
+@given(st.sampled_from(PATHS[5:11]), requests.map(as_json), st.binary(max_size=40), st.integers(-2, 2) | st.none())
+def test_no_tensors_make_the_decoder_fail(path: str, head: bytes, data: bytes, off: int | None) -> None:
+    headers = {} if off is None else {"inference-header-content-length": str(len(head) + off)}
+    check("POST", path, headers, head + data)
+
+
+def test_no_damaged_request_makes_the_server_fail() -> None:
+    check_seeds((*FOUND, *range(SAMPLE)))
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+@pytest.mark.parametrize("part", range(10))
+def test_no_damaged_request_of_the_whole_matrix_makes_the_server_fail(part: int) -> None:
+    each = WHOLE // 10
+    check_seeds(range(SAMPLE + part * each, SAMPLE + (part + 1) * each))
+
+
+def check_seeds(seeds: Iterable[int]) -> None:
+    for seed in seeds:
+        try:
+            check(*damaged(seed))
+        except BaseException as error:
+            error.add_note(f"seed {seed}: {damaged(seed)!r}")
+            raise
+
+
+def damaged(seed: int) -> tuple[str, str, dict[str, str], bytes]:
+    """Return a sound request with a few bytes, numbers or pieces of it changed; the same for the same seed."""
+    chance = random.Random(seed)
+    headers = {"content-type": "application/json"}
+    body, n_head = chance.choice(SOUND)
+    path = chance.choice(PATHS[:12]) if chance.random() < 0.9 else "".join(chance.choices("/v2models%\x00ü", k=9))
+    if n_head is not None:
+        headers["inference-header-content-length"] = str(n_head + chance.choice([0, 0, 0, 0, 1, -1, 1000]))
+        headers["content-type"] = "application/octet-stream"
+    for _ in range(chance.randint(0, 4)):
+        body = chance.choice(DAMAGES)(chance, body)
+    if chance.random() < 0.1:
+        headers[chance.choice(["x-event-id", "traceparent", "content-encoding"])] = chance.choice(["", "gzip", "\xff"])
+    return chance.choice(METHODS[:4]), path, headers, body[:50_000]
+
+
+def _flip(chance: random.Random, body: bytes) -> bytes:
+    at = chance.randrange(len(body) + 1)
+    return body[:at] + bytes([chance.randrange(256)]) + body[at + 1 :]
+
+
+def _cut(chance: random.Random, body: bytes) -> bytes:
+    start = chance.randrange(len(body) + 1)
+    return body[:start] + body[start + chance.randrange(20) :]
+
+
+def _repeat(chance: random.Random, body: bytes) -> bytes:
+    start = chance.randrange(len(body) + 1)
+    piece = body[start : start + chance.randrange(1, 10)]
+    return body[:start] + piece * chance.choice([2, 3, 1500]) + body[start:]
+
+
+def _replace(chance: random.Random, body: bytes) -> bytes:
+    old = chance.choice([b"1", b"2", b'"a"', b"[", b"]", b"{", b"FP32", b"INT64", b"shape", b"data", b"null", b":"])
+    return body.replace(old, chance.choice(WORDS), chance.choice([1, -1]))
+
+
+DAMAGES = (_flip, _flip, _cut, _repeat, _replace, _replace)
+WORDS = (
+    b"1e999", b"-0", b"NaN", b"1e308", b"9" * 30, b"9" * 5000, b"null", b"true", b'"\\ud800"', b'"\\u0000"', b"[[",
+    b"{}",
+    b"[]", b"-1", b"4294967296", b"18446744073709551616", b'"a":1,"a":', b"BYTES", b"BOOL", b"UINT8", b"FP16", b"",
+    b"[" * 2000, b'{"a":' * 1500, b"\xff\xfe", b'"\xed\xa0\x80"',
+)  # fmt: skip
+
+
+def _binary() -> tuple[bytes, int]:
+    data = struct.pack("<4f", 1, 2, 3, 4) + b"\x01\x00\x00\x00x\x02\x00\x00\x00yz"
+    head = orjson.dumps(
+        {
+            "inputs": [
+                {"name": "X", "shape": [2, 2], "datatype": "FP32", "parameters": {"binary_data_size": 16}},
+                {"name": "t", "shape": [2], "datatype": "BYTES", "parameters": {"binary_data_size": 11}},
+            ],
+            "parameters": {"binary_data_output": True},
+        }
+    )
+    return head + data, len(head)
+
+
+SOUND: list[tuple[bytes, int | None]] = [
+    (b'{"a": 1, "b": 2.5}', None),
+    (b'[{"a": 1, "b": "x"}, {"a": null, "b": 2, "event_id": 7}]', None),
+    (b'{"inputs": [{"name": "X", "shape": [2, 2], "datatype": "FP32", "data": [1, 2, 3, 4]}], "id": "7"}', None),
+    (b'{"inputs": [{"name": "a", "shape": [1], "datatype": "INT64", "data": [1]}], "outputs": [{"name": "a"}]}', None),
+    (b'{"inputs": [[1, 2], [3, 4]]}', None),
+    (b'{"inputs": [{"a": 1, "b": 2}]}', None),
+    _binary(),
+]
