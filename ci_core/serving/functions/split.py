@@ -22,7 +22,9 @@ from ci_core.serving.spec import REQUEST, GraphSpec, StepSpec
 from ci_core.serving.topology import check, followers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    Run = tuple[StepSpec, ...]
 
 REMOTE_STEP = "local:remote"
 """What stands for the call of a segment in the root's spec; the callable comes from ``caller.py``."""
@@ -66,16 +68,14 @@ def split(spec: GraphSpec) -> FunctionPlan:
     """
     topology = check(spec)
     runs = _runs(spec, (*topology.order, *topology.handlers))
-    names = {run: _name(run) for run in runs}
-    _refuse_taken_names(spec, names)
-    remote = {step.name: names[run] for run in runs for step in run}
-    segments = tuple(Segment(name=names[run], function=run[0].function or "", spec=_segment(spec, run)) for run in runs)
-    first = {run[0].name: run for run in runs}
+    _refuse_taken_names(spec, runs)
+    remote = {step.name: _name(run) for run in runs for step in run}
+    segments = tuple(Segment(name=_name(run), function=run[0].function or "", spec=_segment(spec, run)) for run in runs)
+    begun = {run[0].name: run for run in runs}
     inner = {step.name for run in runs for step in run[1:]}
+    after = followers(spec)
     steps = tuple(
-        _remote_step(first[step.name], names[first[step.name]], remote)
-        if step.name in first
-        else _root_step(step, remote, followers(spec)[step.name])
+        _remote_step(begun[step.name], remote) if step.name in begun else _root_step(step, remote, after[step.name])
         for step in spec.steps
         if step.name not in inner
     )
@@ -83,7 +83,7 @@ def split(spec: GraphSpec) -> FunctionPlan:
     return FunctionPlan(root=replace(spec, steps=steps, on_error=on_error), segments=segments)
 
 
-def _runs(spec: GraphSpec, order: tuple[str, ...]) -> list[tuple[StepSpec, ...]]:
+def _runs(spec: GraphSpec, order: tuple[str, ...]) -> list[Run]:
     """Return the steps of functions, those of one segment together."""
     steps = {step.name: step for step in spec.steps}
     after = followers(spec)
@@ -109,22 +109,22 @@ def _goes_on(spec: GraphSpec, last: StepSpec, step: StepSpec, after_last: tuple[
     return last.function == step.function and after_last == (step.name,) and not last.responds and not has_handler
 
 
-def _name(run: tuple[StepSpec, ...]) -> str:
+def _name(run: Run) -> str:
     return run[0].name if len(run) == 1 else f"{run[0].name}..{run[-1].name}"
 
 
-def _refuse_taken_names(spec: GraphSpec, names: Mapping[tuple[StepSpec, ...], str]) -> None:
+def _refuse_taken_names(spec: GraphSpec, runs: Sequence[Run]) -> None:
     taken = {step.name for step in spec.steps}
-    for run, name in names.items():
-        if len(run) > 1 and name in taken:
+    for run in runs:
+        if len(run) > 1 and _name(run) in taken:
             raise InvalidStepError(
-                step=name,
+                step=_name(run),
                 reason=f"has the name that the call of the steps from `{run[0].name}` to `{run[-1].name}` needs",
                 hint="give it another name",
             )
 
 
-def _segment(spec: GraphSpec, run: tuple[StepSpec, ...]) -> GraphSpec:
+def _segment(spec: GraphSpec, run: Run) -> GraphSpec:
     entered = replace(run[0], after=(REQUEST,), join=None, join_key=None)
     # what an error handler or the answer is to the graph, the root knows; here the last step's result is the answer
     steps = tuple(
@@ -133,10 +133,10 @@ def _segment(spec: GraphSpec, run: tuple[StepSpec, ...]) -> GraphSpec:
     return GraphSpec(name=spec.name, steps=steps, files=spec.files)
 
 
-def _remote_step(run: tuple[StepSpec, ...], name: str, remote: Mapping[str, str]) -> StepSpec:
+def _remote_step(run: Run, remote: Mapping[str, str]) -> StepSpec:
     first, last = run[0], run[-1]
     return StepSpec(
-        name=name,
+        name=_name(run),
         step=REMOTE_STEP,
         after=_renamed(first.after, remote),
         join=first.join,

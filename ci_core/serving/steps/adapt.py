@@ -32,7 +32,7 @@ class CallableStep:
         wants_event: whether `call` takes the event too.
         is_async: whether the result must be awaited.
         number: index into ``plan.steps``.
-        timed_call: of a nested graph: the same as `call`, with its steps timed.
+        timed_call: of what runs several steps: the same as `call`, with its steps timed where that can be.
         resources: what the step owns that may have ``start()`` and ``close()``.
     """
 
@@ -46,7 +46,7 @@ class CallableStep:
 
     @property
     def is_graph(self) -> bool:
-        """Whether it is a nested graph."""
+        """Whether it is a nested graph, or steps in another process."""
         return self.timed_call is not None
 
 
@@ -75,7 +75,15 @@ def adapt_step(spec: StepSpec, target: Any, arguments: Mapping[str, Any], contex
     function, is_async = with_context(function, context)
     call = _with_event(function, is_async=is_async) if full_event else function
     call = with_paths(call, spec, is_async=is_async)
-    return CallableStep(name=spec.name, call=call, wants_event=full_event, is_async=is_async, resources=(target,))
+    return CallableStep(
+        name=spec.name,
+        call=call,
+        wants_event=full_event,
+        is_async=is_async,
+        # steps in another process: a failure says which of them it was
+        timed_call=call if getattr(target, "is_graph", False) is True else None,
+        resources=(target,),
+    )
 
 
 def _is_step_class(cls: type, handler: str | None) -> bool:
