@@ -34,6 +34,7 @@ class Session:
     folder: Path
     port: int
     servers: list[subprocess.Popen[str]] = field(default_factory=list)
+    readers: list[threading.Thread] = field(default_factory=list)
 
     def write(self, name: str, content: str) -> None:
         file = self.folder / name
@@ -68,7 +69,9 @@ class Session:
         self.servers.append(server)
         assert server.stdout is not None
         first = server.stdout.readline()
-        threading.Thread(target=server.stdout.read, daemon=True).start()  # a full pipe would stop the server
+        reader = threading.Thread(target=server.stdout.read)  # a full pipe would stop the server
+        reader.start()
+        self.readers.append(reader)
         return first.replace(str(self.port), PORT)
 
     def _environment(self) -> dict[str, str]:
@@ -79,6 +82,11 @@ class Session:
         for server in self.servers:
             server.send_signal(signal.SIGTERM)
             server.wait(60)
+        for reader in self.readers:
+            reader.join()
+        for server in self.servers:
+            if server.stdout is not None:
+                server.stdout.close()
 
 
 def _commands(session: str) -> list[tuple[str, str]]:
