@@ -5,28 +5,50 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ci_core.cli._common import need, project_option, read_settings
 from ci_core.errors import CaptureFolderError, ExitCode, NoGraphError
+from ci_core.serving.flags import FLAGS, serve_options
 from ci_core.workspace import WORKSPACE, workspace_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ci_core.config.settings import Settings
+
+
+def serving_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags that a server has wherever it is started."""
+    for flag in reversed(FLAGS):
+        if flag.type is bool:
+            add = click.option(
+                f"--{flag.name}/--no-{flag.name}", default=flag.default, show_default=True, help=flag.help
+            )
+        else:
+            kind = click.IntRange if flag.type is int else click.FloatRange
+            add = click.option(
+                f"--{flag.name}",
+                type=kind(min=flag.at_least),  # type: ignore[arg-type] # whole numbers have whole limits
+                default=flag.default,
+                show_default="no limit" if flag.default is None else True,
+                metavar=flag.metavar,
+                help=flag.help,
+            )
+        function = add(function)
+    return function
 
 
 @click.command(short_help="Serve the graph of this project on this machine.")
 @project_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 is any free port.")
-@click.option(
-    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that share the port."
-)
 @click.option("--no-capture", is_flag=True, help="Do not write model calls down.")
+@serving_options
 @click.pass_obj
-def command(env: dict[str, str], *, project: Path, host: str, port: int, workers: int, no_capture: bool) -> int:
+def command(env: dict[str, str], /, *, project: Path, host: str, port: int, no_capture: bool, **given: Any) -> int:
     """Serve the graph of this project on this machine, in the foreground.
 
     POST a JSON object, or a list of them, to `/`. Model calls are written to the folder `capture.to` of graphship.yaml.
@@ -36,21 +58,22 @@ def command(env: dict[str, str], *, project: Path, host: str, port: int, workers
     if settings.graph is None:
         raise NoGraphError(where=settings.locate("graph"))
     need("serve", "granian", "msgspec", "nanoarrow", "numpy", "orjson")
-    from ci_core.serving.__main__ import limit_threads
+    from ci_core.serving.__main__ import QUEUE_URL, limit_threads
 
     limit_threads(os.environ)
     from ci_core.serving.project import serve_project
 
-    code = serve_project(
-        settings.graph,
-        settings.root,
+    options = serve_options(
+        given,
         host=host,
         port=port,
-        workers=workers,
         captures=None if no_capture else _captures_folder(settings),
         capture_sample=settings.capture.sample,
         time_column=settings.monitor.time_column if settings.monitor else None,
+        environment=env,
+        queue_url=env.get(QUEUE_URL),
     )
+    code = serve_project(settings.graph, settings.root, options)
     sys.stderr.write("stopped\n")
     return ExitCode(code)
 

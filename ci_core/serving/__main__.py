@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import GraphshipError, ReleaseFolderError
+from ci_core.serving.flags import add_to, serve_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
 
-    from ci_core.serving.process import ServeOptions
+    from ci_core.serving.options import ServeOptions
 
+QUEUE_URL = "GRAPHSHIP_QUEUE_URL"
+"""No flag: the address may hold a password, and flags are seen by everyone on the machine."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -43,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080, help="0 is any free port (default: 8080)")
     parser.add_argument("--captures", type=Path, metavar="DIR", help="write model calls there (default: nowhere)")
-    parser.add_argument("--workers", type=int, default=1, help="processes that share the port (default: 1)")
+    add_to(parser)
     return parser
 
 
@@ -77,17 +80,17 @@ def serve_release(options: argparse.Namespace) -> int:
 def _serve_options(
     options: argparse.Namespace, release_id: str, release: Mapping[str, Any], captures: Path | None
 ) -> ServeOptions:
-    from ci_core.serving.process import ServeOptions
-
     settings = release.get("settings", {}).get("capture", {})
-    return ServeOptions(
+    return serve_options(
+        vars(options),
         host=options.host,
         port=options.port,
-        workers=max(1, options.workers),
         release=release_id,
         captures=captures,
         capture_sample=float(settings.get("sample", 1.0)),
         time_column=settings.get("time-column"),
+        environment=dict(os.environ),
+        queue_url=os.environ.get(QUEUE_URL),
     )
 
 

@@ -1,66 +1,36 @@
 """A serving process: from a graph to a listening port, and to a clean end.
 
-One worker runs in the process itself, under granian's embedded server; several are forked after the graph's code is
-imported, so that they share its memory, and each opens its own model sessions and writer threads (threads do not
-survive a fork). Who is told to stop (SIGTERM, SIGINT) first says so for a moment (``/readyz`` 503, ``connection:
-close`` on answers), then finishes what is in flight, writes its captures, and exits 0.
+The graph is compiled once. One worker then answers in the process itself; several are forked, so that they share the
+code and the models. What does not survive a fork begins in the worker: writer threads, model sessions, background
+loading, connections of steps.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import gc
-import logging
-import signal
 import socket
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_core.errors import PortTakenError
 from ci_core.serving.capture import Capture
-from ci_core.serving.doors import RsgiDoor
 from ci_core.serving.identity import EventIdentity
+from ci_core.serving.listen import import_server, listen, run
 from ci_core.serving.metrics import Metrics
-from ci_core.serving.server import DEFAULT_BODY_LIMIT_BYTES, Application
+from ci_core.serving.options import ServeOptions
+from ci_core.serving.server import Application
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ci_core.serving.base import ModelCall, ModelObserver
     from ci_core.serving.event import Event
     from ci_core.serving.graph import Graph
+    from ci_core.serving.queues.binding import Queues
 
-logger = logging.getLogger(__name__)
-
-_POLL_S = 0.01
 _GC_THRESHOLD = 50_000
 """Allocations between two collections, Python's default being 700: what waits to be captured would be looked at again
 and again, and requests make no cycles."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServeOptions:
-    """How a graph is served."""
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-    """0 is any free port; the address is printed."""
-    workers: int = 1
-    release: str | None = None
-    captures: Path | None = None
-    """Folder for captures; None for none."""
-    capture_sample: float = 1.0
-    time_column: str | None = None
-    """Field of the body with the event's own time."""
-    body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES
-    lame_duck_s: float = 0.3
-    """How long a process that was told to stop still takes requests: longer than a client on a kept connection needs
-    to see ``connection: close``."""
-    drain_s: float = 30.0
-    """How long requests in flight may take to finish."""
 
 
 def serve_graph(graph: Graph, *, host: str = "127.0.0.1", port: int = 8080) -> None:
@@ -78,57 +48,134 @@ def serve(graph: Graph, options: ServeOptions) -> int:
         GraphshipError: the graph cannot be compiled.
     """
     port = claim_port(options.host, options.port)
-    if options.workers == 1:
-        application = build_application(graph, options)
-        return run_worker(application, options, port, on_ready=lambda: _announce(graph, options, port))
-    if options.captures is not None:
-        Capture(options.captures).check_folder()
-    graph.check()  # imports the user's modules, and finds most mistakes before the first fork
+    served = ServedGraph(graph, options)
+    import_server()
     gc.collect()
     gc.freeze()  # the collector would otherwise write to, and so copy, every page the workers share
+    if options.workers == 1:
+        return served.run(port, lambda: _announce(graph, options, port))
     from ci_core.serving.workers import run_workers
 
     def run(number: int) -> int:
-        application = build_application(graph, options)
-        return run_worker(application, options, port, on_ready=lambda: _announce(graph, options, port, number))
+        served.metrics.bind(number)
+        return served.run(port, lambda: _announce(graph, options, port, number))
 
-    return run_workers(run, options.workers)
+    return run_workers(run, options.workers, served.metrics, grace_s=options.lame_duck_s + options.drain_s + _END_S)
 
 
-def build_application(graph: Graph, options: ServeOptions) -> Application:
-    """Compile `graph`, start its capture, and return the application; in the process that serves it."""
-    metrics = Metrics()
-    capture = None
-    observe: ModelObserver = metrics
-    if options.captures is not None:
-        capture = Capture(options.captures, release=options.release, sample=options.capture_sample)
-        capture.check_folder()
-        observe = _Both(metrics, capture)
-    plan = graph.compile(observe=observe, release=options.release)
-    if capture is not None:
-        capture.start()
-    return Application(
-        graph.spec,
-        plan,
-        metrics=metrics,
-        release=options.release,
-        identity=EventIdentity(time_column=options.time_column),
-        capture=capture,
-    )
+_END_S = 10.0
+"""Seconds that a worker has, after it answered its last request, to write its captures."""
+
+
+class ServedGraph:
+    """A compiled graph with everything around it that may be made before a fork.
+
+    Raises:
+        CaptureFolderError: the folder for captures cannot be written.
+        GraphshipError: the graph cannot be compiled.
+    """
+
+    def __init__(self, graph: Graph, options: ServeOptions) -> None:
+        self._graph, self._options = graph, options
+        self.metrics = Metrics(n_workers=0 if options.workers == 1 else options.workers, release=options.release)
+        self.capture = _capture(options)
+        observe = self.metrics.models if self.capture is None else _Both(self.metrics.models, self.capture)
+        self._queues = _queues(graph, options)
+        self.plan = graph.compile(
+            observe=observe,
+            queues=self._queues,
+            release=options.release,
+            observe_steps=self.metrics.steps,
+            environment=options.environment,
+            metrics=self.metrics.custom,
+            batching=options.batching,
+            start=False,
+        )
+        self.metrics.steps.describe(self.plan.steps)
+        self.metrics.models.describe(self.plan.models)
+
+    def run(self, port: int, on_ready: Callable[[], None]) -> int:
+        """Answer requests in this process until it is told to stop; return the exit code."""
+        run(self._serve(port, on_ready))
+        return 0
+
+    async def _serve(self, port: int, on_ready: Callable[[], None]) -> None:
+        try:
+            application = self._start()
+            gc.collect()
+            gc.freeze()  # what was made since the fork stays, too
+            gc.set_threshold(_GC_THRESHOLD)
+            await listen(application, self._options, port, metrics=self.metrics, on_ready=on_ready)
+        finally:
+            await self._end()
+
+    def _start(self) -> Application:
+        """Begin what does not survive a fork, on the event loop, and return what answers requests."""
+        if self.capture is not None:
+            self.capture.start()
+        self.plan.start()
+        if self._queues is not None:
+            self._queues.start(self.plan)
+        application = Application(
+            self._graph.spec,
+            self.plan,
+            metrics=self.metrics,
+            release=self._options.release,
+            identity=EventIdentity(time_column=self._options.time_column),
+            capture=self.capture,
+            limits=self._options.limits,
+            access_log=self._options.access_log,
+        )
+        _follow(self.metrics, application)
+        return application
+
+    async def _end(self) -> None:
+        if self._queues is not None:
+            await self._queues.close(drain_s=self._options.drain_s)
+        self.plan.close()
+        if self.capture is not None:
+            self.capture.close()
+
+
+def _capture(options: ServeOptions) -> Capture | None:
+    if options.captures is None:
+        return None
+    capture = Capture(options.captures, release=options.release, sample=options.capture_sample)
+    capture.check_folder()
+    return capture
+
+
+def _queues(graph: Graph, options: ServeOptions) -> Queues | None:
+    if not any(step.queue for step in graph.spec.steps):
+        return None
+    from ci_core.serving.queues import broker_of
+    from ci_core.serving.queues.binding import Queues
+
+    return Queues(graph.spec, broker_of(options.queue_url))
 
 
 class _Both:
-    """Tells metrics and capture of every model call."""
+    """Tells metrics and captures of model calls; a ``ModelObserver``."""
 
-    def __init__(self, metrics: Metrics, capture: Capture) -> None:
-        self._metrics, self._capture = metrics, capture
+    def __init__(self, metrics: ModelObserver, capture: Capture) -> None:
+        self._count, self._add = metrics.answered, capture.add
+        self.failed = metrics.failed
 
     def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
-        self._metrics.answered(event, model, call, seconds)
-        self._capture.add(event, model, call)
+        """Count `call`, and write it down."""
+        self._count(event, model, call, seconds)
+        self._add(event, model, call)
 
-    def failed(self, event: Event, model: str, error: Exception) -> None:
-        self._metrics.failed(event, model, error)
+
+def _follow(metrics: Metrics, application: Application) -> None:
+    metrics.follow_gauge("graphship_requests_in_flight", "Requests being answered.", lambda: application.in_flight)
+    capture = application.capture
+    if capture is not None:
+        name = "graphship_capture_rows_total"
+        text = "Captured rows: written, dropped for want of room, failed to be written."
+        metrics.follow_counter(name, text, lambda: capture.written_rows, result="written")
+        metrics.follow_counter(name, text, lambda: capture.dropped_rows, result="dropped")
+        metrics.follow_counter(name, text, lambda: capture.failed_rows, result="failed")
 
 
 def claim_port(host: str, port: int) -> int:
@@ -153,96 +200,8 @@ def claim_port(host: str, port: int) -> int:
     return claimed
 
 
-def run_worker(application: Application, options: ServeOptions, port: int, *, on_ready: Callable[[], None]) -> int:
-    """Answer requests in this process until it is told to stop; return the exit code.
-
-    Args:
-        application: that answers.
-        options: how.
-        port: claimed before.
-        on_ready: called once the port answers.
-    """
-    gc.collect()
-    gc.freeze()  # models and modules stay: the collector need not look at them again
-    gc.set_threshold(_GC_THRESHOLD)
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(application, options, port, on_ready))
-    finally:
-        if application.capture is not None:
-            application.capture.close()
-    return 0
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # not on every platform; asyncio's own loop serves as well, at a third more CPU
-        return None
-    return uvloop.new_event_loop
-
-
-async def _serve(application: Application, options: ServeOptions, port: int, on_ready: Callable[[], None]) -> None:
-    from granian.constants import HTTPModes, Interfaces
-    from granian.log import LogLevels
-    from granian.server.embed import Server
-
-    server = Server(
-        RsgiDoor(application, body_limit_bytes=options.body_limit_bytes),
-        address=options.host,
-        port=port,
-        interface=Interfaces.RSGI,
-        http=HTTPModes.auto,
-        websockets=False,
-        log_level=LogLevels.error,
-        log_dictconfig=_GRANIAN_LOGS,
-    )
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    serving = loop.create_task(server.serve())
-    announcing = loop.create_task(_announce_when_listening(options.host, port, on_ready))
-    await asyncio.wait({serving, loop.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
-    announcing.cancel()
-    if not serving.done():
-        await _drain(application, options)
-        server.stop()  # type: ignore[no-untyped-call]
-    await serving
-
-
-async def _drain(application: Application, options: ServeOptions) -> None:
-    application.is_draining = True
-    logger.info("draining in_flight=%d", application.in_flight)
-    await asyncio.sleep(options.lame_duck_s)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(options.drain_s):
-            while application.in_flight:  # noqa: ASYNC110 - an event would cost every request, this costs the last second
-                await asyncio.sleep(_POLL_S)
-
-
-async def _announce_when_listening(host: str, port: int, on_ready: Callable[[], None]) -> None:
-    while True:
-        try:
-            _reader, writer = await asyncio.open_connection(host, port)
-        except OSError:
-            await asyncio.sleep(_POLL_S)
-            continue
-        writer.close()
-        on_ready()
-        return
-
-
 def _announce(graph: Graph, options: ServeOptions, port: int, worker: int | None = None) -> None:
     shown = f"[{options.host}]" if ":" in options.host else options.host
     release = f" release {options.release[:12]}" if options.release else ""
     which = "" if worker is None else f" (worker {worker})"
     print(f"serving `{graph.name}`{release} on http://{shown}:{port}{which}", file=sys.stderr, flush=True)  # noqa: T201 - the one line a serving process prints
-
-
-_GRANIAN_LOGS = {
-    "handlers": {
-        "console": {"formatter": "generic", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"},
-        "access": {"formatter": "access", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"},
-    }
-}

@@ -12,44 +12,54 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from ci_core.serving.metrics import Metrics
+
 logger = logging.getLogger(__name__)
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 _MIN_LIFE_S = 5.0
-"""A worker that lived shorter did not fail by accident, and is not replaced."""
+"""A worker that ended by itself and lived shorter did not fail by accident, and is not replaced. One that was killed
+is, but not before a pause, so that a model that kills its process does not keep a core busy with forking."""
+_MAX_PAUSE_S = 5.0
+_NAP_S = 0.05
 
 
-def run_workers(run: Callable[[int], int], n_workers: int) -> int:
+def run_workers(run: Callable[[int], int], n_workers: int, metrics: Metrics, *, grace_s: float) -> int:
     """Fork workers and wait for them; return the exit code.
 
-    A worker that is killed, or dies after a while, is replaced. One that ends by itself soon after its start (its graph
-    cannot be compiled) ends the others, and its exit code is the result.
+    A worker that is killed, or dies after a while, is replaced. One that ends by itself soon after its start (a model
+    session cannot be opened) ends the others, and its exit code is the result.
 
     Args:
         run: what a worker does; gets its number, 1-based, returns its exit code.
         n_workers: how many.
+        metrics: counts restarts.
+        grace_s: how long after the signal to stop a worker may live; then it is killed.
     """
-    supervisor = _Supervisor(run)
+    supervisor = _Supervisor(run, metrics, grace_s)
     for number in range(1, n_workers + 1):
         supervisor.start(number)
     return supervisor.wait()
 
 
 class _Supervisor:
-    def __init__(self, run: Callable[[int], int]) -> None:
-        self._run = run
+    def __init__(self, run: Callable[[int], int], metrics: Metrics, grace_s: float) -> None:
+        self._run, self._metrics, self._grace_s = run, metrics, grace_s
         self._workers: dict[int, tuple[int, float]] = {}  # process id -> number, started
+        self._early_deaths = 0
         self._is_stopping = False
         self._exit_code = 0
         for name in _ENDING:
             signal.signal(name, self._on_signal)
+        signal.signal(signal.SIGALRM, self._on_alarm)
 
     def start(self, number: int) -> None:
         parent = os.getpid()
@@ -67,31 +77,61 @@ class _Supervisor:
     def wait(self) -> int:
         while self._workers:
             pid, status = os.wait()
+            if pid not in self._workers:  # a child of the user's code
+                continue
             number, started = self._workers.pop(pid)
+            self._metrics.worker_ended(number)
             if self._is_stopping:
                 continue
-            code = os.waitstatus_to_exitcode(status)
-            if time.monotonic() - started >= _MIN_LIFE_S or code < 0:
-                logger.error("worker died and is replaced number=%d exit_code=%d", number, code)
-                self.start(number)
-            else:
+            code, lived_s = os.waitstatus_to_exitcode(status), time.monotonic() - started
+            if lived_s < _MIN_LIFE_S and code >= 0:
                 self._exit_code = self._exit_code or code
                 self.stop()
+            else:
+                self._replace(number, code, lived_s)
         return self._exit_code
+
+    def _replace(self, number: int, code: int, lived_s: float) -> None:
+        self._early_deaths = self._early_deaths + 1 if lived_s < _MIN_LIFE_S else 0
+        pause_s = min(_MAX_PAUSE_S, 0.1 * 2.0**self._early_deaths) if self._early_deaths else 0.0
+        logger.error(
+            "worker died and is replaced number=%d exit_code=%d lived_s=%.1f pause_s=%.1f",
+            number,
+            code,
+            lived_s,
+            pause_s,
+        )
+        until = time.monotonic() + pause_s
+        while time.monotonic() < until and not self._is_stopping:
+            time.sleep(_NAP_S)
+        if not self._is_stopping:
+            self._metrics.restarts.inc()
+            self.start(number)
 
     def stop(self) -> None:
         self._is_stopping = True
-        for pid in self._workers:
-            os.kill(pid, signal.SIGTERM)
+        signal.setitimer(signal.ITIMER_REAL, self._grace_s)
+        self._kill_all(signal.SIGTERM)
+
+    def _kill_all(self, number: signal.Signals) -> None:
+        for pid in list(self._workers):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         if not self._is_stopping:
             self.stop()
 
+    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
+        """End workers that do not end: a model that hangs lets its process see no signal."""
+        del number, frame
+        logger.error("workers did not stop in time and are killed count=%d", len(self._workers))
+        self._kill_all(signal.SIGKILL)
+
     def _be_worker(self, number: int, parent: int) -> int:
         """Be the child: never return into the parent's code, and end when the parent does."""
-        for name in _ENDING:
+        for name in (*_ENDING, signal.SIGALRM):
             signal.signal(name, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,157 @@
+"""Answer requests in this process until it is told to stop: granian's embedded server on an event loop.
+
+Who is told to stop (SIGTERM, SIGINT) first says so for a moment (``/readyz`` 503, ``connection: close`` on answers),
+then finishes what is in flight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import resource
+import signal
+from typing import TYPE_CHECKING, Any
+
+from ci_core.serving.doors import RsgiDoor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from ci_core.serving.metrics import Metrics
+    from ci_core.serving.options import ServeOptions
+    from ci_core.serving.server import Application
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.01
+_PUBLISH_S = 1.0
+"""How old the gauges of other workers may be that a worker tells."""
+_OTHER_FILES = 256
+"""Files of a process that are no connections: models, segments, sockets of steps."""
+_BACKLOG = 4096
+"""Connections that the kernel holds until they are accepted; it has a limit of its own, usually the same."""
+
+
+def import_server() -> None:
+    """Import what :func:`listen` needs: done before the fork, so that workers share it."""
+    import granian.server.embed  # noqa: F401
+
+    _loop_factory()
+
+
+def run(serving: Coroutine[Any, Any, None]) -> None:
+    """Run `serving` on an event loop of the kind that requests are answered on."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serving)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not on every platform; asyncio's own loop serves as well, at a third more CPU
+        return None
+    return uvloop.new_event_loop
+
+
+async def listen(
+    application: Application, options: ServeOptions, port: int, *, metrics: Metrics, on_ready: Callable[[], None]
+) -> None:
+    """Answer requests until SIGTERM or SIGINT, and finish those in flight.
+
+    Args:
+        application: that answers.
+        options: how.
+        port: claimed before.
+        metrics: shown to other workers now and then.
+        on_ready: called once the port answers.
+    """
+    server = _server(application, options, port)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    serving = loop.create_task(server.serve())
+    helpers = [
+        loop.create_task(_announce_when_listening(options.host, port, on_ready)),
+        loop.create_task(_publish(metrics)),
+    ]
+    await asyncio.wait({serving, loop.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        await _drain(application, options)
+        server.stop()
+    for helper in helpers:
+        helper.cancel()
+    await serving
+
+
+def _server(application: Application, options: ServeOptions, port: int) -> Any:
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+    from granian.server.embed import Server
+
+    return Server(
+        RsgiDoor(application),
+        address=options.host,
+        port=port,
+        interface=Interfaces.RSGI,
+        # not `auto`: there a connection that never sends a byte is waited for without end, to see which HTTP it speaks
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=round(options.idle_timeout_s * 1000),  # from the end of the last request, too
+            max_buffer_size=max(8192, 2 * options.limits.header_bytes),
+        ),
+        websockets=False,
+        backlog=_BACKLOG,
+        backpressure=_connections(options.max_connections),
+        log_level=LogLevels.error,
+        log_dictconfig=_GRANIAN_LOGS,
+    )
+
+
+def _connections(wanted: int) -> int:
+    """Return how many connections this process can hold, after taking all the files it may open."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        hard = wanted + _OTHER_FILES
+    with contextlib.suppress(ValueError, OSError):  # a system with a lower limit of its own
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    may_open = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return max(1, min(wanted, may_open - _OTHER_FILES))
+
+
+async def _drain(application: Application, options: ServeOptions) -> None:
+    application.is_draining = True
+    logger.info("draining in_flight=%d", application.in_flight)
+    await asyncio.sleep(options.lame_duck_s)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(options.drain_s):
+            while application.in_flight:  # noqa: ASYNC110 - an event would cost every request, this costs the last second
+                await asyncio.sleep(_POLL_S)
+
+
+async def _publish(metrics: Metrics) -> None:
+    while True:
+        metrics.publish()
+        await asyncio.sleep(_PUBLISH_S)
+
+
+async def _announce_when_listening(host: str, port: int, on_ready: Callable[[], None]) -> None:
+    while True:
+        try:
+            _reader, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(_POLL_S)
+            continue
+        writer.close()
+        on_ready()
+        return
+
+
+_GRANIAN_LOGS = {
+    "handlers": {
+        "console": {"formatter": "generic", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"},
+        "access": {"formatter": "access", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"},
+    }
+}
