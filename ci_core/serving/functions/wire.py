@@ -137,7 +137,8 @@ def _extension(value: Any, kind: type) -> msgspec.msgpack.Ext:
         return msgspec.msgpack.Ext(_ARRAY, msgspec.msgpack.encode(parts))
     if isinstance(value, np.generic):
         _check_dtype(value.dtype, kind.__name__)
-        return msgspec.msgpack.Ext(_SCALAR, msgspec.msgpack.encode((value.dtype.str, value.tobytes())))
+        array = np.asarray(value)  # which has room for empty text
+        return msgspec.msgpack.Ext(_SCALAR, msgspec.msgpack.encode((array.dtype.str, array.tobytes())))
     raise WireError(f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."), _advice(value))
 
 
@@ -156,7 +157,7 @@ def _advice(value: Any) -> str:
 def _with_large_ints(value: Any) -> Any:
     """Return prepared data with the integers that MessagePack has no room for as extensions."""
     if type(value) is int and not _SMALLEST_INT <= value <= _LARGEST_INT:
-        return msgspec.msgpack.Ext(_INT, str(value).encode())
+        return msgspec.msgpack.Ext(_INT, f"{value:x}".encode())
     if type(value) is dict:
         if any(type(key) is int and not _SMALLEST_INT <= key <= _LARGEST_INT for key in value):
             raise WireError("dict", "a key is an integer of more than 64 bits")
@@ -171,15 +172,14 @@ def _read_extension(code: int, data: memoryview) -> Any:
     if code in _FROM_TEXT:
         return _FROM_TEXT[code](raw.decode())
     if code == _INT:
-        return int(raw)
+        return int(raw, 16)
     if code == _ARRAY:
         dtype, shape, content = msgspec.msgpack.decode(raw)
         # a copy: an array on foreign bytes could not be written to
         return np.frombuffer(content, dtype=_dtype(dtype)).reshape(shape).copy()
     if code == _SCALAR:
         dtype, content = msgspec.msgpack.decode(raw)
-        # empty text has no bytes
-        return np.frombuffer(content, dtype=_dtype(dtype))[0] if content else np.zeros(1, _dtype(dtype))[0]
+        return np.frombuffer(content, dtype=_dtype(dtype))[0]
     raise ValueError(f"unknown extension {code}")
 
 

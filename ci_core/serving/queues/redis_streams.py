@@ -89,7 +89,7 @@ class RedisBroker:
             raise MissingExtraError(extra="redis", module="redis") from error
         self._url = url
         self._claim_after_s, self._retry_wait = claim_after_s, retry_wait
-        self._consumer = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
+        self._consumer = ""
         self._held: dict[Queue, _Held] = {}
         self._joined: set[Queue] = set()
         self._keeper: asyncio.Task[None] | None = None
@@ -135,6 +135,8 @@ class RedisBroker:
     async def _join(self, queue: Queue) -> None:
         if queue in self._joined:
             return
+        if not self._consumer:  # not before: a server may be forked in between
+            self._consumer = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
         others = await self._run(scripts.JOIN, queue.stream, queue.reader, _FORGET_CONSUMERS_MS)
         if others:
             readers = [other.decode(errors="replace") for other in others]
