@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +20,7 @@ from ci_core.serving.spec import REQUEST, GraphSpec, Join, StepSpec
 from ci_core.serving.topology import check
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from ci_core.serving.base import ModelObserver, StepObserver
@@ -162,6 +164,7 @@ class Graph:
         self._targets: dict[str, Any] = {}
         self._home: ProjectModules | None = None
         self._plan: Plan | None = None
+        self._test_loop: _TestLoop | None = None
 
     @classmethod
     def from_spec(cls, spec: GraphSpec) -> Graph:
@@ -382,10 +385,15 @@ class Graph:
         """
         if self._plan is None:
             self._plan = self.compile()
+            weakref.finalize(self._plan, self._plan.close)
         lowered = {key.lower(): value for key, value in (headers or {}).items()}
         event = Event(body, path=path, method=method, headers=lowered, id=lowered.get("x-event-id"))
         result = self._plan(body, event)
-        return _wait_for(result) if self._plan.is_async else result
+        if not self._plan.is_async:
+            return result
+        if self._test_loop is None:
+            self._test_loop = _TestLoop(self)
+        return self._test_loop.run(result)
 
     def serve(self, port: int = 8080, host: str = "127.0.0.1") -> None:
         """Serve the graph in this process until it is told to stop; the same as ``graphship serve`` without captures.
@@ -427,24 +435,25 @@ def _free_name(name: str, taken: Mapping[str, object]) -> str:
     return next(candidate for number in range(2, len(taken) + 3) if (candidate := f"{name}-{number}") not in taken)
 
 
-def _wait_for(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine to its end, also inside a notebook, whose thread has a running loop already."""
+class _TestLoop:
+    """One event loop for all tests of one graph: a client that a step made for one event serves the next one too."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._runner = asyncio.Runner()
+        self._lock = threading.Lock()
+        weakref.finalize(graph, _outside_loops, self._runner.close)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine to its end, also inside a notebook, whose thread has a running loop already."""
+        with self._lock:
+            return _outside_loops(self._runner.run, work)
+
+
+def _outside_loops(call: Callable[..., Any], *args: Any) -> Any:
+    """Return what `call` returns, called in a thread of its own if this one is inside a running loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
-    outcome: list[Any] = []
-
-    def run() -> None:
-        try:
-            outcome.append((asyncio.run(work), None))
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            outcome.append((None, error))
-
-    thread = threading.Thread(target=run, name="graphship-test")
-    thread.start()
-    thread.join()
-    result, error = outcome[0]
-    if error is not None:
-        raise error
-    return result
+        return call(*args)
+    with ThreadPoolExecutor(1, thread_name_prefix="graphship-test") as thread:
+        return thread.submit(call, *args).result()

@@ -104,7 +104,7 @@ def _is_chain(program: Program, start: int) -> bool:
         return False
     places = [0, *(node.output for node in nodes)]
     return all(
-        node.inputs[0] == places[node.index] and len(node.depends_on) <= 1 and node.chosen is None
+        node.inputs[0] == places[node.index] and not node.is_join and node.chosen is None
         for node in nodes[start:]
     )
 

@@ -36,6 +36,8 @@ class Node:
     step: CallableStep
     inputs: tuple[int, ...]
     """Places it takes from."""
+    is_join: bool
+    """Whether the graph gives it several inputs; ways back are not counted."""
     join: Callable[[list[Any]], Any] | None
     """Makes one body of what arrived; None when only one thing can arrive."""
     output: int
@@ -186,6 +188,7 @@ class _Layout:
             index=self._index[name],
             step=steps[name],
             inputs=tuple(inputs),
+            is_join=len(step.after) > 1,
             join=self._join(step, inputs),
             output=self.outputs[name],
             chosen=self._branches.get(name),
