@@ -1,0 +1,301 @@
+"""When models are loaded, and what those are told who come before."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ci_core.errors import BrokenModelError, GraphCodeError
+from ci_core.serving import Event, Model, Route, Router
+from ci_core.serving.models.served import ServedModel
+from ci_core.serving.problems import DeadlineError, NotReadyError
+from ci_core.serving.spec import RouteSpec
+from tests.unit.serving.routed import Constant, ask, graph_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONG_S = 30.0
+"""How long a test waits for a thread before it fails."""
+
+
+class Loaded(Constant):
+    """Counts its loads, fails the first ones, and loads when it may."""
+
+    def __init__(self, failures: int = 0, *, waits: bool = False) -> None:
+        super().__init__(7)
+        self.loads = 0
+        self.failures = failures
+        self.begun = threading.Event()
+        self.may_load = threading.Event()
+        if not waits:
+            self.may_load.set()
+
+    def load(self) -> None:
+        self.loads += 1
+        self.begun.set()
+        assert self.may_load.wait(LONG_S)
+        if self.loads <= self.failures:
+            raise BrokenModelError(path="m.onnx", reason="half a file")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def served(model: Model, load: Any = "start", **more: Any) -> ServedModel:
+    return ServedModel(RouteSpec(name="m", model="m.onnx", load=load), model, **more)
+
+
+def test_a_model_is_loaded_before_the_fork_when_nothing_forbids_it() -> None:
+    model = Loaded()
+    one = served(model)
+
+    one.prepare()
+    one.start()
+    one.start()
+
+    assert (one.state, one.reason, model.loads) == ("ready", "", 1)
+    assert one.call([{}]).answers == [7]
+
+
+def test_a_model_with_threads_is_loaded_after_the_fork() -> None:
+    model = Loaded()
+    model.loads_after_fork = True
+    one = served(model)
+
+    one.prepare()
+    assert (one.state, one.reason) == ("waiting", "not loaded yet")
+    with pytest.raises(NotReadyError, match="the model `m` is still loading"):
+        one.call([{}])
+    one.start()
+
+    assert one.state == "ready"
+
+
+def test_a_model_that_cannot_be_loaded_at_the_start_ends_it() -> None:
+    one = served(Loaded(failures=1))
+
+    with pytest.raises(BrokenModelError, match="half a file"):
+        one.prepare()
+    assert one.state == "waiting"
+
+
+def test_a_model_in_the_background_refuses_requests_until_it_is_there() -> None:
+    model = Loaded(waits=True)
+    one = served(model, "background", serving=True)
+
+    one.prepare()
+    one.start()
+    assert model.begun.wait(LONG_S)
+    with pytest.raises(NotReadyError, match="the model `m` is still loading") as caught:
+        one.call([{}])
+    assert (one.state, one.reason, one.delays_readiness) == ("loading", "still loading", True)
+    model.may_load.set()
+    assert one._loader is not None
+    one._loader.join(LONG_S)
+
+    assert (caught.value.status, caught.value.retry_after_s) == (503, 1.0)
+    assert one.state == "ready"
+    assert one.call([{}]).answers == [7]
+    one.close()
+
+
+def until(claim: Callable[[], bool]) -> None:
+    """Wait for another thread."""
+    patience = threading.Event()
+    give_up_at = time.monotonic() + LONG_S
+    while not claim():
+        assert time.monotonic() < give_up_at
+        patience.wait(0.001)
+
+
+def test_a_load_in_the_background_that_fails_is_told_to_readiness_and_not_to_clients() -> None:
+    model, clock = Loaded(failures=99), Clock()
+    one = served(model, "background", serving=True, clock=clock, retry_s=LONG_S)
+    one.start()
+    until(lambda: one.state == "failed")
+    clock.now += 4
+
+    with pytest.raises(NotReadyError, match=r"^the model `m` could not be loaded$") as caught:
+        one.call([{}])
+    one.close()
+
+    assert (caught.value.status, caught.value.retry_after_s) == (503, 26.0)
+    assert one.reason == "could not be loaded: the model `m.onnx` cannot be used: half a file"
+    assert one.delays_readiness
+
+
+def test_a_load_in_the_background_that_fails_is_tried_again_without_any_request() -> None:
+    model = Loaded(failures=2)
+    one = served(model, "background", serving=True, retry_s=0.0)
+
+    one.start()
+    until(lambda: one.state == "ready")
+
+    assert model.loads == 3
+    assert one.call([{}]).answers == [7]
+    one.close()
+
+
+def test_closing_ends_a_loader_that_waits_for_its_next_attempt() -> None:
+    model = Loaded(failures=99)
+    one = served(model, "background", serving=True, retry_s=LONG_S)
+    one.start()
+    assert model.begun.wait(LONG_S)
+
+    one.close()
+
+    assert one._loader is not None
+    assert not one._loader.is_alive()
+    assert model.loads == 1
+
+
+def test_outside_of_a_server_nothing_loads_in_the_background() -> None:
+    assert graph_of(Router.single({"m": Route(Loaded, load="background")})).test({}) == 7
+
+
+def test_a_model_on_first_use_is_loaded_once_by_the_first_request() -> None:
+    model = Loaded()
+    one = served(model, "first-use", serving=True)
+
+    one.prepare()
+    one.start()
+    assert (one.state, one.reason) == ("waiting", "loads with the first request")
+    assert not one.delays_readiness
+    assert [one.call([{}]).answers for _ in range(3)] == [[7], [7], [7]]
+
+    assert model.loads == 1
+
+
+def test_requests_that_come_while_the_first_one_loads_wait_for_it_until_their_deadline() -> None:
+    model, clock = Loaded(waits=True), Clock()
+    one = served(model, "first-use", clock=clock)
+    answers: list[Any] = []
+    threads = [threading.Thread(target=lambda: answers.append(one.call([{}]).answers)) for _ in range(2)]
+    threads[0].start()
+    assert model.begun.wait(LONG_S)
+    threads[1].start()
+
+    with pytest.raises(DeadlineError, match="the deadline passed while the model `m` was loading"):
+        one.call([{}], deadline=clock.now - 1)
+    model.may_load.set()
+    for thread in threads:
+        thread.join(LONG_S)
+
+    assert answers == [[7], [7]]
+    assert model.loads == 1
+
+
+def test_a_load_on_first_use_that_failed_is_not_tried_again_before_ten_seconds() -> None:
+    model, clock = Loaded(failures=1), Clock()
+    one = served(model, "first-use", clock=clock)
+
+    for wait_s in (0.0, 9.5):
+        clock.now = 1000.0 + wait_s
+        with pytest.raises(NotReadyError, match="could not be loaded") as caught:
+            one.call([{}])
+        assert caught.value.retry_after_s == max(1.0, 10.0 - wait_s)
+        assert (one.state, model.loads) == ("failed", 1)
+    clock.now = 1010.0
+
+    assert one.call([{}]).answers == [7]
+    assert (one.state, model.loads) == ("ready", 2)
+
+
+def test_in_a_server_a_model_on_first_use_does_not_stop_the_loop_while_it_loads() -> None:
+    model = Loaded(waits=True)
+    one = served(model, "first-use", serving=True)
+    one.start()
+
+    async def ask_both() -> list[Any]:
+        both = [asyncio.create_task(one.call_async([{}])) for _ in range(2)]
+        assert await asyncio.to_thread(model.begun.wait, LONG_S)
+        model.may_load.set()  # by the loop, which is free
+        return [(await task).answers for task in both]
+
+    assert one.is_async
+    assert asyncio.run(ask_both()) == [[7], [7]]
+    assert model.loads == 1
+
+
+@pytest.mark.parametrize(
+    ("batch", "gains", "batching", "expected"),
+    [
+        ("auto", True, True, True),
+        ("auto", False, True, False),
+        ("on", False, True, True),
+        ("off", True, True, False),
+        ("on", True, False, False),
+    ],
+)
+def test_a_model_is_batched_when_plan_route_and_model_agree(
+    batch: Any, gains: bool, batching: bool, expected: bool
+) -> None:
+    model = Constant(1)
+    model.gains_from_batches = gains
+    one = ServedModel(RouteSpec(name="m", model="m.onnx", batch=batch), model, batching=batching)
+
+    assert (one.is_batched, one.is_async) == (expected, expected)
+
+
+def test_a_batched_plan_answers_many_requests_as_it_answers_each() -> None:
+    class Sum(Model):
+        gains_from_batches = True
+
+        def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+            return [row["a"] + row["b"] for row in rows]
+
+    graph = graph_of(Router.single({"m": Sum}))
+    plan = graph.compile(batching=True)
+    bodies = [[{"a": n, "b": 1}, {"a": n, "b": 2}] if n % 3 else {"a": n, "b": 0} for n in range(50)]
+
+    async def together() -> list[Any]:
+        return list(await asyncio.gather(*(plan(body, Event(body)) for body in bodies)))
+
+    answers = asyncio.run(together())
+    plan.close()
+
+    assert plan.is_async
+    assert answers == [graph.test(body) for body in bodies]
+
+
+def test_a_plan_can_be_started_again_after_it_was_closed() -> None:
+    plan = graph_of(Router.single({"m": Route(Constant, arguments={"answer": 1}, batch="on")})).compile(batching=True)
+
+    assert ask(plan, {}) == 1
+    plan.close()
+    plan.start()
+
+    assert ask(plan, {}) == 1
+    plan.close()
+
+
+def test_readiness_says_which_model_is_missing_and_why() -> None:
+    late = {"late": Route(Loaded, load="background"), "never": Route(Loaded, load="first-use")}
+    plan = graph_of(Router.vote({**late, "now": Loaded})).compile(start=False)
+
+    assert plan.unready() == {"late": "not loaded yet"}
+    assert plan.models["choose"].reason == "`late`: not loaded yet; `never`: loads with the first request"
+    assert plan.models["choose"].state == "waiting"
+
+
+def test_what_a_users_load_raises_names_the_model() -> None:
+    class Raises(Model):
+        loads_after_fork = True
+
+        def load(self) -> None:
+            raise OSError("no disk")
+
+    plan = graph_of(Router.single({"m": Raises})).compile(start=False)
+
+    with pytest.raises(GraphCodeError, match="the model `m`"):
+        plan.start()

@@ -1,0 +1,202 @@
+"""Models that users write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ci_core.errors import GraphCodeError, InvalidStepError
+from ci_core.serving import Context, Model, RequestError, Route, Router
+from ci_core.serving.models.answers import ModelAnswerError
+from ci_core.serving.problems import UnknownPathError
+from tests.unit.serving.routed import Seen, Telling, ask, graph_of
+
+Rows = list[dict[str, Any]]
+
+
+class Whole(Model):
+    """Uses everything the base class offers."""
+
+    input_columns = ("a", "b")
+
+    def __init__(self, context: Context, offset: float = 0.0) -> None:
+        self.offset, self.graph = offset, context.graph
+        self.factor = 0.0
+
+    def load(self) -> None:
+        self.factor = 10.0
+
+    def validate(self, rows: Rows) -> None:
+        if any(row.get("a") == "x" for row in rows):
+            raise RequestError("column `a`: expected a number")
+
+    def preprocess(self, rows: Rows) -> Rows:
+        return [{"b": 0, **row} for row in rows]
+
+    def predict(self, rows: Rows) -> list[Any]:
+        return [self.offset + self.factor * (row["a"] + row["b"]) for row in rows]
+
+    def postprocess(self, answers: list[Any]) -> list[Any]:
+        return [{"value": answer, "graph": self.graph} for answer in answers]
+
+    def output(self, answer: Any) -> float | None:
+        return float(answer) / 2
+
+
+def test_a_users_model_is_made_loaded_and_called_in_order() -> None:
+    seen = Seen()
+    plan = graph_of(Router.single({"m": Route(Whole, arguments={"offset": 1})})).compile(observe=seen)
+
+    assert ask(plan, [{"a": 1, "b": 2, "more": 0}, {"a": 3}]) == [
+        {"value": 31.0, "graph": "g"},
+        {"value": 31.0, "graph": "g"},
+    ]
+    ((_, call),) = seen.calls
+    assert call.columns == {"a": [1, 3], "b": [2, 0]}
+    assert call.outputs == [15.5, 15.5]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ([{"a": 1}, {"b": 1}], "row 1 lacks the column `a`"),
+        ({"a": "x"}, "column `a`: expected a number"),
+    ],
+)
+def test_rows_that_lack_a_column_or_are_not_valid_are_the_clients_fault(body: Any, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        graph_of(Router.single({"m": Whole})).test(body)
+
+
+class Answers(Model):
+    def __init__(self, answers: Any) -> None:
+        self.answers = answers
+
+    def predict(self, rows: Rows) -> Any:
+        return self.answers
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ([1], "`Answers.predict` returned 1 answers for 2 rows"),
+        ([], "`Answers.predict` returned 0 answers for 2 rows"),
+        ([1, 2, 3], "`Answers.predict` returned 3 answers for 2 rows"),
+        (None, "`Answers.predict` returned nothing, not a list of one answer a row"),
+        ("ab", "`Answers.predict` returned a str, not a list of one answer a row"),
+        ({"a": 1, "b": 2}, "`Answers.predict` returned a dict, not a list of one answer a row"),
+        (1.5, "`Answers.predict` returned a float, not a list of one answer a row"),
+        (np.array([1.0]), "`Answers.predict` returned 1 answers for 2 rows"),
+    ],
+)
+def test_a_model_that_does_not_answer_each_row_is_our_fault_and_says_how(answers: Any, message: str) -> None:
+    with pytest.raises(ModelAnswerError) as caught:
+        Answers(answers).call([{"x": 1}, {"x": 2}])
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [[1, 2], (1, 2), np.array([1, 2]), iter([1, 2]), [np.int64(1), np.float64(2)], (number for number in (1, 2))],
+)
+def test_answers_may_be_any_sequence_and_become_json_values(answers: Any) -> None:
+    call = Answers(answers).call([{"x": 1}, {"x": 2}])
+
+    assert call.answers == [1, 2]
+    assert all(type(answer) in {int, float} for answer in call.answers)
+    assert call.outputs == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "output"),
+    [
+        ({"prediction": "late", "probability": 0.7}, 0.7),
+        ({"prediction": 3}, 3.0),
+        ({"prediction": "late"}, None),
+        (True, 1.0),
+        ("late", None),
+        (None, None),
+        ([1, 2], None),
+    ],
+)
+def test_what_monitoring_keeps_of_an_answer_is_its_probability_else_its_prediction(answer: Any, output: Any) -> None:
+    assert Answers([answer]).call([{}]).outputs == [output]
+
+
+def test_preprocess_may_make_something_else_than_rows() -> None:
+    class Matrix(Model):
+        def preprocess(self, rows: Rows) -> Any:
+            return np.array([[row["a"], row["b"]] for row in rows])
+
+        def predict(self, rows: Any) -> Any:
+            return rows.sum(axis=1)
+
+    call = Matrix().call([{"a": 1, "b": 2}, {"a": 3, "b": 4}])
+
+    assert call.answers == [3, 7]
+    assert call.columns == {"a": [1, 3], "b": [2, 4]}
+
+
+def test_a_model_without_predict_says_so() -> None:
+    class Empty(Model):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Empty defines no `predict\(self, rows\)`"):
+        Empty().call([{}])
+
+
+def test_operations_are_explain_where_it_is_written_and_the_methods_that_begin_with_op() -> None:
+    assert Telling("a").operations == ("explain", "double")
+    assert Answers([1]).operations == ()
+    assert Telling("a").operate("double", [{"n": 2}, {"n": 3}]) == [4, 6]
+    with pytest.raises(UnknownPathError, match=r"the model has no operation `predict`; operations: `infer`$"):
+        Answers([1]).operate("predict", [{}])
+
+
+def test_an_operation_that_does_not_answer_each_row_is_our_fault() -> None:
+    class Short(Telling):
+        def op_double(self, rows: Rows) -> list[Any]:
+            return []
+
+    with pytest.raises(ModelAnswerError, match=r"`Short.op_double` returned 0 answers for 1 rows"):
+        Short("a").operate("double", [{"n": 1}])
+
+
+class Coroutine(Model):
+    async def predict(self, rows: Rows) -> list[Any]:  # type: ignore[override]  # what is refused
+        return [1]
+
+
+class Raising(Model):
+    def __init__(self) -> None:
+        raise ValueError("no such file")
+
+
+class RaisingLate(Model):
+    def load(self) -> None:
+        raise ValueError("no such file")
+
+
+class NoModel:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("route", "error", "message"),
+    [
+        (Coroutine, InvalidStepError, "has the route `m`, whose `predict` is a coroutine function"),
+        (NoModel, InvalidStepError, "has the route `m`, and `.*:NoModel` is no model"),
+        (Route(Whole, arguments={"ofset": 1}), InvalidStepError, "step `choose.m` cannot be constructed"),
+        ("tests.unit.serving.routed:ask", InvalidStepError, "has the route `m`, and `.*:ask` is no class"),
+        (Raising, GraphCodeError, "the model `m`"),
+        (RaisingLate, GraphCodeError, "the model `m`"),
+    ],
+)
+def test_a_class_that_cannot_be_a_model_is_refused_when_the_graph_is_compiled(
+    route: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        graph_of(Router.single({"m": route})).compile()

@@ -1,0 +1,322 @@
+"""Votes, means and parallel runs."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci_core.errors import InvalidStepError
+from ci_core.serving import Model, RequestError, Route, Router
+from ci_core.serving.models.answers import ModelAnswerError
+from ci_core.serving.problems import UnknownPathError
+from ci_core.serving.routers.combining import majority, mean, soft_majority
+from tests.unit.serving.routed import Constant, Failing, Field, Refusing, Seen, ask, constants, graph_of, telling
+
+
+@pytest.mark.parametrize("weights", [{"a": 0.2, "b": 0.2}, {"a": 2, "b": 2}, None])
+def test_the_mean_of_one_and_three_is_two_whatever_equal_weights_they_have(weights: dict[str, float] | None) -> None:
+    graph = graph_of(Router.mean(constants(a=1, b=3), weights))
+
+    assert graph.test({"x": 1}) == {"prediction": 2.0}
+
+
+def test_a_mean_goes_by_the_weights() -> None:
+    graph = graph_of(Router.mean(constants(a=1, b=3), {"a": 3, "b": 1}))
+
+    assert graph.test([{}, {}]) == [{"prediction": 1.5}, {"prediction": 1.5}]
+
+
+NUMBERS = st.floats(-1e6, 1e6)
+POSITIVE = st.floats(1e-3, 1e3)
+
+
+@given(st.lists(st.tuples(NUMBERS, POSITIVE), min_size=1, max_size=8))
+def test_a_mean_is_numpys_weighted_average(pairs: list[tuple[float, float]]) -> None:
+    values, weights = zip(*pairs, strict=True)
+
+    assert mean(values, weights) == pytest.approx(np.average(values, weights=weights), rel=1e-9, abs=1e-6)
+
+
+@given(st.lists(st.tuples(NUMBERS, POSITIVE), min_size=1, max_size=8), POSITIVE)
+def test_a_mean_does_not_change_when_all_weights_are_multiplied(
+    pairs: list[tuple[float, float]], factor: float
+) -> None:
+    values, weights = zip(*pairs, strict=True)
+
+    assert mean(values, [weight * factor for weight in weights]) == pytest.approx(
+        mean(values, weights), rel=1e-9, abs=1e-6
+    )
+
+
+@given(st.lists(st.tuples(st.sampled_from("xyz"), st.integers(1, 50)), min_size=1, max_size=9))
+def test_the_label_with_most_weight_wins_and_of_equal_ones_that_of_the_first_voter(
+    votes: list[tuple[str, int]],
+) -> None:
+    totals: Counter[str] = Counter()
+    for label, weight in votes:
+        totals[label] += weight
+    most = max(totals.values())
+    expected = next(label for label, _ in votes if totals[label] == most)
+
+    assert majority([label for label, _ in votes], [weight for _, weight in votes]) == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ([True, 1, 1.0], 1),  # to JSON, true is no number; 1 and 1.0 are one
+        ([True, 1, True], True),
+        ([None, "a", None], None),
+        ([{"a": 1, "b": [2]}, "x", {"b": [2], "a": 1}], {"a": 1, "b": [2]}),
+        ([[1, 2], [2, 1], [2, 1]], [2, 1]),
+        (["b", "a"], "b"),
+    ],
+)
+def test_labels_may_be_any_json_value(labels: list[Any], expected: Any) -> None:
+    winner = majority(labels, [1] * len(labels))
+
+    assert winner == expected
+    assert type(winner) is type(expected)
+
+
+def test_votes_that_are_not_numbers_at_all_are_one_label() -> None:
+    assert math.isnan(majority([math.nan, 1.0, math.nan], [1, 1, 1]))  # type: ignore[arg-type]
+
+
+def test_weights_with_a_point_tie_as_they_do_on_paper() -> None:
+    graph = graph_of(Router.vote(constants(a="x", b="y", c="y"), {"a": 0.3, "b": 0.1, "c": 0.2}))
+
+    assert graph.test({}) == {"prediction": "x"}  # as floats, 0.1 + 0.2 is more than 0.3
+
+
+def test_a_vote_goes_by_the_weights_and_takes_the_labels_of_answers_with_probabilities() -> None:
+    answer = {"prediction": "late", "probability": 0.8}
+    graph = graph_of(Router.vote(constants(a=answer, b="early", c="early"), {"a": 5, "b": 1, "c": 1}))
+
+    assert graph.test({}) == {"prediction": "late"}
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.integers(1, 9)), min_size=1, max_size=6),
+)
+def test_a_vote_by_probability_answers_the_mean_and_the_label_it_stands_for(pairs: list[tuple[float, int]]) -> None:
+    probabilities, weights = zip(*pairs, strict=True)
+    labels = ["late" if one > 0.5 else "early" for one in probabilities]
+
+    label, probability = soft_majority(labels, probabilities, weights)
+
+    assert probability == pytest.approx(np.average(probabilities, weights=weights))
+    assert label == ("late" if probability > 0.5 else "early")
+
+
+def test_a_vote_by_probability_is_asked_for_in_the_settings() -> None:
+    answers: Any = {
+        "a": {"prediction": 1, "probability": 0.9},
+        "b": {"prediction": 0, "probability": 0.4},
+        "c": {"prediction": 0, "probability": 0.4},
+    }
+    soft, hard = Router.vote(constants(**answers), probabilities=True), Router.vote(constants(**answers))
+
+    assert graph_of(hard).test({}) == {"prediction": 0}
+    assert graph_of(soft).test({}) == {"prediction": 1, "probability": pytest.approx(1.7 / 3)}
+
+
+class ThreeClasses(Constant):
+    n_classes = 3
+
+
+@pytest.mark.parametrize(
+    ("routes", "message"),
+    [
+        (constants(a=1), "the model `a` gives no probability, so it cannot vote by it"),
+        (
+            {"a": Route(ThreeClasses, arguments={"answer": {"prediction": 2, "probability": 0.5}})},
+            "the model `a` has 3 classes; only binary classifiers vote by probability",
+        ),
+    ],
+)
+def test_models_that_cannot_vote_by_probability_are_our_fault_and_not_the_clients(
+    routes: dict[str, Route], message: str
+) -> None:
+    with pytest.raises(ModelAnswerError) as caught:
+        graph_of(Router.vote(routes, probabilities=True)).test({})
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("late", "the prediction 'late' of the model `a` is no number, and has no mean"),
+        ({"label": 1}, "the model `a` answered an object without `prediction`, so it cannot be combined"),
+        (None, "the model `a` predicts null, which has no mean"),
+    ],
+)
+def test_what_has_no_mean_is_our_fault_and_not_the_clients(answer: Any, message: str) -> None:
+    with pytest.raises(ModelAnswerError) as caught:
+        graph_of(Router.mean(constants(a=answer, b=1))).test({})
+
+    assert str(caught.value) == message
+
+
+def test_details_tell_what_each_model_predicts() -> None:
+    graph = graph_of(Router.mean(constants(a={"prediction": 1, "extra": 2}, b=3), detail=True))
+
+    assert graph.test({}) == {"prediction": 2.0, "models": {"a": 1, "b": 3}}
+
+
+@pytest.mark.parametrize("batch", ["off", "on"])
+@pytest.mark.parametrize("kind", ["vote", "mean", "parallel"])
+def test_a_member_that_fails_fails_the_ensemble_unless_it_may_be_missing(kind: str, batch: Any) -> None:
+    routes = {**constants(batch, a=1), "b": Route(Failing, batch=batch), **constants(batch, c=4)}
+    make: Any = getattr(Router, kind)
+    seen = Seen()
+    strict = graph_of(make(routes)).compile(batching=True)
+    lenient = graph_of(make(routes, missing="ignore")).compile(observe=seen, batching=True)
+
+    with pytest.raises(RuntimeError, match="broken"):
+        ask(strict, {"x": 1})
+    answer = ask(lenient, {"x": 1})
+    for plan in (strict, lenient):
+        plan.close()
+
+    expected: dict[str, Any] = {
+        "vote": {"prediction": 1},
+        "mean": {"prediction": 2.5},
+        "parallel": {"a": 1, "c": 4},
+    }
+    assert answer == expected[kind]
+    assert [model for model, _ in seen.failures] == ["b"]
+
+
+def test_weights_are_those_of_the_models_that_answered() -> None:
+    routes = {**constants(a=1), "b": Route(Failing), **constants(c=4)}
+    graph = graph_of(Router.mean(routes, {"a": 2, "b": 96, "c": 1}, missing="ignore", detail=True))
+
+    assert graph.test({}) == {"prediction": 2.0, "models": {"a": 1, "c": 4}}
+
+
+def test_a_model_that_predicts_null_is_missing_from_the_mean_of_that_row() -> None:
+    routes = {name: Route(Field, arguments={"name": name}) for name in ("a", "b")}
+    graph = graph_of(Router.mean(routes, missing="ignore"))
+
+    assert graph.test([{"a": 1, "b": 3}, {"a": None, "b": 3}]) == [{"prediction": 2.0}, {"prediction": 3.0}]
+    with pytest.raises(ModelAnswerError, match="the model `a` predicts null"):
+        graph.test({"a": None, "b": None})
+
+
+@pytest.mark.parametrize("batch", ["off", "on"])
+def test_when_no_member_answers_the_first_failure_is_told(batch: Any) -> None:
+    routes = {"a": Route(Failing, batch=batch), "b": Route(Failing, batch=batch)}
+    plan = graph_of(Router.vote(routes, missing="ignore")).compile(batching=True)
+
+    with pytest.raises(RuntimeError, match="broken"):
+        ask(plan, {})
+    plan.close()
+
+
+@pytest.mark.parametrize("batch", ["off", "on"])
+def test_a_refusal_of_the_request_is_told_even_where_members_may_be_missing(batch: Any) -> None:
+    routes = {**constants(batch, a=1), "b": Route(Refusing, batch=batch)}
+    plan = graph_of(Router.mean(routes, missing="ignore")).compile(batching=True)
+
+    with pytest.raises(RequestError, match="row 0, column `n`"):
+        ask(plan, {"n": "x"})
+    plan.close()
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"a": 1}, "step `choose` has no weight for its route `b`"),
+        ({"a": 1, "b": 0}, "step `choose` has the weight 0 for its route `b`: expected a number above 0"),
+        ({"a": 1, "b": -0.5}, "step `choose` has the weight -0.5 for its route `b`: expected a number above 0"),
+        ({"a": 1, "bb": 1}, "step `choose` has a weight for `bb`, which is none of its routes"),
+        (3, "step `choose` has the setting `weights`: expected a weight for each route, found 3"),
+    ],
+)
+@pytest.mark.parametrize("make", [Router.vote, Router.mean])
+def test_weights_of_an_ensemble_are_checked_when_the_graph_is_compiled(make: Any, weights: Any, message: str) -> None:
+    with pytest.raises(InvalidStepError) as caught:
+        graph_of(make(constants(a=1, b=2), weights)).compile()
+
+    assert str(caught.value) == message
+
+
+def test_an_ensemble_is_observed_as_a_model_beside_its_members() -> None:
+    seen = Seen()
+    routes = {name: Route(Field, arguments={"name": name}) for name in ("a", "b")}
+    plan = graph_of(Router.mean(routes)).compile(observe=seen)
+
+    ask(plan, [{"a": 1, "b": 3}, {"a": 2, "b": 8}])
+
+    assert seen.models == ["a", "b", "choose"]
+    assert seen.calls[2][1].outputs == [2.0, 5.0]
+    assert seen.calls[2][1].columns == {"a": [1, 2], "b": [3, 8]}
+
+
+def test_an_ensemble_scores_a_table_as_it_answers_rows() -> None:
+    routes = {name: Route(Field, arguments={"name": name}) for name in ("a", "b")}
+    model = graph_of(Router.mean(routes, {"a": 3, "b": 1})).compile().models["choose"]
+
+    assert model.score({"a": [1.0, 2.0], "b": [5.0, 2.0]}).tolist() == [2.0, 2.0]
+    assert model.score({"a": [], "b": []}).shape == (0,)
+    assert np.isnan(graph_of(Router.vote(constants(a="x"))).compile().models["choose"].score({"a": [1]})).all()
+
+
+@given(st.permutations([{"a": number, "b": number % 3} for number in range(6)]))
+def test_another_order_of_the_rows_gives_the_same_answers_in_that_order(rows: list[dict[str, Any]]) -> None:
+    assert ask(MEANS, rows) == [{"prediction": (row["a"] + row["b"]) / 2} for row in rows]
+
+
+MEANS = graph_of(Router.mean({name: Route(Field, arguments={"name": name}) for name in ("a", "b")})).compile()
+
+
+def test_an_ensemble_has_no_operation_but_infer() -> None:
+    with pytest.raises(UnknownPathError, match=r"the ensemble `choose` has no operation `explain`; ask .*: `a`, `b`"):
+        graph_of(Router.vote(telling("a", "b"))).test({"n": 1}, "/v2/models/choose/explain")
+
+
+class WithColumns(Model):
+    def __init__(self, *columns: str) -> None:
+        self.input_columns = columns
+
+    def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+        return [1 for _ in rows]
+
+
+class ReadsAB(WithColumns):
+    def __init__(self) -> None:
+        super().__init__("a", "b")
+
+
+class ReadsBC(WithColumns):
+    def __init__(self) -> None:
+        super().__init__("b", "c")
+
+
+def test_an_ensemble_reads_the_columns_of_all_its_models() -> None:
+    plan = graph_of(Router.mean({"m1": ReadsAB, "m2": ReadsBC})).compile()
+
+    assert plan.models["choose"].input_columns == ("a", "b", "c")
+    with pytest.raises(RequestError, match="row 1 lacks the column `c`"):
+        ask(plan, [{"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 1}])
+
+
+def test_a_parallel_run_answers_each_row_with_what_every_model_said() -> None:
+    graph = graph_of(Router.parallel(telling("a", "b")))
+
+    assert graph.test({"n": 1}) == {"a": "a:1", "b": "b:1"}
+    assert graph.test([{"n": 1}, {"n": 2}]) == [{"a": "a:1", "b": "b:1"}, {"a": "a:2", "b": "b:2"}]
+
+
+def test_a_parallel_run_can_join_the_fields_and_the_later_route_wins() -> None:
+    answers = constants(a={"x": 1, "y": 1}, b={"y": 2, "z": 2}, c=3)
+
+    assert graph_of(Router.parallel(answers, merge="fields")).test({}) == {"x": 1, "y": 2, "z": 2, "c": 3}
