@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import ssl
+import time
 import warnings
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -216,6 +217,32 @@ def test_a_request_that_may_have_been_carried_out_is_not_sent_once_more(run: Run
         run(scenario(service.url))
 
     assert len(service.requests) == 2
+
+
+def test_a_request_whose_answer_had_begun_is_not_sent_once_more(run: Run) -> None:
+    async def scenario(url: str) -> None:
+        async with HttpClient(url) as client:
+            await get(client)
+            await get(client)
+
+    half = says(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc", closes=True)
+    with StandIn(answers(), half, answers()) as service, pytest.raises(ConnectionLostError):
+        run(scenario(service.url))
+
+    assert len(service.requests) == 2
+
+
+def test_a_connection_that_grew_old_while_the_loop_was_busy_is_not_used() -> None:
+    async def scenario(url: str) -> None:
+        async with HttpClient(url, idle_s=0.01) as client:
+            await get(client)
+            time.sleep(0.02)  # noqa: ASYNC251 - a step that blocks the loop
+            await get(client)
+
+    with StandIn(answers()) as service:
+        asyncio.run(scenario(service.url))
+
+    assert service.connections == 2
 
 
 def test_a_new_connection_that_is_closed_unanswered_is_not_tried_again(run: Run) -> None:

@@ -24,6 +24,7 @@ class Wire(asyncio.Transport):
     def __init__(self, connection: Connection) -> None:
         super().__init__()
         self.written: list[bytes] = []
+        self.unsent_bytes = 0
         self._connection = connection
         self._is_closing = False
 
@@ -34,7 +35,7 @@ class Wire(asyncio.Transport):
         self.written.append(bytes(data))
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.unsent_bytes
 
     def abort(self) -> None:
         self.end()
@@ -188,6 +189,37 @@ def test_an_answer_as_large_as_the_limit_is_taken() -> None:
 def test_a_connection_that_says_more_than_it_was_asked_is_not_used_again(more: bytes) -> None:
     assert answer_of(LENGTH + more) == (200, b"ab", False)
     assert answer_of(LENGTH, more) == (200, b"ab", False)
+
+
+def test_a_connection_that_was_answered_before_it_had_sent_all_is_not_used_again() -> None:
+    async def scenario() -> tuple[Answer, bool]:
+        connection = Connection(LIMITS, lambda _: None)
+        wire = Wire(connection)
+        connection.connection_made(wire)
+        waiter = connection.send(b"half", is_head_request=False, deadline=asyncio.get_running_loop().time() + 3600)
+        wire.unsent_bytes = 1
+        connection.data_received(LENGTH)
+        return await waiter, connection.is_reusable
+
+    answer, is_reusable = asyncio.run(scenario())
+
+    assert (answer.body, is_reusable) == (b"ab", False)
+
+
+def test_nothing_is_sent_on_a_connection_that_is_closing() -> None:
+    async def scenario() -> tuple[object, list[bytes]]:
+        connection = Connection(LIMITS, lambda _: None)
+        wire = Wire(connection)
+        connection.connection_made(wire)
+        wire.end()
+        waiter = connection.send(b"GET", is_head_request=False, deadline=asyncio.get_running_loop().time() + 3600)
+        return waiter.exception(), wire.written
+
+    error, written = asyncio.run(scenario())
+
+    assert isinstance(error, ConnectionLostError)
+    assert not error.may_have_arrived
+    assert written == []
 
 
 def test_an_answer_that_takes_too_long_is_given_up() -> None:

@@ -362,6 +362,34 @@ def test_calls_beyond_the_limit_wait_and_those_beyond_the_waiting_list_are_refus
     assert (scene.caller.state.in_flight, scene.caller.state.waiting) == (0, 0)
 
 
+def test_a_call_that_stood_in_line_while_the_breaker_opened_is_not_made() -> None:
+    scene = Scene(answered(500), max_in_flight=1, breaker_failures=1)
+
+    async def two() -> list[Any]:
+        return await asyncio.gather(*waiting_calls(scene, 2), return_exceptions=True)
+
+    outcomes = asyncio.run(two())
+
+    assert [type(one) for one in outcomes] == [DependencyError, OverloadedError]
+    assert len(scene.service.calls) == 1
+
+
+def test_a_cancelled_probe_leaves_the_service_to_be_tried_by_the_next_call() -> None:
+    scene = Scene(answered(500), OK, breaker_failures=1)
+    scene.fails(DependencyError)
+    scene.clock.now += 10.0
+
+    async def cancelled() -> Answer:
+        probe = next(waiting_calls(scene, 1))
+        await asyncio.sleep(0)
+        assert len(scene.service.calls) == 2
+        probe.cancel()
+        await asyncio.gather(probe, return_exceptions=True)
+        return await scene.call_async()
+
+    assert asyncio.run(cancelled()) is OK
+
+
 def test_a_cancelled_call_gives_its_place_back() -> None:
     scene = Scene(OK, max_in_flight=1)
 
