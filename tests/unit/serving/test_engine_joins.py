@@ -1,0 +1,202 @@
+"""Joins and choices: what a step with several inputs gets, and which steps run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ci_core.serving import Event, Graph, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ci_core.serving.spec import Join
+
+    AsStep = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def joined(as_step: AsStep, parts: list[Any], join: Join, join_key: str | None = None) -> Graph:
+    """Return a graph whose branches answer `parts`, joined."""
+    graph = Graph("g")
+    branches = [graph.to(as_step(lambda _body, part=part: part), f"b{index}") for index, part in enumerate(parts)]
+    graph.add_step(as_step(lambda body: body), "j", after=branches, join=join, join_key=join_key).respond()
+    return graph
+
+
+def test_a_join_by_merging_gives_one_object_in_which_the_last_branch_wins(as_step: AsStep) -> None:
+    graph = joined(as_step, [{"a": 1, "b": 1}, {"b": 2}, {"c": 3}], "merge")
+
+    assert graph.test({}) == {"a": 1, "b": 2, "c": 3}
+
+
+def test_what_is_no_object_cannot_be_merged() -> None:
+    graph = joined(lambda step: step, [{"a": 1}, [1]], "merge")
+
+    with pytest.raises(RequestError, match="the join `j` merges objects, and got a list") as caught:
+        graph.test({})
+    assert caught.value.__notes__ == ["in step `j` of graph `g`"]
+
+
+def test_a_join_by_key_merges_rows_of_equal_key_in_the_order_in_which_keys_appear_first(as_step: AsStep) -> None:
+    ages = [{"user": {"id": 2}, "age": 20}, {"user": {"id": 1}, "age": 10}]
+    cities = [{"user": {"id": 1}, "city": "Oslo"}, {"user": {"id": 3}, "city": "Rome"}]
+    graph = joined(as_step, [ages, cities], "key", "user.id")
+
+    assert graph.test({}) == [
+        {"user": {"id": 2}, "age": 20},
+        {"user": {"id": 1}, "age": 10, "city": "Oslo"},
+        {"user": {"id": 3}, "city": "Rome"},
+    ]
+    assert ages[1] == {"user": {"id": 1}, "age": 10}
+
+
+def test_a_join_by_key_takes_an_object_for_one_row_and_true_for_no_number() -> None:
+    graph = joined(lambda step: step, [{"id": True, "a": 1}, [{"id": 1, "b": 2}]], "key", "id")
+
+    assert graph.test({}) == [{"id": True, "a": 1}, {"id": 1, "b": 2}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"age": 3}], "the join `j` merges rows by `id`, and a row has none"),
+        ([{"id": [1]}], "the join `j` merges rows by `id`, and one is a list"),
+        ([7], "the join `j` merges rows, and got a int among them"),
+    ],
+)
+def test_a_row_that_cannot_be_joined_by_key_is_the_clients_fault(rows: list[Any], message: str) -> None:
+    graph = joined(lambda step: step, [[{"id": 1}], rows], "key", "id")
+
+    with pytest.raises(RequestError) as caught:
+        graph.test({})
+    assert caught.value.message == message
+
+
+def payments(as_step: AsStep, **options: Any) -> Graph:
+    """Return a graph that goes by the kind of a payment, and says which steps ran."""
+    graph = Graph("g")
+    graph.choose("pay.kind", {"card": "a", 7: "b", True: "b"}, name="which", **options)
+    card = graph.add_step(as_step(lambda body: ["a", body["pay"]["kind"]]), "a", after="which")
+    cash = graph.add_step(as_step(lambda body: ["b", body["pay"]["kind"]]), "b", after="which")
+    graph.add_step(as_step(lambda body: ["end", body]), "end", after=[card, cash]).respond()
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"), [("card", ["end", ["a", "card"]]), (7, ["end", ["b", 7]]), (True, ["end", ["b", True]])]
+)
+def test_a_choice_passes_its_body_to_the_branch_of_the_fields_value_and_the_join_gets_what_arrived(
+    value: Any, answer: Any, as_step: AsStep
+) -> None:
+    assert payments(as_step).test({"pay": {"kind": value}}) == answer
+
+
+def test_a_choice_that_may_take_several_branches_runs_each_once_and_the_join_gets_them_in_its_own_order(
+    as_step: AsStep,
+) -> None:
+    graph = payments(as_step, several=True)
+
+    answer = graph.test({"pay": {"kind": [7, "card", True]}})
+
+    assert answer == ["end", [["a", [7, "card", True]], ["b", [7, "card", True]]]]
+
+
+KNOWN = "`card`, `7`, `true`"
+
+
+@pytest.mark.parametrize(
+    ("body", "several", "message"),
+    [
+        ({"pay": {}}, False, f"the body has no `pay.kind`, which chooses one of {KNOWN}"),
+        ([1], False, "the body is a list, and the choice `which` goes by its field `pay.kind`"),
+        ({"pay": {"kind": None}}, False, f"the field `pay.kind` is null; expected one of {KNOWN}"),
+        ({"pay": {"kind": "coin"}}, False, f"the field `pay.kind` is `coin`; expected one of {KNOWN}"),
+        ({"pay": {"kind": False}}, False, f"the field `pay.kind` is `false`; expected one of {KNOWN}"),
+        ({"pay": {"kind": {"x": 1}}}, False, f"the field `pay.kind` is a dict; expected one of {KNOWN}"),
+        ({"pay": {"kind": ["card"]}}, False, f"the field `pay.kind` is a list; expected one of {KNOWN}"),
+        ({"pay": {"kind": []}}, True, f"the field `pay.kind` is an empty list; expected at least one of {KNOWN}"),
+        ({"pay": {"kind": ["card", "coin"]}}, True, f"the field `pay.kind` is `coin`; expected one of {KNOWN}"),
+    ],
+)
+def test_a_value_that_chooses_nothing_is_refused_in_a_sentence_of_its_own(
+    body: Any, several: bool, message: str
+) -> None:
+    graph = payments(lambda step: step, several=several)
+
+    with pytest.raises(RequestError) as caught:
+        graph.test(body)
+    assert caught.value.message == message
+    assert caught.value.status == 400
+
+
+def test_any_other_value_takes_the_branch_called_otherwise(as_step: AsStep) -> None:
+    graph = payments(as_step, otherwise="a")
+
+    assert graph.test({"pay": {"kind": "coin"}}) == ["end", ["a", "coin"]]
+
+
+def test_without_branches_the_value_is_the_name_of_the_step(as_step: AsStep) -> None:
+    graph = Graph("g")
+    start = graph.choose("to", name="which")
+    start.to(as_step(lambda _body: 1), "one").respond()
+    start.to(as_step(lambda _body: 2), "two").respond()
+
+    assert [graph.test({"to": name}) for name in ("two", "one")] == [2, 1]
+
+
+def test_a_function_of_the_body_may_choose(as_step: AsStep) -> None:
+    graph = Graph("g")
+    start = graph.choose(as_step(lambda body: body > 9), {True: "big", False: "small"}, name="which")
+    start.to(as_step(lambda body: f"big {body}"), "big")
+    start.to(as_step(lambda body: f"small {body}"), "small")
+
+    assert [graph.test(10), graph.test(9)] == ["big 10", "small 9"]
+
+
+def test_what_a_function_chooses_must_be_a_branch() -> None:
+    graph = Graph("g")
+    graph.choose(lambda body: body, {1: "one"}, name="which").to(str, "one")
+
+    with pytest.raises(RequestError, match="what the choice `which` found is `2`; expected one of `1`"):
+        graph.test(2)
+
+
+def test_a_step_none_of_whose_inputs_arrived_is_skipped_with_all_that_follows_it(as_step: AsStep) -> None:
+    ran: list[str] = []
+
+    def note(name: str) -> Callable[[Any], Any]:
+        def step(body: Any) -> Any:
+            ran.append(name)
+            return body
+
+        return as_step(step)
+
+    graph = Graph("g")
+    start = graph.choose("to", name="which")
+    left = start.to(note("left"), "left").to(note("left2"), "left2").to(note("left3"), "left3")
+    right = start.to(note("right"), "right")
+    graph.add_step(note("end"), "end", after=[left, right])
+
+    graph.test({"to": "right"})
+
+    assert ran == ["right", "end"]
+
+
+def test_an_event_changed_before_a_fork_is_seen_after_it_and_a_change_in_one_branch_is_not_seen_in_the_other() -> None:
+    def set_key(key: str) -> Callable[[Event], Event]:
+        def step(event: Event) -> Event:
+            event.key = f"{event.key or ''}{key}"
+            return event
+
+        return step
+
+    graph = Graph("g")
+    start = graph.to(set_key("s"), "start", full_event=True)
+    ends = []
+    for name in ("left", "right"):
+        branch = start.to(set_key(name[0]), name, full_event=True)
+        ends.append(branch.to(lambda event: event.key, f"{name}-key", full_event=True))
+    graph.add_step(list, "join", after=ends).respond()
+
+    assert graph.test({}) == ["sl", "sr"]
