@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.serving import load, processes, servers, venvs
+from bench.serving import load, ours, processes, servers, venvs
 from bench.serving.load import LoadError, Sample
+from ci_core.errors import GraphshipError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,7 +87,7 @@ class Contest:
         """Start a server and compare its answers with the model's; what fails is told in :attr:`refused`."""
         try:
             self._start(name, entry)
-        except (LoadError, venvs.PeerMissingError, OSError) as error:
+        except (LoadError, venvs.PeerMissingError, ours.NotComparableError, GraphshipError, OSError) as error:
             self.refused[name] = " ".join(str(error).split())
             print(f"{name}: not measured: {error}", file=sys.stderr, flush=True)
 
