@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ci_core.serving.event import Event
+    from ci_core.serving.metrics import Metrics
     from ci_core.serving.models.shelf import GraphModel
     from ci_core.serving.threads import Threads
 
@@ -80,6 +81,10 @@ class Plan(Protocol):
         """Return key of model → why it cannot answer yet; empty when all are ready."""
         ...
 
+    def follow(self, metrics: Metrics) -> None:
+        """Let `metrics` tell how what the plan owns fares; after :meth:`start`."""
+        ...
+
 
 def make_plan(
     run: Run,
@@ -109,7 +114,7 @@ def make_plan(
     run.__qualname__ = run.__name__ = f"plan of graph {name}"
     run.__doc__ = Plan.__call__.__doc__
     vars(run).update(name=name, models=models, steps=steps, is_async=is_async, run=run, consume=consume)
-    vars(run).update(start=life.start, close=life.close, unready=life.unready)
+    vars(run).update(start=life.start, close=life.close, unready=life.unready, follow=life.follow)
     return cast("Plan", run)
 
 
@@ -144,6 +149,19 @@ class Life:
             ending.callback(self._threads.close)
             for one in self._resources:
                 ending.callback(_call_if_there, one, "close")
+
+    def follow(self, metrics: Metrics) -> None:
+        """Let `metrics` tell of calls that are stuck, and of those resources that have something to tell."""
+        metrics.follow_gauge(
+            "graphship_stuck_calls", "Calls that took too long, were given up, and have not come back.", self._stuck
+        )
+        for one in self._resources:
+            # only what is ours: a step of a user may follow something else
+            if any("follow" in vars(cls) for cls in type(one).__mro__ if cls.__module__.startswith("ci_core.serving.")):
+                one.follow(metrics)
+
+    def _stuck(self) -> float:
+        return self._threads.stuck
 
     def unready(self) -> dict[str, str]:
         """Return key of model → why it cannot answer yet; models that keep no state are ready once they are loaded."""

@@ -60,7 +60,9 @@ def serve(graph: Graph, options: ServeOptions) -> int:
         served.metrics.bind(number)
         return served.run(port, lambda: _announce(graph, options, port, number))
 
-    return run_workers(run, options.workers, served.metrics, grace_s=options.lame_duck_s + options.drain_s + _END_S)
+    # once for the requests in flight, and once for the messages of queues that end with their process
+    grace_s = options.lame_duck_s + 2 * options.drain_s + _END_S
+    return run_workers(run, options.workers, served.metrics, grace_s=grace_s)
 
 
 _END_S = 10.0
@@ -114,8 +116,10 @@ class ServedGraph:
         if self.capture is not None:
             self.capture.start()
         self.plan.start()
+        self.plan.follow(self.metrics)
         if self._queues is not None:
             self._queues.start(self.plan)
+            self._queues.follow(self.metrics)
         application = Application(
             self._graph.spec,
             self.plan,

@@ -19,9 +19,9 @@ from ci_core.serving.metrics.series import Family
 from ci_core.serving.metrics.steps import StepMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from ci_core.serving.metrics.series import Counter, Series
+    from ci_core.serving.metrics.series import Counter, Gauge, Histogram
 
 EDGES_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper edges of the requests' latency histogram: half a millisecond (a served linear model) to ten seconds."""
@@ -40,13 +40,15 @@ class Metrics:
         steps: told of steps.
         custom: makes the metrics that steps ask for.
         restarts: workers that were replaced; counted by the process that forks them.
+        worker: number of the worker that counts here, 1-based; 0 when nothing was forked.
     """
 
     def __init__(self, *, n_workers: int = 0, release: str | None = None) -> None:
         self._registry = registry = Registry(1 + n_workers)
+        self.worker = 0
         self._release = release
         self._processes = ProcessMetrics()
-        self._followed: list[_Followed] = []
+        self._followed: dict[Counter | Gauge, _Followed] = {}
         self._requests: dict[int, Counter] = {}
         self._seconds = registry.histogram(
             "graphship_request_seconds", "Time from the last byte of a request to its answer.", EDGES_S
@@ -71,23 +73,30 @@ class Metrics:
         labels = labels_text({"class": f"{status // 100}xx", "status": str(status)})
         return self._registry.counter("graphship_requests_total", "Answered requests by status.", labels)
 
+    def histogram(self, name: str, text: str, edges: Sequence[float], **labels: str) -> Histogram:
+        """Return a histogram of the server's own; the same one for the same name and labels."""
+        return self._registry.histogram(name, text, tuple(map(float, edges)), labels_text(labels))
+
     def follow_gauge(self, name: str, text: str, read: Callable[[], float], **labels: str) -> None:
         """Tell what `read` returns: now and then to the other workers, exactly when this one is asked."""
-        series = self._registry.gauge(name, text, labels_text(labels))
-        self._followed.append(_Followed(series=series, base=0.0, read=read))
+        self._follow(self._registry.gauge(name, text, labels_text(labels)), read)
 
     def follow_counter(self, name: str, text: str, read: Callable[[], float], **labels: str) -> None:
         """Tell what `read` returns, a number that only grows and was 0 when this process began to serve."""
-        series = self._registry.counter(name, text, labels_text(labels))
-        self._followed.append(_Followed(series=series, base=series.value, read=read))
+        self._follow(self._registry.counter(name, text, labels_text(labels)), read)
+
+    def _follow(self, series: Counter | Gauge, read: Callable[[], float]) -> None:
+        """Follow `read`; of several for one series the sum is told."""
+        self._followed.setdefault(series, _Followed(base=series.value, reads=[])).reads.append(read)
 
     def publish(self) -> None:
         """Show the other workers the numbers that are only read now and then."""
-        for one in self._followed:
-            one.series.values[one.series.first] = one.base + one.read()
+        for series, one in self._followed.items():
+            series.values[series.first] = one.base + sum([read() for read in one.reads])
 
     def bind(self, worker: int) -> None:
         """Count for worker `worker`, 1-based, from now on: called in the worker after the fork."""
+        self.worker = worker
         self._registry.bind(worker)
         self._followed.clear()
 
@@ -109,10 +118,9 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Followed:
-    series: Series
     base: float
-    """What the predecessor left."""
-    read: Callable[[], float]
+    """What the predecessor left; of a gauge 0."""
+    reads: list[Callable[[], float]]
 
 
 __all__ = ["CONTENT_TYPE", "CustomMetrics", "Metrics"]

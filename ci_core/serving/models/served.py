@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ci_core.serving.base import Model, ModelCall, Row
     from ci_core.serving.batching import Batcher
+    from ci_core.serving.metrics import Metrics
     from ci_core.serving.spec import RouteSpec
     from ci_core.serving.table import Table
     from ci_core.types import JsonValue
@@ -36,6 +37,8 @@ State = Literal["waiting", "loading", "ready", "failed"]
 RETRY_LOAD_S = 10.0
 """After a failed load, the next is tried no sooner than this."""
 _ASK_AGAIN_S = 1.0
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+"""Upper edges of the histogram of rows a call."""
 _JOIN_S = 1.0
 
 
@@ -165,6 +168,23 @@ class ServedModel:
             self._loader.start()
         else:
             self.load()
+
+    def follow(self, metrics: Metrics) -> None:
+        """Let `metrics` tell how requests are joined; once, after :meth:`start`."""
+        batcher = self._batcher
+        if batcher is None:
+            return
+        text = "Rows that wait for the next call of a model that requests share."
+        metrics.follow_gauge("graphship_model_waiting_rows", text, lambda: batcher.waiting_rows, model=self.key)
+        text = "Rows of one call of a model that requests share."
+        sizes = metrics.histogram("graphship_model_call_rows", text, _ROWS, model=self.key)
+        call = batcher.call
+
+        def counted(rows: list[Row]) -> ModelCall:
+            sizes.observe(len(rows))
+            return call(rows)
+
+        batcher.call = counted
 
     def close(self) -> None:
         """End what was begun; a load under way is not waited for longer than a second."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ci_core.serving.event import Event
+    from ci_core.serving.metrics import Metrics
     from ci_core.serving.plan import Plan
     from ci_core.serving.queues.base import Broker
     from ci_core.serving.spec import GraphSpec
@@ -113,9 +114,28 @@ class Queues:
             logger.error("messages are lost, as their queues end with this process count=%d", lost)
         return lost
 
+    def follow(self, metrics: Metrics) -> None:
+        """Let `metrics` tell how the messages fare, once the consumers are bound."""
+        # of a broker that all processes share, one of them tells how much waits: numbers are summed over all
+        tells_depth = not self._broker.is_lasting or metrics.worker <= 1
+        text = "Messages by how they fared: steps ended, a delivery failed, given up."
+        for one in self.consumers:
+            stream = one.queue.stream
+            if tells_depth:
+                metrics.follow_gauge(
+                    "graphship_queue_depth", "Messages that are not acknowledged.", _reader(one, "depth"), queue=stream
+                )
+            for result in ("delivered", "failed", "dead"):
+                read = _reader(one, result)
+                metrics.follow_counter("graphship_queue_messages_total", text, read, queue=stream, result=result)
+
     def unready(self) -> dict[str, str]:
         """Return stream → why nobody takes its messages."""
         return {one.queue.stream: one.problem for one in self.consumers if one.problem is not None}
+
+
+def _reader(consumer: Consumer, name: str) -> Callable[[], float]:
+    return lambda: float(getattr(consumer, name))
 
 
 def _steps_behind(plan: Plan, step: str) -> Callable[[Event], Awaitable[Any]]:

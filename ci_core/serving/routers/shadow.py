@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ci_core.serving.base import Row
     from ci_core.serving.event import Event
+    from ci_core.serving.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +91,11 @@ class ShadowRouter(WorkingRouter):
                 self.members.call(key, rows, event, None)
             except Exception as error:  # no client hears of it; the observer was told
                 logger.debug("shadow failed model=%s event=%s", key, event.id, exc_info=error)
+
+    def follow(self, metrics: Metrics) -> None:
+        """Let `metrics` tell what the shadows did not get."""
+        text = "Requests that the shadows of a router did not get, because too many waited."
+        metrics.follow_counter("graphship_shadow_dropped_total", text, lambda: self.dropped, router=self.name)
 
     def start(self) -> None:
         """Start the thread of the shadows."""

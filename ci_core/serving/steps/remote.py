@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ci_core.serving.base import Context
     from ci_core.serving.event import Event
+    from ci_core.serving.metrics import Metrics
     from ci_core.serving.remote.caller import CallState
     from ci_core.serving.remote.service import RemoteService
     from ci_core.types import JsonValue
@@ -116,6 +117,31 @@ class Remote:
     def state(self) -> CallState:
         """How the calls of this process are doing; for metrics."""
         return self._service.state
+
+    def follow(self, metrics: Metrics) -> None:
+        """Let `metrics` tell how the calls fare."""
+        step, service = self.context.step if self.context is not None else "", self._service
+        metrics.follow_gauge(
+            "graphship_remote_breaker_open",
+            "Whether the service of a remote step is left alone, as it failed too often: 1, else 0.",
+            lambda: service.state.breaker == "open",
+            step=step,
+        )
+        metrics.follow_gauge(
+            "graphship_remote_calls_in_flight", "Calls of a remote step.", lambda: service.state.in_flight, step=step
+        )
+        metrics.follow_counter(
+            "graphship_remote_attempts_total",
+            "Attempts to call the service of a remote step.",
+            lambda: service.state.attempts,
+            step=step,
+        )
+        metrics.follow_counter(
+            "graphship_remote_failures_total",
+            "Attempts that the service of a remote step failed.",
+            lambda: service.state.failures,
+            step=step,
+        )
 
     async def do_event(self, event: Event) -> Any:
         """Return the answer of the service.
