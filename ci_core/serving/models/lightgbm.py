@@ -50,7 +50,7 @@ class LightGBMModel(TabularModel):
             raise MissingExtraError(extra="lightgbm", module="lightgbm") from error
         header = self._header()
         try:
-            self._booster = lightgbm.Booster(model_file=str(self.file), params={"num_threads": 1})
+            self._booster = lightgbm.Booster(model_file=str(self.file))
         except lightgbm.basic.LightGBMError as error:
             raise BrokenModelError(path=self.path, reason=f"it is no LightGBM model ({error})") from error
         if self._booster.pandas_categorical:

@@ -53,7 +53,7 @@ class XGBoostModel(TabularModel):
         self._booster = xgboost.Booster()
         try:
             self._booster.load_model(self.file)
-        except xgboost.core.XGBoostError as error:
+        except (xgboost.core.XGBoostError, ValueError) as error:  # its messages may hold bytes that are no text
             reason = str(error).splitlines()[0].rpartition("Check failed: ")[2]
             raise BrokenModelError(path=self.path, reason=f"it is no XGBoost model ({reason})") from error
         self._booster.set_param({"nthread": 1})
@@ -68,10 +68,10 @@ class XGBoostModel(TabularModel):
     def _check(self, parameters: dict[str, str]) -> None:
         if int(parameters.get("num_target", "1")) > 1:
             raise BrokenModelError(path=self.path, reason="it predicts several targets, and a model answers one")
-        kinds = self._booster.feature_types or ()
-        names = self._booster.feature_names or [str(index) for index in range(len(kinds))]
-        for name, kind in zip(names, kinds, strict=True):
+        names = self._booster.feature_names
+        for index, kind in enumerate(self._booster.feature_types or ()):
             if kind == "c":
+                name = names[index] if names else index
                 raise BrokenModelError(
                     path=self.path,
                     reason=f"its column `{name}` is categorical, and the file does not name its categories",
