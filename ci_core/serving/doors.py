@@ -1,7 +1,7 @@
 """Doors: how HTTP servers reach an :class:`Application`. RSGI is granian's own interface; ASGI mounts in any app.
 
 Both do the same: refuse by the head what is too large or too much, read the body within its limit of size and time, and
-answer. A client that goes away is no error.
+answer. A client that goes away is no error; one that closed only its half of the connection still gets its answer.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ci_core.serving.problems import BodyTimeoutError, BodyTooLargeError
+from ci_core.serving.problems import BodyIncompleteError, BodyTimeoutError, BodyTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -28,10 +28,7 @@ _SWEEPS = 10
 """How often, within the time a body may take, it is looked for bodies that took longer."""
 _WITHOUT_BODY = frozenset({"GET", "HEAD"})
 _CLOSE = ("connection", "close")
-
-
-class _ClientGoneError(Exception):
-    """The client closed the connection while its body was read."""
+_BODY_ERRORS = (BodyIncompleteError, BodyTimeoutError, BodyTooLargeError)
 
 
 class RsgiDoor:
@@ -69,11 +66,8 @@ class RsgiDoor:
                 answer = await application.handle_async(method, path, headers, body)
             else:
                 answer = application.handle(method, path, headers, body)
-        except (BodyTooLargeError, BodyTimeoutError) as error:
+        except _BODY_ERRORS as error:
             answer = _refusal(application, error, method, path)
-        except _ClientGoneError:
-            application.note_gone()
-            return
         finally:
             application.in_flight -= 1
         protocol.response_bytes(*answer)
@@ -88,7 +82,7 @@ class RsgiDoor:
         except TimeoutError:
             raise BodyTimeoutError(self._timeout_s) from None
         except self._closed_error:
-            raise _ClientGoneError from None
+            raise BodyIncompleteError from None
 
 
 class _Waiting:
@@ -152,11 +146,7 @@ class AsgiDoor:
             return
         if scope["type"] != "http":
             raise RuntimeError(f"only HTTP is served, not {scope['type']}")
-        try:
-            status, headers, body = await self._answer(scope, receive)
-        except _ClientGoneError:
-            self._application.note_gone()
-            return
+        status, headers, body = await self._answer(scope, receive)
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         encoded.append((b"content-length", str(len(body)).encode()))
         try:
@@ -179,7 +169,7 @@ class AsgiDoor:
             if application.is_async:
                 return await application.handle_async(method, path, headers, body)
             return application.handle(method, path, headers, body)
-        except (BodyTooLargeError, BodyTimeoutError) as error:
+        except _BODY_ERRORS as error:
             return _refusal(application, error, method, path)
         finally:
             application.in_flight -= 1
@@ -222,7 +212,7 @@ async def _chunks(receive: Receive) -> Any:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _ClientGoneError
+            raise BodyIncompleteError
         yield message.get("body", b"")
         if not message.get("more_body", False):
             return

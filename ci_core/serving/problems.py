@@ -131,6 +131,15 @@ class BodyTimeoutError(RequestError):
         super().__init__(f"the body was not complete after {timeout_s:g} seconds")
 
 
+class BodyIncompleteError(RequestError):
+    """The client closed the connection, or its half of it, before the body was complete."""
+
+    slug = "body-incomplete"
+
+    def __init__(self) -> None:
+        super().__init__("the connection was closed before the body was complete")
+
+
 class UrlTooLongError(RequestError):
     """The request's path and query are over the limit."""
 

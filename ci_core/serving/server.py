@@ -59,8 +59,6 @@ _JSON_HEADER = ("content-type", _JSON)
 _JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 _BODY_TYPES = frozenset({_JSON, "application/x-www-form-urlencoded", ""})
 """``curl -d`` declares a form whatever it sends."""
-_GONE = 499
-"""What nginx calls a client that closed its connection before it was answered."""
 _INTERNAL_ERROR = 500
 _ECHO_CHARS = 256
 
@@ -170,10 +168,6 @@ class Application:
     def refuse(self, error: HttpError, method: str, path: str) -> Answer:
         """Answer a request that a door refuses before its body was read."""
         return self._finish(method, path, self._failure(error, path, None), None, perf_counter())
-
-    def note_gone(self) -> None:
-        """Count a request whose client closed the connection before its body was there."""
-        self.metrics.count_request(_GONE, 0.0)
 
     def _accept(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Event | None, Any]:
         """Return the event that the graph is to be run with and how its result is written, or None and an answer."""

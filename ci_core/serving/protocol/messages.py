@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+import orjson
 
-from ci_core.serving.problems import RequestError
+from ci_core.serving.problems import RequestError, shown
 from ci_core.serving.protocol.binary import from_bytes
 from ci_core.serving.protocol.tensors import Tensor, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from ci_core.serving.base import Row
 
 
 class InputMessage(msgspec.Struct):
@@ -42,13 +41,6 @@ class RequestMessage(msgspec.Struct):
     outputs: list[OutputMessage] | None = None
 
 
-class ObjectsMessage(msgspec.Struct):
-    """The body of ``POST /v2/models/<m>/infer_dict`` in its longer form."""
-
-    inputs: list[dict[str, Any]]
-    id: str | None = None
-
-
 class InferRequest:
     """A request whose tensors, or rows, are read.
 
@@ -75,8 +67,6 @@ class InferRequest:
 
 
 _decoder = msgspec.json.Decoder(RequestMessage)
-_objects_decoder = msgspec.json.Decoder(ObjectsMessage)
-_list_decoder = msgspec.json.Decoder(list[dict[str, Any]])
 
 
 def read_request(body: bytes, header_length: str | None = None) -> InferRequest:
@@ -98,7 +88,7 @@ def read_request(body: bytes, header_length: str | None = None) -> InferRequest:
     if isinstance(message.inputs[0], InputMessage):
         tensors = _tensors(message.inputs, body, n_json, has_bytes=header_length is not None)
         return InferRequest(message.id, tensors=tensors, outputs=outputs, is_binary=is_binary)
-    return InferRequest(message.id, rows=message.inputs)
+    return InferRequest(message.id, rows=_plain(body)["inputs"])
 
 
 def read_objects(body: bytes) -> InferRequest:
@@ -107,11 +97,22 @@ def read_objects(body: bytes) -> InferRequest:
     Raises:
         RequestError: it is neither; the message names the field.
     """
-    if body.lstrip()[:1] == b"[":
-        rows: list[Row] = _decode(_list_decoder, body)
-        return InferRequest(None, rows=rows)
-    message = _decode(_objects_decoder, body)
-    return InferRequest(message.id, rows=message.inputs)
+    value = _plain(body)
+    message = value if isinstance(value, dict) else {"inputs": value}
+    request_id, rows = message.get("id"), message.get("inputs")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise RequestError("no request by name: expected a list of objects, or an object with such a list as `inputs`")
+    if request_id is not None and not isinstance(request_id, str):
+        raise RequestError(f"no request by name: expected text as `id`, found {shown(request_id)}")
+    return InferRequest(request_id, rows=rows)
+
+
+def _plain(body: bytes) -> Any:
+    """Return JSON as a plain body has it: whole numbers beyond 64 bits are floats, which any answer can repeat."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(f"the body is no JSON: {error}") from error
 
 
 def _decode(decoder: msgspec.json.Decoder[Any], body: bytes | memoryview) -> Any:

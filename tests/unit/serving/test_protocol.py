@@ -319,6 +319,30 @@ def test_rows_by_name_are_put_into_the_models_order(body: Any, operation: str) -
     assert (status, answer["outputs"]) == (200, [{"total": 4.0, "first": 1, "word": "w"}])
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "the body is no JSON"),
+        (b"[1]", "no request by name: expected a list of objects, or an object with such a list as `inputs`"),
+        (b'{"inputs": 1}', "no request by name: expected a list of objects"),
+        (b"3", "no request by name: expected a list of objects"),
+        (b'{"id": 3, "inputs": []}', "no request by name: expected text as `id`, found 3"),
+    ],
+)
+def test_a_request_by_name_is_a_list_of_objects(body: bytes, message: str) -> None:
+    status, answer = ask("POST", "/v2/models/m/infer_dict", body)
+
+    assert status == 400
+    assert message in answer["error"]
+
+
+@pytest.mark.parametrize("operation", ["infer", "infer_dict"])
+def test_a_whole_number_beyond_64_bits_is_a_float_in_rows_as_in_a_plain_body(operation: str) -> None:
+    row = b"[1" + b"0" * 30 + b"]" if operation == "infer" else b'{"x": 1' + b"0" * 30 + b"}"
+
+    assert ask("POST", f"/v2/models/one/{operation}", b'{"inputs": [' + row + b"]}")[1]["outputs"] == [1e30]
+
+
 def test_a_row_by_name_that_lacks_a_column_is_told_the_order() -> None:
     assert ask("POST", "/v2/models/m/infer_dict", [{"a": 1, "b": 2}, {"b": 3}]) == (
         400,

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PROGRAM = Path(__file__).with_name("graph_server.py")
+
+
+class LiveServer:
+    """A graph that is served by a process, and its port."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process, self.port = process, port
+
+    def ask(
+        self, path: str = "/", body: Any = None, *, method: str | None = None, **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+            raw = json.dumps(body).encode() if isinstance(body, dict | list) else body
+            sent = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method or ("GET" if raw is None else "POST"), path, raw, sent)
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+
+    def exchange(self, sent: bytes, *, timeout_s: float = 10, is_all: bool = False) -> bytes:
+        """Return everything that comes back for `sent`, until the server closes the connection or nothing comes.
+
+        Args:
+            sent: bytes.
+            timeout_s: how long to wait for more.
+            is_all: whether the server is told that nothing more comes.
+        """
+        got = b""
+        with closing(socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s)) as connection:
+            with suppress(OSError):
+                connection.sendall(sent)
+                if is_all:
+                    connection.shutdown(socket.SHUT_WR)
+            with suppress(OSError):
+                while part := connection.recv(65536):
+                    got += part
+        return got
+
+
+@contextmanager
+def _serving(door: str, graph: str) -> Iterator[LiveServer]:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen([sys.executable, str(_PROGRAM), door, graph, str(port)], stderr=subprocess.PIPE)
+    server = LiveServer(process, port)
+    try:
+        for _ in range(600):
+            with suppress(OSError):
+                if server.ask("/livez")[0] == 200:
+                    break
+            assert process.poll() is None, process.communicate()[1].decode()
+            time.sleep(0.05)
+        yield server
+        assert process.poll() is None, process.communicate()[1].decode()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in {0, -signal.SIGTERM}
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def start_graph_server() -> Callable[[str, str], Any]:
+    """Start a program that serves a graph: ``with start_graph_server("granian", "models") as server``."""
+    return _serving
