@@ -454,6 +454,10 @@ def _outside_loops(call: Callable[..., Any], *args: Any) -> Any:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
+        is_inside = False
+    else:
+        is_inside = True
+    if not is_inside:  # not called above: what it raises would be told as raised during the handling of that error
         return call(*args)
     with ThreadPoolExecutor(1, thread_name_prefix="graphship-test") as thread:
         return thread.submit(call, *args).result()
