@@ -118,14 +118,16 @@ def _columns(rows: list[Any]) -> dict[str, list[Any]]:
 
 
 def _output(name: str, values: list[Any]) -> dict[str, Any]:
-    values = [_plain(value) for value in values] if _has_foreign(values) else values
-    shape = [len(values)]
-    if set(map(type, values)) == {list} and len(set(map(len, values))) == 1 and values[0]:
+    datatype, shape = _datatype(values), [len(values)]
+    if datatype is None:
+        values = [value.tolist() if hasattr(value, "tolist") else value for value in values]  # of numpy
+        datatype = _datatype(values)
+    if datatype is None and set(map(type, values)) == {list} and len(set(map(len, values))) == 1:
         flat = list(chain.from_iterable(values))
-        if _datatype(flat) is not None:  # a vector a row, such as probabilities
+        datatype = _datatype(flat)
+        if datatype is not None:  # a vector a row, such as probabilities
             shape.append(len(values[0]))
             values = flat
-    datatype = _datatype(values)
     if datatype is None:
         datatype, values = TEXT, [_text(value) for value in values]
     return {"name": name, "shape": shape, "datatype": datatype, "data": values}
@@ -136,18 +138,6 @@ def _datatype(values: list[Any]) -> str | None:
     if datatype != "INT64" or (min(values) >= _INT64_MIN and max(values) <= _INT64_MAX):
         return datatype
     return "UINT64" if min(values) >= 0 and max(values) <= _UINT64_MAX else None
-
-
-_PLAIN = frozenset({bool, int, float, str, list, dict, type(None)})
-
-
-def _has_foreign(values: list[Any]) -> bool:
-    return not set(map(type, values)) <= _PLAIN
-
-
-def _plain(value: Any) -> Any:
-    """Return a numpy value as a plain one."""
-    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _text(value: Any) -> str:

@@ -37,8 +37,15 @@ def body_of(
     """
     if request.rows is not None:
         return _rows(request.rows, columns, is_direct=is_direct)
-    table = _table(request.tensors, columns)
-    return table if as_table else table.rows()
+    if as_table:
+        return _table(request.tensors, columns)
+    first = request.tensors[0]
+    if len(request.tensors) == 1 and isinstance(first.values, list) and _is_matrix(first, columns):
+        values, width = first.values, len(columns)  # what JSON made of them already are the rows' values
+        return [
+            dict(zip(columns, values[start : start + width], strict=True)) for start in range(0, len(values), width)
+        ]
+    return _table(request.tensors, columns).rows()
 
 
 def _table(tensors: Sequence[Tensor], columns: Sequence[str]) -> Table:

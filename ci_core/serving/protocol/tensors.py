@@ -37,6 +37,8 @@ TEXT = "BYTES"
 _RANGES = {
     name: (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) for name, dtype in DTYPES.items() if dtype.kind in "iu"
 }
+_FLOAT = {float}
+_FLOATS = {float, int, type(None)}
 _LARGEST = {name: float(np.finfo(dtype).max) for name, dtype in DTYPES.items() if dtype.kind == "f"}
 
 
@@ -64,7 +66,9 @@ def n_values(name: str, datatype: str, shape: Sequence[int]) -> int:
     if datatype not in DTYPES and datatype != TEXT:
         known = ", ".join(f"`{one}`" for one in (*DTYPES, TEXT))
         raise RequestError(f"tensor `{name}`: there is no datatype `{datatype}`; datatypes: {known}")
-    if not shape or shape[0] < 0 or any(size < 1 for size in shape[1:]):
+    if len(shape) == 1 and shape[0] >= 0:
+        return shape[0]
+    if not shape or shape[0] < 0 or min(shape[1:]) < 1:
         raise RequestError(f"tensor `{name}`: expected the shape [n] or [n, k], found {list(shape)}")
     return math.prod(shape)
 
@@ -79,7 +83,7 @@ def from_json(name: str, datatype: str, shape: list[int], data: list[Any]) -> Te
         RequestError: data, shape and datatype do not fit together; the message names tensor, row and place in it.
     """
     expected = n_values(name, datatype, shape)
-    values = _flat(name, data, shape)
+    values = data if len(shape) == 1 else _flat(name, data, shape)
     if len(values) != expected:
         raise RequestError(f"tensor `{name}`: the shape {shape} needs {expected} values, found {len(values)}")
     return Tensor(name, shape, _CHECKS[datatype](name, datatype, shape, values))
@@ -104,10 +108,12 @@ def _flat(name: str, data: list[Any], shape: list[int]) -> list[Any]:
 
 def _floats(name: str, datatype: str, shape: list[int], values: list[Any]) -> list[Any]:
     kinds = set(map(type, values))
-    if not kinds <= {float, int, type(None)}:
-        raise _wrong(name, datatype, shape, values, lambda value: type(value) in {float, int} or value is None)
+    if kinds == _FLOAT and datatype == "FP64":  # the usual case: JSON has no larger ones
+        return values
+    if not kinds <= _FLOATS:
+        raise _wrong(name, datatype, shape, values, lambda value: type(value) in _FLOATS)
     largest = _LARGEST[datatype]
-    present = values if type(None) not in kinds else [value for value in values if value is not None]
+    present = [value for value in values if value is not None]
     if present and (max(present) > largest or min(present) < -largest):
         raise _wrong(name, datatype, shape, values, lambda value: value is None or -largest <= value <= largest)
     if int in kinds:

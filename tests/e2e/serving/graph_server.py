@@ -82,7 +82,7 @@ async def _granian(application: Application, port: int) -> None:
         http1_settings=HTTP1Settings(max_buffer_size=65536, header_read_timeout=1000),
         websockets=False,
     )
-    serving = asyncio.ensure_future(server.serve())  # type: ignore[no-untyped-call]
+    serving = asyncio.ensure_future(server.serve())
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     await stopping.wait()
