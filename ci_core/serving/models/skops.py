@@ -12,6 +12,7 @@ from ci_core.serving.models.base import hint_to_name_columns
 from ci_core.serving.models.columns import Column
 from ci_core.serving.models.prediction import Prediction
 from ci_core.serving.models.tabular import TabularModel
+from ci_core.serving.problems import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,8 +61,17 @@ class SkopsModel(TabularModel):
             raise BrokenModelError(path=self.path, reason=str(error)) from error
         if not hasattr(self._estimator, "predict"):
             raise BrokenModelError(path=self.path, reason=f"`{type(self._estimator).__name__}` has no `predict`")
-        self.columns = tuple(Column(name=name, kind="any") for name in self._names())
+        names = self._names()
+        text = set(_text_features(self._estimator, list(range(len(names)))))
+        self.columns = tuple(
+            Column(name=name, kind="string" if index in text else "any") for index, name in enumerate(names)
+        )
         self._settle()
+
+    @property
+    def estimator(self) -> Any:
+        """The estimator; once it is loaded."""
+        return self._estimator
 
     def _names(self) -> tuple[str, ...]:
         fitted = getattr(self._estimator, "feature_names_in_", None)
@@ -105,8 +115,17 @@ class SkopsModel(TabularModel):
             ) from error
 
     def infer(self, batch: Batch, n_rows: int) -> Prediction:
-        """Call the estimator's ``predict_proba`` when it has one, and ``predict`` when that does not tell the label."""
-        table = self._table(batch)
+        """Call the estimator's ``predict_proba`` when it has one, and ``predict`` when that does not tell the label.
+
+        Raises:
+            RequestError: the estimator refuses the values, such as a missing one, or a category it has never seen.
+        """
+        try:
+            return self._ask(self._table(batch), n_rows)
+        except ValueError as error:
+            raise RequestError(f"the model refuses the values: {str(error).partition(chr(10))[0]}") from error
+
+    def _ask(self, table: Any, n_rows: int) -> Prediction:
         if not hasattr(self._estimator, "predict_proba"):
             return Prediction(values=np.asarray(self._estimator.predict(table)).reshape(n_rows))
         probabilities = np.asarray(self._estimator.predict_proba(table))
@@ -140,6 +159,23 @@ def _parts(estimator: Any, seen: set[int]) -> Iterator[Any]:
         return
     for child in children:
         yield from _parts(child, seen)
+
+
+def _text_features(part: Any, features: list[int]) -> Iterator[int]:
+    """Yield those of `features`, in the order in which an estimator gets them, that an encoder of texts reads.
+
+    A request of one row whose text is missing would else be taken for one of numbers.
+    """
+    steps = getattr(part, "steps", None)
+    if steps:
+        yield from _text_features(steps[0][1], features)
+        return
+    for name, transformer, *_ in getattr(part, "transformers_", ()):
+        chosen = part._transformer_to_input_indices.get(name, [])  # noqa: SLF001 - slices, masks and names resolved
+        yield from _text_features(transformer, [features[index] for index in chosen])
+    for feature, categories in zip(features, getattr(part, "categories_", ()), strict=False):
+        if any(isinstance(one, str) for one in categories) and not any(isinstance(one, int) for one in categories):
+            yield feature
 
 
 def _picks_by_name(part: Any) -> bool:

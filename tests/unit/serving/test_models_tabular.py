@@ -16,7 +16,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from ci_core.errors import BrokenModelError
@@ -164,6 +164,46 @@ def test_an_estimator_that_would_start_threads_runs_in_one(tmp_path: Path) -> No
 def test_an_estimator_that_predicts_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BrokenModelError, match="`StandardScaler` has no `predict`"):
         stored(StandardScaler().fit(X), tmp_path)
+
+
+TEXTS = np.array([["x" if one else "y", number] for one, number in zip(Y, X[:, 0], strict=True)], dtype=object)
+
+
+def encoded(unknown: str) -> Any:
+    encode = ColumnTransformer([("t", OneHotEncoder(handle_unknown=unknown), [0])], remainder="passthrough")
+    return make_pipeline(encode, LogisticRegression()).fit(TEXTS, Y)
+
+
+def test_a_row_whose_text_is_missing_is_no_row_of_numbers(tmp_path: Path) -> None:
+    estimator = encoded("ignore")
+    model = stored(estimator, tmp_path)
+
+    answers: list[Any] = list(model.call([{"a": None, "b": 0.5}]).answers)
+
+    expected = estimator.predict_proba(np.array([[None, 0.5]], dtype=object))[0, 1]
+    assert [column.kind for column in model.columns] == ["string", "any"]
+    assert [one["probability"] for one in answers] == [pytest.approx(expected)]
+    with pytest.raises(RequestError, match="row 0, column `a`: expected text, found 3"):
+        model.call([{"a": 3, "b": 0.5}])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"a": "x", "b": None}, "the model refuses the values: Input X contains NaN"),
+        ({"a": "z", "b": 1.0}, "the model refuses the values: Found unknown categories"),
+    ],
+)
+def test_values_that_the_estimator_refuses_are_the_clients_fault(
+    row: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    model = stored(encoded("error"), tmp_path)
+
+    with pytest.raises(RequestError, match=message) as caught:
+        model.call([row])
+
+    assert caught.value.status == 400
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pandas") is not None, reason="pandas is installed")
