@@ -805,6 +805,20 @@ class UntrustedModelError(GraphshipError):
         )
 
 
+class NotLoweredError(GraphshipError):
+    """A route with ``lower: on`` has a model that no cheaper form can replace."""
+
+    slug = "not-lowered"
+
+    def __init__(self, *, route: str, model: str, reason: str) -> None:
+        self.route, self.model, self.reason = route, model, reason
+        super().__init__(
+            f"the route `{route}` asks for a lowered model, and `{model}` {reason}",
+            where=model,
+            hint="say `lower: auto` to let the original run where it cannot be lowered",
+        )
+
+
 class BrokenModelError(GraphshipError):
     """A model file cannot be read, or its inputs are of a kind that no loader here understands."""
 

@@ -8,7 +8,8 @@ What goes in:
 - the folder of the graph as Git sees it (tracked, or new and not ignored), data beside the code included, and the data
   files that DVC keeps there; of a graph in the project's top folder only the Python files beside it;
 - the models and files that the graph names, wherever they are in the project;
-- the lock file of the serving environment.
+- the lock file of the serving environment;
+- the lowered models that were made for the release, in `.graphship/lowered`.
 
 What stays out: dot-files, ``__pycache__``, editors' left-overs, ``*.dvc`` pointers, readme and changelog files, and the
 smoke file. None of them changes what the process does, so none of them may make a new release.
@@ -17,12 +18,14 @@ smoke file. None of them changes what the process does, so none of them may make
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from ci_core import _process
@@ -30,7 +33,7 @@ from ci_core.errors import BundleDamagedError, BundleFileMissingError, BundleFil
 from ci_core.types import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ci_core.config.settings import Settings
     from ci_core.types import JsonObject
@@ -99,7 +102,12 @@ def git_files(root: Path, folder: str) -> Iterable[str]:
 
 
 def build_bundle(
-    settings: Settings, graph: ServedGraph, output_dir: Path, *, list_files: ListFiles = git_files
+    settings: Settings,
+    graph: ServedGraph,
+    output_dir: Path,
+    *,
+    made: Mapping[str, bytes] = MappingProxyType({}),
+    list_files: ListFiles = git_files,
 ) -> BuiltBundle:
     """Write the bundle of `graph` to ``<output_dir>/<sha256>.tar``.
 
@@ -107,6 +115,7 @@ def build_bundle(
         settings: the project; its ``graph`` says which folder holds the code.
         graph: names the models and other files.
         output_dir: made when missing; a finished archive appears in it in one step.
+        made: files that the project does not have, made for the release; path in the bundle → content.
         list_files: see :func:`git_files`.
 
     Raises:
@@ -122,8 +131,8 @@ def build_bundle(
     code = _code_files(root, code_folder, list_files)
     named = [name for wanted in (*graph.models, *graph.files) for name in _expand(root, wanted)]
     names = sorted({*code, *named, *([lock] if lock else [])} - {settings.smoke})
-    sources = {name: _checked(root, name, needed_by=settings.graph) for name in names}
-    path, digest, files = _write(sources, output_dir)
+    sources: dict[str, Path | bytes] = {name: _checked(root, name, needed_by=settings.graph) for name in names}
+    path, digest, files = _write(dict(sorted((sources | dict(made)).items())), output_dir)
     return BuiltBundle(path=path, digest=digest, files=files, lock=lock)
 
 
@@ -220,7 +229,7 @@ class _HashingFile:
         return Digest(f"sha256:{self._sha256.hexdigest()}")
 
 
-def _write(sources: dict[str, Path], output_dir: Path) -> tuple[Path, Digest, tuple[BundledFile, ...]]:
+def _write(sources: dict[str, Path | bytes], output_dir: Path) -> tuple[Path, Digest, tuple[BundledFile, ...]]:
     output_dir.mkdir(parents=True, exist_ok=True)
     scratch = tempfile.NamedTemporaryFile(prefix=".bundle-", dir=output_dir, delete=False)  # noqa: SIM115 - renamed below
     try:
@@ -228,7 +237,7 @@ def _write(sources: dict[str, Path], output_dir: Path) -> tuple[Path, Digest, tu
             archive = _HashingFile(scratch)
             # A stream ("w|") never seeks back, so the hash of what is written is the hash of the file.
             with tarfile.open(fileobj=cast("IO[bytes]", archive), mode="w|", format=tarfile.PAX_FORMAT) as tar:
-                files = tuple(_add(tar, name, path) for name, path in sources.items())
+                files = tuple(_add(tar, name, source) for name, source in sources.items())
         target = output_dir / f"{archive.digest.removeprefix('sha256:')}.tar"
         Path(scratch.name).replace(target)
     except BaseException:
@@ -237,10 +246,11 @@ def _write(sources: dict[str, Path], output_dir: Path) -> tuple[Path, Digest, tu
     return target, archive.digest, files
 
 
-def _add(tar: tarfile.TarFile, name: str, path: Path) -> BundledFile:
-    with path.open("rb") as file:
+def _add(tar: tarfile.TarFile, name: str, source: Path | bytes) -> BundledFile:
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
         member = tarfile.TarInfo(name)
-        member.size = os.fstat(file.fileno()).st_size
+        member.size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         member.mode = 0o644
         content = _HashingFile(file)
         tar.addfile(member, cast("IO[bytes]", content))

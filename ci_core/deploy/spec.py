@@ -97,10 +97,20 @@ class ReleaseRecord:
     commit: CommitId
     """With ``+dirty.<4 hex>`` behind it when it was built from a work tree with changes."""
     metrics: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    lowering: tuple[JsonObject, ...] = ()
+    """One object a route whose model could be lowered: ``{"route", "form", "reason", "file", "digest", "rows"}``, with
+    the form ``original``, ``numpy`` or ``onnx``."""
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the record as plain JSON data."""
-        return {"release": self.release.to_dict(), "commit": self.commit, "metrics": dict(self.metrics)}
+        stored: dict[str, JsonValue] = {
+            "release": self.release.to_dict(),
+            "commit": self.commit,
+            "metrics": dict(self.metrics),
+        }
+        if self.lowering:
+            stored["lowering"] = [dict(decision) for decision in self.lowering]
+        return stored
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ReleaseRecord:
@@ -114,6 +124,7 @@ class ReleaseRecord:
                 release=Release.from_dict(data["release"]),
                 commit=data["commit"],
                 metrics=MappingProxyType(data["metrics"]),
+                lowering=tuple(data.get("lowering", ())),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a release record: {error}") from error

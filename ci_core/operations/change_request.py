@@ -16,7 +16,7 @@ from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_comment
 from ci_core.operations import report_data
 from ci_core.operations.delivery import Deliveries
-from ci_core.operations.release import live_release, make_plan, pull_served
+from ci_core.operations.release import build_with_lowering, live_release, make_plan, pull_served
 from ci_core.printable import one_line
 from ci_core.reports import report as shown
 from ci_core.reports.render import render_html, render_junit, render_markdown
@@ -25,7 +25,7 @@ from ci_core.types import CommitId
 from ci_core.versioning.compare import compare
 from ci_core.versioning.gates import judge_gates
 from ci_core.versioning.snapshot import take_snapshot
-from ci_core.workspace import workspace_folder, write_whole
+from ci_core.workspace import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -267,12 +267,11 @@ def _plans(project: Project) -> tuple[tuple[shown.Plan, ...], GraphSpec | None]:
     environments = [env for env in project.settings.environments if env.deploy_on == "merge"]
     if not environments:
         return (), None
-    from ci_core.deploy.release import build_release
     from ci_core.serving.spec import GraphSpec
 
-    built = build_release(project.settings, workspace_folder(project.root, "bundles"))
+    built = build_with_lowering(project)
     plans = tuple(
-        report_data.plan_part(make_plan(project, environment, built.release), environment.deploy_on)
+        report_data.plan_part(make_plan(project, environment, built.release, notes=built.notes), environment.deploy_on)
         for environment in environments
     )
     live = live_release(project, project.target(environments[0]).observe(environments[0].name).release)

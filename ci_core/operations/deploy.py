@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_core.deploy.release import build_release
 from ci_core.deploy.smoke import read_smoke_requests
 from ci_core.deploy.spec import ReleaseRecord
+from ci_core.operations.lowering import lower_models
 from ci_core.types import CommitId
 from ci_core.versioning.git import GitRepository
 from ci_core.versioning.revision import CodeVersion
@@ -36,6 +38,8 @@ class WorkTreeRelease:
     record: ReleaseRecord
     bundle: Path
     code: CodeVersion
+    notes: tuple[str, ...] = ()
+    """What a plan says of it, whatever is live."""
 
 
 def plan_work_tree(settings: Settings, environment: EnvironmentName, target: DeployTarget) -> Plan:
@@ -79,9 +83,10 @@ def build_work_tree(settings: Settings) -> Iterator[WorkTreeRelease]:
     git = GitRepository(settings.root)
     code = CodeVersion(commit=git.head(), dirty=git.dirty_digest())
     with tempfile.TemporaryDirectory(prefix="bundle-", dir=workspace_folder(settings.root)) as scratch:
-        built = build_release(settings, Path(scratch))
-        record = ReleaseRecord(release=built.release, commit=_recorded_commit(code))
-        yield WorkTreeRelease(record=record, bundle=built.bundle.path, code=code)
+        built = build_release(settings, Path(scratch), lower=partial(lower_models, settings))
+        lowering = tuple(decision.to_dict() for decision in built.lowering)
+        record = ReleaseRecord(release=built.release, commit=_recorded_commit(code), lowering=lowering)
+        yield WorkTreeRelease(record=record, bundle=built.bundle.path, code=code, notes=built.notes)
 
 
 def _recorded_commit(code: CodeVersion) -> CommitId:
@@ -93,4 +98,5 @@ def _recorded_commit(code: CodeVersion) -> CommitId:
 def _plan(built: WorkTreeRelease, environment: EnvironmentName, target: DeployTarget) -> Plan:
     live = target.observe(environment)
     live_release = target.stored(environment, live.release) if live.release is not None else None
-    return target.plan(environment, built.record.release, live, live_release)
+    plan = target.plan(environment, built.record.release, live, live_release)
+    return replace(plan, notes=(*plan.notes, *built.notes))

@@ -80,7 +80,7 @@ def deploy_to(
         GraphshipError: what the target raises.
     """
     target = project.target(environment)
-    plan = make_plan(project, environment, prepared.release)
+    plan = make_plan(project, environment, prepared.release, notes=prepared.notes)
     # Looked at after the plan was made: what goes live later than that makes the plan outdated.
     if _serves_newer(project, context, target.observe(environment.name).commit):
         project.console.notice(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, cast
 
 from ci_core.deploy.release import build_release
 from ci_core.deploy.spec import Release, ReleaseRecord
+from ci_core.operations.lowering import lower_models, may_be_lowered
 from ci_core.operations.release_reference import keep_reference
 from ci_core.pipelines.base import run_pipeline
 from ci_core.serving import load_graph
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_core.config.settings import EnvironmentSettings
+    from ci_core.deploy.release import BuiltRelease
     from ci_core.deploy.spec import Plan
+    from ci_core.lowering import LoweredGraph
     from ci_core.operations.project import Project
+    from ci_core.serving.spec import GraphSpec
     from ci_core.types import CommitId, JsonObject, ReleaseId
 
 
@@ -30,6 +34,8 @@ class PreparedRelease:
 
     record: ReleaseRecord
     bundle: Path
+    notes: tuple[str, ...] = ()
+    """What a plan says of it, whatever is live."""
 
     @property
     def release(self) -> Release:
@@ -50,17 +56,37 @@ def prepare_release(project: Project, commit: CommitId) -> PreparedRelease:
     """
     refresh_outputs(project)
     with project.console.group("build the release"):
-        built = build_release(project.settings, workspace_folder(project.root, "bundles"))
+        built = build_with_lowering(project)
         snapshot = take_snapshot(project.root, dvc=project.dvc)
         # Plain, since a metric that is no number (NaN) is nothing that the ledger's JSON can hold.
         metrics = cast("JsonObject", to_plain(snapshot.metrics))
-        record = ReleaseRecord(release=built.release, commit=commit, metrics=metrics)
+        lowering = tuple(decision.to_dict() for decision in built.lowering)
+        record = ReleaseRecord(release=built.release, commit=commit, metrics=metrics, lowering=lowering)
         project.console.step(f"release {record.release.id[:12]} from commit {snapshot.code.label}")
         keep_reference(project, built.release.id)  # first: it may find the data unfit, and then nothing is to be kept
         if project.ledger.read(release_path(record.release.id)) is None:
             message = f"release {record.release.id[:12]}"
             project.ledger.write_json(release_path(record.release.id), record.to_dict(), message)
-    return PreparedRelease(record=record, bundle=built.bundle.path)
+    return PreparedRelease(record=record, bundle=built.bundle.path, notes=built.notes)
+
+
+def build_with_lowering(project: Project) -> BuiltRelease:
+    """Build the release of the work tree with lowered models, and fetch the rows that decide about them.
+
+    Raises:
+        GraphshipError: the graph failed (exit code 3), a file is missing, or a remote was not reachable (5).
+    """
+
+    def lower(graph: GraphSpec) -> LoweredGraph:
+        reference = project.settings.monitor.reference if project.settings.monitor else None
+        if reference is not None and may_be_lowered(graph):
+            project.dvc.pull([reference])
+        lowered = lower_models(project.settings, graph)
+        for decision in lowered.decisions:
+            project.console.step(decision.sentence)
+        return lowered
+
+    return build_release(project.settings, workspace_folder(project.root, "bundles"), lower=lower)
 
 
 def refresh_outputs(project: Project) -> None:
@@ -87,11 +113,21 @@ def pull_served(project: Project) -> None:
     project.dvc.pull([*graph.models, *graph.files, *([beside_code] if beside_code != "." else [])])
 
 
-def make_plan(project: Project, environment: EnvironmentSettings, release: Release) -> Plan:
-    """Return what deploying `release` to `environment` would do, compared with what is live there now."""
+def make_plan(
+    project: Project, environment: EnvironmentSettings, release: Release, *, notes: tuple[str, ...] = ()
+) -> Plan:
+    """Return what deploying `release` to `environment` would do, compared with what is live there now.
+
+    Args:
+        project: whose release it is.
+        environment: where it goes.
+        release: that is to be deployed.
+        notes: what else the plan says of the release.
+    """
     target = project.target(environment)
     live = target.observe(environment.name)
-    return target.plan(environment.name, release, live, live_release(project, live.release))
+    plan = target.plan(environment.name, release, live, live_release(project, live.release))
+    return replace(plan, notes=(*plan.notes, *notes))
 
 
 def live_release(project: Project, release: ReleaseId | None) -> Release | None:

@@ -44,6 +44,7 @@ _STEP_KEYS = (
 )
 _ROUTE_KEYS = (
     *("name", "model", "version", "columns", "trust", "with", "load", "batch", "max-batch", "batch-window", "lower"),
+    "lowered",
 )
 _BELONGS_TO = {"routes": "router", "branches": "choice", "otherwise": "choice", "several": "choice", "handler": "step"}
 """Key → the kind of step that it is about."""
@@ -225,6 +226,7 @@ class _Reader:
             max_batch_rows=self._count(values, "max-batch", at, default=1024, least=1),
             batch_window_s=self._number(values, "batch-window", at, default=0.0),
             lower=self._switch(values, "lower", at),
+            lowered=self._text(values, "lowered", at),
         )
 
     def _version(self, values: Mapping[str, Any], at: str) -> str | None:

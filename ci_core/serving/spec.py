@@ -104,11 +104,18 @@ class RouteSpec:
     forests: skops' own list leaves them out, because a file made with evil intent could crash the process by them."""
     lower: Switch = "auto"
     """Whether a release replaces the model by an equal, cheaper form; ``on`` fails where it cannot."""
+    lowered: str | None = None
+    """File that runs instead of `model`: written when a release is made, never by hand."""
 
     @property
     def key(self) -> str:
         """What the graph knows the model by: ``name``, or ``name:version``."""
         return model_key(self.name, self.version)
+
+    @property
+    def file(self) -> str:
+        """The model file that runs."""
+        return self.lowered or self.model
 
     @property
     def is_file(self) -> bool:
@@ -217,6 +224,7 @@ _ROUTE_OPTIONS: Final = {
     "max_batch_rows": "max-batch",
     "batch_window_s": "batch-window",
     "lower": "lower",
+    "lowered": "lowered",
 }
 """Field of a route → its key in the stored form; written only when it differs from the default."""
 

@@ -38,6 +38,32 @@ _DTYPES: dict[str, tuple[Kind, Any]] = {
 _FLOATS = (np.float32, np.float64)
 
 
+def open_session(source: str | bytes, *, path: str) -> Any:
+    """Return a session with one thread.
+
+    Args:
+        source: the file's full path, or its content.
+        path: what messages call it.
+
+    Raises:
+        MissingExtraError: onnxruntime is not installed.
+        BrokenModelError: it is not ONNX.
+    """
+    try:
+        import onnxruntime as ort
+    except ImportError as error:
+        raise MissingExtraError(extra="onnx", module="onnxruntime") from error
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base class but Exception
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BrokenModelError(path=path, reason=reason) from error
+
+
 class OnnxModel(TabularModel):
     """A model in an ONNX file; one intra-op thread, so that workers share cores instead of fighting for them."""
 
@@ -55,7 +81,7 @@ class OnnxModel(TabularModel):
             MissingExtraError: onnxruntime is not installed.
             BrokenModelError: the file is not ONNX, or its inputs are of a shape or type not understood.
         """
-        self._session = self._open()
+        self._session = open_session(str(self.file), path=self.path)
         inputs = self._session.get_inputs()
         for one in inputs:
             if one.type not in _DTYPES:
@@ -64,21 +90,6 @@ class OnnxModel(TabularModel):
             self._take_matrix(inputs[0])
         else:
             self._take_columns(inputs)
-
-    def _open(self) -> Any:
-        try:
-            import onnxruntime as ort
-        except ImportError as error:
-            raise MissingExtraError(extra="onnx", module="onnxruntime") from error
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            return ort.InferenceSession(str(self.file), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's exceptions share no base class but Exception
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise BrokenModelError(path=self.path, reason=reason) from error
 
     def _take_matrix(self, one: Any) -> None:
         kind, dtype = _DTYPES[one.type]

@@ -101,8 +101,8 @@ class Models:
         self.by_key[model.key] = model
 
     def _from_file(self, step: str, route: RouteSpec) -> Model:
-        check_model_file(route.model, step, self._root)
-        return model_from_file(route.model, root=self._root, columns=route.columns, trust=route.trust)
+        check_model_file(route.file, step, self._root)
+        return model_from_file(route.file, root=self._root, columns=route.columns, trust=route.trust)
 
     def _from_class(self, step: str, route: RouteSpec, target: Any) -> Model:
         arguments = {name: thaw(value) for name, value in route.arguments.items()}

@@ -190,7 +190,7 @@ def test_a_bad_row_fails_only_the_request_it_came_with_and_is_numbered_in_that_r
 
     async def scene() -> list[Any]:
         await learn(batcher)
-        requests = [one(1), [{"x": 2}, {"x": "b"}], one(-1), one("a"), one(3)]
+        requests: list[list[Row]] = [one(1), [{"x": 2}, {"x": "b"}], one(-1), one("a"), one(3)]
         return await asyncio.gather(*(batcher(rows) for rows in requests), return_exceptions=True)
 
     first, text, negative, other_text, last = asyncio.run(scene())

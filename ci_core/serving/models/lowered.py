@@ -1,0 +1,235 @@
+"""Lowered models: what a scikit-learn estimator computes, without scikit-learn.
+
+A release has them in place of skops files, when a replay found both equal. One JSON file holds everything but trees,
+as text: it can be read and compared by eye, every float64 is exact in it (the shortest digits that give the number
+back), and the same model always gives the same bytes, which an archive with time stamps does not. Reading it runs
+nothing. The trees of a forest are an ONNX file beside it. Key by key::
+
+    {"format": 1,
+     "n_columns": 2,                      # the route names them
+     "features": {"do": "chain", …},      # see ``transforms.py``
+     "accepts": "finite",                 # features that are refused: "finite" (NaN and infinite), "nan" (infinite),
+                                          # "any" (none)
+     "score": {"weights": [[…]], "offsets": […]}       # features @ weights.T + offsets; or
+              {"trees": "….onnx", "digest": "sha256:…", "as": "float32", "scale": 0.01, "offsets": […]},
+     "link": "logistic",                  # from scores to what is told, see `_LINKS`
+     "classes": ["no", "yes"],            # null: a regression
+     "class-kind": "U"}                   # numpy's kind of the labels
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from ci_core.errors import BrokenModelError
+from ci_core.serving.models.base import hint_to_name_columns
+from ci_core.serving.models.columns import Column
+from ci_core.serving.models.prediction import Prediction
+from ci_core.serving.models.tabular import TabularModel
+from ci_core.serving.models.transforms import build_transform, floats, numbers
+from ci_core.serving.problems import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ci_core.serving.models.batch import Batch
+
+    Floats: TypeAlias = NDArray[np.float64]
+    Score: TypeAlias = Callable[[Floats], Floats]
+
+FORMAT = 1
+
+
+class LoweredModel(TabularModel):
+    """A linear model in a file of the format above."""
+
+    _features: Callable[[Any], Any]
+    _score: Score
+    _accepts: str
+    _link: Callable[[Floats], Floats]
+    _classes: NDArray[Any] | None
+
+    def load(self) -> None:
+        """Read the file.
+
+        Raises:
+            BrokenModelError: it is not of this format, or nobody says what its columns are called.
+            MissingExtraError: it has trees, and onnxruntime is not installed.
+        """
+        try:
+            stored = json.loads(self.file.read_bytes())
+            if stored["format"] != FORMAT:
+                raise ValueError(f"format {stored['format']}, this version reads {FORMAT}")
+            self._read(stored)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            reason = f"it is not a lowered model ({type(error).__name__}: {error})"
+            raise BrokenModelError(path=self.path, reason=reason) from error
+
+    def _read(self, stored: Mapping[str, Any]) -> None:
+        names = self.given_columns
+        if len(names) != stored["n_columns"]:
+            raise BrokenModelError(
+                path=self.path,
+                reason=f"it reads {stored['n_columns']} columns, and {len(names)} are named",
+                hint=hint_to_name_columns(self.path),
+            )
+        self.columns = tuple(Column(name=name, kind="any") for name in names)
+        self._features, self._names = build_transform(stored["features"], names)
+        self._accepts = stored["accepts"]
+        score = stored["score"]
+        self._score = self._trees(score) if "trees" in score else _linear(score)
+        self._link, self._tells_probabilities = _LINKS[stored["link"]]
+        classes = stored["classes"]
+        self._classes = None if classes is None else np.array(classes, dtype=_CLASS_TYPES[stored["class-kind"]])
+        self.n_classes = None if classes is None else len(classes)
+
+    def _trees(self, score: Mapping[str, Any]) -> Score:
+        from ci_core.serving.models.onnx import open_session
+
+        file: Path = self.file.with_name(score["trees"])
+        content = file.read_bytes()
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != score["digest"]:
+            raise BrokenModelError(
+                path=self.path, reason=f"its trees, `{score['trees']}`, are not those it was made with"
+            )
+        session = open_session(content, path=self.path)
+        scale, offsets = float(score["scale"]), floats(score["offsets"])
+        is_single = score["as"] == "float32"
+
+        def run(features: Floats) -> Floats:
+            if is_single:  # the trees were grown on it, and compare it
+                features = features.astype(np.float32).astype(np.float64)
+            (sums,) = session.run(None, {"X": features})
+            return np.asarray(sums, dtype=np.float64) * scale + offsets
+
+        return run
+
+    def infer(self, batch: Batch, n_rows: int) -> Prediction:
+        """Compute the scores of a batch, and what they mean.
+
+        Raises:
+            RequestError: a category is unknown, or a value is missing where the model takes none.
+        """
+        if batch.has_text:
+            table: Any = list(batch.values())
+        else:
+            table = batch.matrix.astype(np.float64, copy=False)
+        features = numbers(self._features(table), self._names)
+        if self._accepts != "any":
+            self._check(batch, features)
+        scores = self._score(features)
+        told = self._link(scores)
+        if self._classes is None:
+            return Prediction(values=told.reshape(n_rows))
+        labels = self._classes[told.argmax(axis=1)]
+        return Prediction(values=labels, probabilities=told if self._tells_probabilities else None)
+
+    def _check(self, batch: Batch, features: Floats) -> None:
+        """Refuse what scikit-learn refuses: infinite numbers everywhere, missing ones at the end."""
+        if batch.has_text or not np.isfinite(batch.matrix.sum()):
+            for name, values in batch.items():
+                if not isinstance(values, list) and np.isinf(values).any():
+                    index = int(np.isinf(values).argmax())
+                    raise RequestError(f"row {index}, column `{name}`: the number is infinite")
+        if np.isfinite(features.sum()):
+            return
+        wrong = np.isinf(features) if self._accepts == "nan" else ~np.isfinite(features)
+        if not wrong.any():
+            return
+        row = int(wrong.any(axis=1).argmax())
+        for name, values in batch.items():
+            value = values[row]
+            if value is None or value != value:  # noqa: PLR0124 - only NaN differs from itself
+                raise RequestError(f"row {row}, column `{name}`: the value is missing, and the model needs one")
+        raise RequestError(f"row {row}: its numbers are too large")
+
+
+class LoweredTrees(LoweredModel):
+    """Trees in a file of the format above and an ONNX file beside it."""
+
+    loads_after_fork = True  # a session has threads and locks of its own
+    gains_from_batches = True
+
+
+def _linear(score: Mapping[str, Any]) -> Score:
+    weights = np.ascontiguousarray(np.array([floats(row) for row in score["weights"]]).T)
+    offsets = floats(score["offsets"])
+
+    def run(features: Floats) -> Floats:
+        scores: Floats = features @ weights
+        scores += offsets
+        return scores
+
+    return run
+
+
+def _same(scores: Floats) -> Floats:
+    return scores
+
+
+def _exponential(scores: Floats) -> Floats:
+    return np.exp(scores)
+
+
+def _sign(scores: Floats) -> Floats:
+    return np.concatenate([np.zeros_like(scores), np.sign(scores)], axis=1)
+
+
+def _logistic(scores: Floats) -> Floats:
+    positive = np.exp(-np.logaddexp(0.0, -scores))
+    return np.concatenate([1.0 - positive, positive], axis=1)
+
+
+def _one_against_rest(scores: Floats) -> Floats:
+    return _shares(np.exp(-np.logaddexp(0.0, -scores)))
+
+
+def _softmax(scores: Floats) -> Floats:
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _modified_huber(scores: Floats) -> Floats:
+    clipped = (np.clip(scores, -1.0, 1.0) + 1.0) / 2.0
+    return np.concatenate([1.0 - clipped, clipped], axis=1) if scores.shape[1] == 1 else _shares(clipped)
+
+
+def _complement(scores: Floats) -> Floats:
+    return np.concatenate([1.0 - scores, scores], axis=1)
+
+
+def _shares(values: Floats) -> Floats:
+    """Return each row divided by its sum; equal shares where that is 0."""
+    sums = values.sum(axis=1, keepdims=True)
+    return np.where(sums == 0.0, 1.0 / values.shape[1], values / np.where(sums == 0.0, 1.0, sums))
+
+
+_LINKS: Mapping[str, tuple[Callable[[Floats], Floats], bool]] = {
+    "value": (_same, False),
+    "exponential": (_exponential, False),
+    "sign": (_sign, False),
+    "largest": (_same, False),
+    "logistic": (_logistic, True),
+    "one-against-rest": (_one_against_rest, True),
+    "softmax": (_softmax, True),
+    "modified-huber": (_modified_huber, True),
+    "share": (_same, True),
+    "complement": (_complement, True),
+}
+"""Name → scores ``(n_rows, n_scores)`` to values, or to one column a class; whether those are probabilities."""
+
+_CLASS_TYPES: Mapping[str, Any] = {
+    "b": np.bool_,
+    "i": np.int64,
+    "u": np.uint64,
+    "f": np.float64,
+    "U": np.object_,
+    "O": np.object_,
+}
