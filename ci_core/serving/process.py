@@ -8,6 +8,7 @@ loading, connections of steps.
 from __future__ import annotations
 
 import gc
+import logging
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -48,6 +49,8 @@ def serve(graph: Graph, options: ServeOptions) -> int:
         GraphshipError: the graph cannot be compiled.
     """
     port = claim_port(options.host, options.port)
+    if options.access_log:
+        _log_access()
     served = ServedGraph(graph, options)
     import_server()
     gc.collect()
@@ -172,7 +175,11 @@ class _Both:
 
 
 def _follow(metrics: Metrics, application: Application) -> None:
-    metrics.follow_gauge("graphship_requests_in_flight", "Requests being answered.", lambda: application.in_flight)
+    metrics.follow_gauge(
+        "graphship_requests_in_flight",
+        "Requests being read or answered, this one among them.",
+        lambda: application.in_flight,
+    )
     capture = application.capture
     if capture is not None:
         name = "graphship_capture_rows_total"
@@ -202,6 +209,16 @@ def claim_port(host: str, port: int) -> int:
         reason = getattr(error, "strerror", None) or str(error)
         raise PortTakenError(host=host, port=port, reason=reason) from error
     return claimed
+
+
+def _log_access() -> None:
+    """Let the access log go to standard output, a line a request, apart from all other logs."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("ci_core.serving.access")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
 
 
 def _announce(graph: Graph, options: ServeOptions, port: int, worker: int | None = None) -> None:
