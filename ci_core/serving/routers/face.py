@@ -36,12 +36,12 @@ class RouterAsModel:
     def __init__(self, router: WorkingRouter) -> None:
         self.name = self.key = router.name
         self.is_async = router.is_async
-        self._router = router
+        self.model = router
 
     @property
     def members(self) -> Mapping[str, ServedModel]:
         """The models behind it."""
-        return self._router.members.models
+        return self.model.members.models
 
     @property
     def state(self) -> str:
@@ -66,22 +66,22 @@ class RouterAsModel:
     @property
     def operations(self) -> tuple[str, ...]:
         """What it can be asked beside ``infer``."""
-        return self._router.operations
+        return self.model.operations
 
     def load(self) -> None:
         """Do nothing: its models are loaded by themselves."""
 
     def call(self, rows: list[Row]) -> ModelCall:
         """Return what the router's models say of `rows`, outside of any graph, by a router without async code."""
-        return self._router.route(rows, rows, Event(rows), INFER)
+        return self.model.route(rows, rows, Event(rows), INFER)
 
     def operate(self, operation: str, rows: list[Row]) -> list[JsonValue]:
         """Return one answer a row of one of :attr:`operations`; see :meth:`call`."""
-        return self._router.route(rows, rows, Event(rows), operation).answers
+        return self.model.route(rows, rows, Event(rows), operation).answers
 
     def score(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
         """Return one output a row of a table: an ensemble's own, else that of the router's main model."""
-        return self._router.score(columns)
+        return self.model.score(columns)
 
     def start(self) -> None:
         """Do nothing: its models are started by the plan."""

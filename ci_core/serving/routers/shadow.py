@@ -140,6 +140,7 @@ class Background:
     def start(self) -> None:
         """Start the thread, once."""
         if self._thread is None:
+            self._ends_at = None
             self._thread = threading.Thread(target=self._run, name="graphship-shadow", daemon=True)
             self._thread.start()
 
@@ -150,6 +151,7 @@ class Background:
             self._change.notify()
         if self._thread is not None:
             self._thread.join(_FINISH_S + 1.0)
+            self._thread = None
 
     def _run(self) -> None:
         while True:

@@ -155,3 +155,15 @@ def test_starting_and_closing_twice_is_once() -> None:
     router.start()
     router.close()
     router.close()
+
+
+def test_shadows_can_be_started_again_after_they_were_closed() -> None:
+    seen = Seen()
+    router = in_a_server(Constant(2), seen, waiting=8)
+    router.close()
+
+    router.start()
+    router.call({"x": 1}, Event({}))
+    router.close()
+
+    assert seen.models == ["live", "shadow"]
