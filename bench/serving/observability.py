@@ -3,7 +3,7 @@
 Run: ``python -m bench.serving.observability [--rounds N] [--seconds N] [--json FILE]``.
 
 Captures are switched on and off between two servers of the same numpy model. Ids and metrics are always on, so their
-share is measured in this process: an event's id, and what the metrics do for one request with one step and one model.
+share is measured in this process: an event's id, and what the metrics do for one request of five steps and a model.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CASES = (Case(1, 32), Case(100, 32))
 PLAIN, CAPTURED = "capture off", "capture on"
+STEPS = 5
 _EVENTS = 20_000
 
 
@@ -64,14 +65,26 @@ def _captured(arena: Contest) -> list[str]:
 
 
 def _parts() -> dict[str, Callable[[], object]]:
-    """Return what is done for every event so that it can be told from others, and counted."""
-    from ci_core.serving.event import new_event_id
+    """Return what is done for an event of :data:`STEPS` steps and one model to be told from others, and counted."""
+    from ci_core.serving.base import ModelCall
+    from ci_core.serving.event import Event, new_event_id
     from ci_core.serving.metrics import Metrics
 
     metrics = Metrics()
+    metrics.steps.describe([f"s{index}" for index in range(STEPS)])
+    metrics.models.describe(["m"])
+    event, call = Event({"x": 1.0}), ModelCall(answers=[1], columns={"x": [1.0]}, outputs=[1.0])
+
+    def steps() -> None:
+        if metrics.steps.wants_times():
+            for index in range(STEPS):
+                metrics.steps.took(index, 0.001)
+
     return {
         "id": new_event_id,
         "request counted": lambda: metrics.count_request(200, 0.001),
+        "model call counted": lambda: metrics.models.answered(event, "m", call, 0.001),
+        f"{STEPS} steps counted": steps,
     }
 
 
