@@ -309,7 +309,15 @@ def _at_home(plan: Plan, home: ProjectModules) -> Plan:
         with home.active():
             return await plan(body, event)
 
+    def consume(queue: str, body: Any, event: Any = None) -> Any:
+        with home.active():
+            return plan.consume(queue, body, event)
+
+    async def consume_async(queue: str, body: Any, event: Any = None) -> Any:
+        with home.active():
+            return await plan.consume(queue, body, event)
+
     chosen: Any = run_async if plan.is_async else run
-    vars(chosen).update({**vars(plan), "run": chosen})
+    vars(chosen).update({**vars(plan), "run": chosen, "consume": consume_async if plan.is_async else consume})
     moved: Plan = chosen
     return moved

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.engine.drive import chain_async, start_drive
 from ci_core.serving.engine.joins import everything
-from ci_core.serving.engine.straight import FAN_LIMIT, chain, fan, with_own_code
+from ci_core.serving.engine.straight import FAN_LIMIT, branches, chain, fan, with_own_code
 from ci_core.serving.engine.walk import resume, start_walk
 from ci_core.serving.event import Event
 
@@ -69,10 +69,12 @@ def _sync(program: Program) -> Run:
     if _is_chain(program, 0):
         return _events_in_line(program) if wants_event else chain(calls, on_failure)
     length = _fan_length(program.nodes)
-    if not length or wants_event or not _is_chain(program, length):
-        return _general(program, None, is_async=False)
-    rest = chain(calls[length:], on_failure, length) if len(calls) > length else None
-    return fan(calls[:length], on_failure, rest)
+    if not wants_event and length and _is_chain(program, length):
+        rest = chain(calls[length:], on_failure, length) if len(calls) > length else None
+        return fan(calls[:length], on_failure, rest)
+    if not wants_event and program.answers and all(_is_plain(node) for node in program.nodes):
+        return branches(program.nodes, program.answers[0], on_failure)
+    return _general(program, None, is_async=False)
 
 
 def _async(program: Program) -> Run:
@@ -104,9 +106,13 @@ def _is_chain(program: Program, start: int) -> bool:
         return False
     places = [0, *(node.output for node in nodes)]
     return all(
-        node.inputs[0] == places[node.index] and not node.is_join and node.chosen is None
-        for node in nodes[start:]
+        node.inputs[0] == places[node.index] and not node.is_join and node.chosen is None for node in nodes[start:]
     )
+
+
+def _is_plain(node: Node) -> bool:
+    """Whether its result lies where nodes without choices and ways back have theirs, and nothing leads past it."""
+    return node.output == node.index + 1 and node.chosen is None and node.back_to is None
 
 
 def _fan_length(nodes: Sequence[Node]) -> int:

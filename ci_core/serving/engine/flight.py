@@ -40,6 +40,8 @@ class Flight:
 
     def event_for(self, node: Node, body: Any) -> Event | None:
         """Return the event that a node gets: the one of its first input, a copy where others get it too."""
+        if self.event is None:
+            return None
         events = self._events
         event = next((events[place] for place in node.inputs if self._places[place] is not ABSENT), None)
         return event.with_body(body) if event is not None and node.shares_event else event

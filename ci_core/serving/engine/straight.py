@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ci_core.serving.engine.program import Node
     from ci_core.serving.event import Event
 
     Run = Callable[..., Any]
@@ -114,6 +115,35 @@ def fan(calls: Sequence[Callable[[Any], Any]], resume: Resume, rest: Run | None)
         except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
             return resume(at, error, body, event)
         return body if rest is None else rest(body, event)
+
+    return with_own_code(run)
+
+
+def branches(nodes: Sequence[Node], answer: int, resume: Resume) -> Run:
+    """Return a function for any graph of steps of a body in which every node runs, whatever the body.
+
+    Args:
+        nodes: without choices and ways back, so that the results, in order, are the places.
+        answer: place of the answer.
+        resume: called when one fails.
+    """
+    links = tuple((node.step.call, node.join, node.inputs[0], node.inputs) for node in nodes)
+
+    def run(body: Any, event: Event | None = None) -> Any:
+        places = [body]
+        put = places.append
+        given = body
+        try:
+            for call, join, place, inputs in links:
+                if join is None:
+                    given = places[place]
+                else:
+                    given = [places[one] for one in inputs]
+                    given = join(given)
+                put(call(given))
+        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+            return resume(len(places) - 1, error, given, event)
+        return places[answer]
 
     return with_own_code(run)
 

@@ -60,6 +60,7 @@ def _walk(program: Program, flight: Flight, start: int, times: StepObserver | No
         event = flight.event_for(node, body)
         try:
             if node.join is not None:
+                body = arrived  # what a handler gets when they cannot be joined
                 body = node.join(arrived)
             call = step.call if times is None else step.timed_call or step.call
             result = call(body, event) if step.wants_event else call(body)

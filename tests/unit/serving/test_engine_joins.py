@@ -38,6 +38,15 @@ def test_what_is_no_object_cannot_be_merged() -> None:
     assert caught.value.__notes__ == ["in step `j` of graph `g`"]
 
 
+def test_the_handler_of_a_join_gets_the_list_of_what_arrived(as_step: AsStep) -> None:
+    graph = Graph("g")
+    left, right = graph.to(as_step(lambda _body: {"a": 1}), "left"), graph.to(as_step(lambda _body: 7), "right")
+    join = graph.add_step(as_step(lambda body: body), "j", after=[left, right], join="merge")
+    join.error_handler(as_step(lambda body: ["cannot merge", body]), "tell")
+
+    assert graph.test({}) == ["cannot merge", [{"a": 1}, 7]]
+
+
 def test_a_join_by_key_merges_rows_of_equal_key_in_the_order_in_which_keys_appear_first(as_step: AsStep) -> None:
     ages = [{"user": {"id": 2}, "age": 20}, {"user": {"id": 1}, "age": 10}]
     cities = [{"user": {"id": 1}, "city": "Oslo"}, {"user": {"id": 3}, "city": "Rome"}]
