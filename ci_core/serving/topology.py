@@ -74,7 +74,7 @@ def check(spec: GraphSpec) -> Topology:
             check(step.graph)
     handlers = _handlers(spec)
     order = _order(spec)
-    _check_reachable(spec, handlers)
+    _check_reachable(spec, handlers, order)
     steps = {step.name: step for step in spec.steps}
     flow = tuple(steps[name] for name in order if name not in handlers)
     _check_choices(spec, flow)
@@ -108,7 +108,12 @@ def upstream(spec: GraphSpec, name: str) -> frozenset[str]:
 
 def followers(spec: GraphSpec) -> dict[str, tuple[str, ...]]:
     """Return step → the steps directly after it, in the order of the spec."""
-    return {step.name: tuple(one.name for one in spec.steps if step.name in one.after) for step in spec.steps}
+    found: dict[str, list[str]] = {step.name: [] for step in spec.steps}
+    for step in spec.steps:
+        for before in dict.fromkeys(step.after):
+            if before != REQUEST:
+                found[before].append(step.name)
+    return {name: tuple(after) for name, after in found.items()}
 
 
 def _check_names(spec: GraphSpec) -> None:
@@ -241,13 +246,15 @@ def _order(spec: GraphSpec) -> tuple[str, ...]:
     return tuple(order)
 
 
-def _check_reachable(spec: GraphSpec, handlers: tuple[str, ...]) -> None:
+def _check_reachable(spec: GraphSpec, handlers: tuple[str, ...], order: Sequence[str]) -> None:
     after = {step.name: step.after for step in spec.steps}
-    lost = [
-        name for name in after if name not in handlers and any(not after[one] for one in {name, *upstream(spec, name)})
-    ]
-    if lost:
-        raise UnreachableStepError(graph=spec.name, steps=lost)
+    lost: set[str] = set()
+    for name in order:
+        if not after[name] or not lost.isdisjoint(after[name]):
+            lost.add(name)
+    stray = [name for name in after if name in lost and name not in handlers]
+    if stray:
+        raise UnreachableStepError(graph=spec.name, steps=stray)
 
 
 def _check_choices(spec: GraphSpec, flow: Sequence[StepSpec]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ci_core.errors import BrokenModelError, MissingExtraError, UntrustedModelError
 from ci_core.serving.models.base import hint_to_name_columns
-from ci_core.serving.models.columns import Column
+from ci_core.serving.models.columns import Column, Kind
 from ci_core.serving.models.prediction import Prediction
 from ci_core.serving.models.tabular import TabularModel
 from ci_core.serving.problems import RequestError
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 _DECIDES_ITSELF = frozenset({"SVC", "NuSVC", "FixedThresholdClassifier", "TunedThresholdClassifierCV"})
 """Classifiers whose ``predict`` is not the class of the highest probability."""
+
+_MAY_READ_TEXT = frozenset(
+    {
+        *("ColumnTransformer", "FeatureHasher", "FeatureUnion", "FunctionTransformer", "HashingVectorizer"),
+        *("CountVectorizer", "DictVectorizer", "OneHotEncoder", "OrdinalEncoder", "SimpleImputer", "TargetEncoder"),
+        *("TfidfVectorizer", "HistGradientBoostingClassifier", "HistGradientBoostingRegressor", "DummyClassifier"),
+        "DummyRegressor",
+    }
+)
+"""Parts of scikit-learn that take text, or mind nothing; all others need numbers."""
 
 
 class SkopsModel(TabularModel):
@@ -62,10 +72,10 @@ class SkopsModel(TabularModel):
         if not hasattr(self._estimator, "predict"):
             raise BrokenModelError(path=self.path, reason=f"`{type(self._estimator).__name__}` has no `predict`")
         names = self._names()
-        text = set(_text_features(self._estimator, list(range(len(names)))))
-        self.columns = tuple(
-            Column(name=name, kind="string" if index in text else "any") for index, name in enumerate(names)
-        )
+        features = list(range(len(names)))
+        kinds: dict[int, Kind] = dict.fromkeys(_number_features(self._estimator, features), "number")
+        kinds |= dict.fromkeys(_text_features(self._estimator, features), "string")
+        self.columns = tuple(Column(name=name, kind=kinds.get(index, "any")) for index, name in enumerate(names))
         self._settle()
 
     @property
@@ -159,6 +169,35 @@ def _parts(estimator: Any, seen: set[int]) -> Iterator[Any]:
         return
     for child in children:
         yield from _parts(child, seen)
+
+
+def _number_features(part: Any, features: list[int]) -> Iterator[int]:
+    """Yield those of `features`, in the order in which an estimator gets them, that it can read as numbers only."""
+    steps = getattr(part, "steps", None)
+    if steps:
+        # a scaler hands on what it was given, so the first step alone decides
+        yield from _number_features(steps[0][1], features)
+    elif hasattr(part, "transformers_"):
+        for name, transformer, *_ in part.transformers_:
+            chosen = part._transformer_to_input_indices.get(name, [])  # noqa: SLF001 - slices, masks and names resolved
+            yield from _number_features(transformer, [features[index] for index in chosen])
+    elif _reads_numbers_only(part):
+        yield from features
+
+
+def _reads_numbers_only(part: Any) -> bool:
+    parts = list(_parts(part, set()))
+    return bool(parts) and all(
+        type(one).__module__.startswith("sklearn.")
+        and (type(one).__name__ not in _MAY_READ_TEXT or _learned_numbers_only(one))
+        for one in parts
+    )
+
+
+def _learned_numbers_only(part: Any) -> bool:
+    """Whether an encoder or imputer was fitted with numbers: its categories, or what it fills in, are some."""
+    learned = [*getattr(part, "categories_", ()), *([part.statistics_] if hasattr(part, "statistics_") else [])]
+    return bool(learned) and all(np.asarray(one).dtype.kind in "biuf" for one in learned)
 
 
 def _text_features(part: Any, features: list[int]) -> Iterator[int]:

@@ -9,9 +9,10 @@ from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from ci_core.errors import BrokenModelError, ModelColumnError, UnsupportedModelError, UntrustedModelError
 from ci_core.serving import Graph, Model, RequestError, Route, Router
@@ -216,6 +217,26 @@ def test_a_forest_is_read_when_the_author_of_the_graph_vouches_for_its_trees(tmp
     assert caught.value.types == ("sklearn.tree._tree.Tree",)
     assert "`trust: [sklearn.tree._tree.Tree]`" in (caught.value.hint or "")
     assert model.call([{"a": 1.0}]).answers == [{"prediction": 1, "probability": 1.0}]
+
+
+def test_a_text_is_refused_by_row_and_column_where_the_estimator_reads_numbers_only(tmp_path: Path) -> None:
+    numeric = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression())
+    skops.io.dump(numeric.fit([[0.0, 1.0], [1.0, 2.0]], [0, 1]), tmp_path / "m.skops")
+    model = model_from_file("m.skops", root=tmp_path, columns=["age", "income"], trust=["numpy.dtype"])
+    model.load()
+
+    with pytest.raises(RequestError, match="row 1, column `income`: expected a number, found 'lots'"):
+        model.call([{"age": 1, "income": 2}, {"age": 1, "income": "lots"}])
+
+
+def test_columns_of_a_transformer_are_text_or_numbers_as_their_own_parts_say(tmp_path: Path) -> None:
+    encoded = ColumnTransformer([("city", OneHotEncoder(), [0]), ("age", StandardScaler(), [1])])
+    table = np.array([["Oslo", 1.0], ["Rome", 2.0]], dtype=object)
+    skops.io.dump(make_pipeline(encoded, LogisticRegression()).fit(table, [0, 1]), tmp_path / "m.skops")
+    model = model_from_file("m.skops", root=tmp_path, columns=["city", "age"])
+    model.load()
+
+    assert [(column.name, column.kind) for column in model.columns] == [("city", "string"), ("age", "number")]
 
 
 class Mean(Model):
