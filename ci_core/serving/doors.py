@@ -7,7 +7,6 @@ answer. A client that goes away is no error; one that closed only its half of th
 from __future__ import annotations
 
 import asyncio
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.problems import BodyIncompleteError, BodyTimeoutError, BodyTooLargeError
@@ -26,6 +25,7 @@ _DRAINED_LIMITS = 8
 see the answer."""
 _SWEEPS = 10
 """How often, within the time a body may take, it is looked for bodies that took longer."""
+_DIGITS = 20
 _WITHOUT_BODY = frozenset({"GET", "HEAD"})
 _CLOSE = ("connection", "close")
 _BODY_ERRORS = (BodyIncompleteError, BodyTimeoutError, BodyTooLargeError)
@@ -44,7 +44,7 @@ class RsgiDoor:
         self._application = application
         self._limit = application.limits.body_bytes
         self._timeout_s = application.limits.body_timeout_s
-        self._waiting = _Waiting(self._timeout_s)
+        self._coming = _ComingBodies(self._timeout_s)
         self._closed_error = ProtocolClosed
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
@@ -60,33 +60,43 @@ class RsgiDoor:
             protocol.response_bytes(*_refusal(application, refused, method, path))
             return
         application.in_flight += 1
+        coming = None
         try:
-            body = b"" if method in _WITHOUT_BODY else await self._read(protocol, headers)
+            if method in _WITHOUT_BODY:
+                body = b""
+            elif _is_at_most(self._limit, headers.get("content-length")):
+                coming = protocol()
+                self._coming.add(coming)
+                body = await coming
+            else:
+                body = await self._read_chunks(protocol)
             if application.is_async:
                 answer = await application.handle_async(method, path, headers, body)
             else:
                 answer = application.handle(method, path, headers, body)
         except _BODY_ERRORS as error:
             answer = _refusal(application, error, method, path)
+        except self._closed_error:
+            answer = _refusal(application, BodyIncompleteError(), method, path)
+        except asyncio.CancelledError:
+            if not self._coming.was_late(coming):  # the request itself was cancelled
+                raise
+            answer = _refusal(application, BodyTimeoutError(self._timeout_s), method, path)
         finally:
             application.in_flight -= 1
+            self._coming.remove(coming)
         protocol.response_bytes(*answer)
 
-    async def _read(self, protocol: Any, headers: Mapping[str, str]) -> bytes:
-        length = headers.get("content-length")
+    async def _read_chunks(self, protocol: Any) -> bytes:
         try:
-            if length is None or not length.isdigit() or int(length[:20]) > self._limit:
-                async with asyncio.timeout(self._timeout_s):
-                    return await _read(protocol, self._limit)
-            return await self._waiting.wait_for(protocol())
+            async with asyncio.timeout(self._timeout_s):
+                return await _read(protocol, self._limit)
         except TimeoutError:
             raise BodyTimeoutError(self._timeout_s) from None
-        except self._closed_error:
-            raise BodyIncompleteError from None
 
 
-class _Waiting:
-    """Waits for bodies, none of them longer than allowed.
+class _ComingBodies:
+    """Cancels bodies that take longer than allowed.
 
     A timer for each would cost more than all else the door does; one sweep now and then looks at those that are left.
 
@@ -95,38 +105,44 @@ class _Waiting:
     """
 
     def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._started: dict[Any, float] = {}
+        self._interval_s = timeout_s / _SWEEPS
+        self._n_sweeps = 0
+        self._coming: dict[Any, int] = {}  # future -> sweeps before it
+        self._late: set[Any] = set()
         self._is_sweeping = False
 
-    async def wait_for(self, body: Any) -> bytes:
-        """Return what the future `body` becomes.
-
-        Raises:
-            TimeoutError: it took too long.
-        """
-        self._started[body] = monotonic()
+    def add(self, body: Any) -> None:
+        """Watch a future that becomes a body."""
+        self._coming[body] = self._n_sweeps
         if not self._is_sweeping:
             self._is_sweeping = True
-            asyncio.get_running_loop().call_later(self._timeout_s / _SWEEPS, self._sweep)
-        try:
-            read: bytes = await body
-        except asyncio.CancelledError:
-            if body in self._started:  # it was not the sweep: the request itself was cancelled
-                raise
-            raise TimeoutError from None
-        finally:
-            self._started.pop(body, None)
-        return read
+            asyncio.get_running_loop().call_later(self._interval_s, self._sweep)
+
+    def remove(self, body: Any) -> None:
+        """Watch it no more; it need not have been watched."""
+        self._coming.pop(body, None)
+
+    def was_late(self, body: Any) -> bool:
+        """Return whether a body was cancelled because it took too long; true once."""
+        is_late = body in self._late
+        self._late.discard(body)
+        return is_late
 
     def _sweep(self) -> None:
-        latest = monotonic() - self._timeout_s
-        for body in [body for body, started in self._started.items() if started <= latest]:
-            del self._started[body]
-            body.cancel()
-        self._is_sweeping = bool(self._started)
+        self._n_sweeps += 1
+        latest = self._n_sweeps - _SWEEPS - 1
+        for body in [body for body, before in self._coming.items() if before <= latest]:
+            del self._coming[body]
+            if body.cancel():
+                self._late.add(body)
+        self._is_sweeping = bool(self._coming)
         if self._is_sweeping:
-            asyncio.get_running_loop().call_later(self._timeout_s / _SWEEPS, self._sweep)
+            asyncio.get_running_loop().call_later(self._interval_s, self._sweep)
+
+
+def _is_at_most(limit: int, length: str | None) -> bool:
+    """Return whether a ``content-length`` says that a body is within the limit."""
+    return length is not None and len(length) < _DIGITS and length.isdecimal() and int(length) <= limit
 
 
 class AsgiDoor:

@@ -106,7 +106,10 @@ def _columns(rows: list[Any]) -> dict[str, list[Any]]:
     """Return the fields of answers, field by field; an answer that is no object is the field ``output``."""
     if not rows:
         return {}
-    if set(map(type, rows)) != {dict}:
+    kinds = set(map(type, rows))
+    if dict not in kinds:
+        return {"output": rows}
+    if kinds != {dict}:
         rows = [row if isinstance(row, dict) else {"output": row} for row in rows]
     names = tuple(rows[0])
     if set(map(len, rows)) == {len(names)}:
