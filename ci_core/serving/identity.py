@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ci_core.serving.event import Event
 
@@ -47,6 +47,10 @@ class EventIdentity:
             row_time = (self._time_in(row) if named and not header_time else None) or event.time
             keys.append((row_id, row_time))
         return tuple(keys)
+
+    def is_in(self, columns: Sequence[str]) -> bool:
+        """Return whether rows with these columns say who or when."""
+        return _ID_FIELD in columns or self.time_column in columns
 
     def _time_in(self, row: dict[str, Any]) -> datetime | None:
         return parse_time(row.get(self.time_column)) if self.time_column is not None else None

@@ -236,7 +236,10 @@ class Application:
         if allowed is not None or self._timeout_s is not None:
             event.deadline = monotonic() + self._seconds_allowed(allowed)
         if self.capture is not None and type(body) is not dict:
-            event.rows = identity.rows(body, event)
+            if type(body) is list:
+                event.rows = identity.rows(body, event)
+            elif identity.is_in(body.names):  # a table is looked into only if there is something to find
+                event.rows = identity.rows(body.rows(), event)
         return event
 
     def _seconds_allowed(self, asked: str | None) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import orjson
@@ -11,12 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_core.serving import Graph, Model, Router
+from ci_core.serving import Event, Graph, Model, Router
+from ci_core.serving.base import IgnoreCalls, ModelCall
+from ci_core.serving.capture import Capture
 from ci_core.serving.metrics import Metrics
 from ci_core.serving.problems import RequestError
 from ci_core.serving.protocol import body_of, read_request
+from ci_core.serving.segments import read_segments
 from ci_core.serving.server import Application
 from ci_core.serving.table import Table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Echo(Model):
@@ -24,6 +30,16 @@ class Echo(Model):
 
     def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
         return [dict(row) for row in rows]
+
+
+class CapturedCalls(IgnoreCalls):
+    """Tells a capture of model calls, as the serving process does."""
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+
+    def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
+        self._capture.add(event, model, call)
 
 
 def build() -> Application:
@@ -221,6 +237,64 @@ def test_a_matrix_of_json_numbers_becomes_one_array_and_one_with_gaps_does_not()
     assert table([1, 2, 3, 4]).matrix.tolist() == [[1, 2], [3, 4]]
     assert table([1, None, 3, 4]).matrix is None
     assert table([1, None, 3, 4]).rows() == [{"a": 1.0, "b": None}, {"a": 3.0, "b": 4.0}]
+
+
+class Matrix(Model):
+    """Takes a table; answers with the sums of its rows, and keeps what it got."""
+
+    input_columns = ("a", "b")
+    takes_tables = True
+    got: ClassVar[list[Any]] = []
+
+    def call(self, rows: Any) -> ModelCall:
+        self.got.append(rows)
+        names = self.input_columns
+        is_table = isinstance(rows, Table)
+        columns = {name: rows.column(name) if is_table else [row[name] for row in rows] for name in names}
+        sums = [float(a + b) for a, b in zip(columns["a"], columns["b"], strict=True)]
+        return ModelCall(answers=list(sums), columns=columns, outputs=sums)
+
+
+def ask_bytes(application: Application, *tensors: tuple[dict[str, Any], bytes], **headers: str) -> tuple[int, Any]:
+    body, length = message(*tensors)
+    headers |= {"inference-header-content-length": length}
+    status, _headers, answer = application.handle("POST", "/v2/models/m/infer", headers, body)
+    return status, orjson.loads(answer)
+
+
+MATRIX = binary("X", [2, 2], "FP32", struct.pack("<4f", 1, 2, 3, 4))
+
+
+def test_tensors_reach_a_model_that_takes_tables_as_they_are_and_are_captured(tmp_path: Path) -> None:
+    Matrix.got.clear()
+    capture = Capture(tmp_path)
+    capture.start()
+    graph = Graph("g")
+    graph.to(Router.single({"m": Matrix})).respond()
+    plan = graph.compile(observe=CapturedCalls(capture))
+    application = Application(graph.spec, plan, metrics=Metrics(), capture=capture)
+    a, b = (binary(name, [1], "INT8", b"\x05") for name in "ab")
+
+    status, answer = ask_bytes(application, MATRIX, **{"x-event-id": "e"})
+    assert ask_bytes(application, a, b)[0] == 200
+    assert ask_bytes(application, a, b, binary("event_id", [1], "BYTES", b"\x01\x00\x00\x00r"))[0] == 200
+    capture.close()
+
+    assert (status, answer["outputs"][0]["data"]) == (200, [3.0, 7.0])
+    assert [type(one) for one in Matrix.got] == [Table, Table, Table]
+    assert Matrix.got[0].matrix.tolist() == [[1, 2], [3, 4]]
+    captured = read_segments(sorted(tmp_path.rglob("*.arrow")))
+    assert (captured["_event_id"][:2], captured["_event_id"][3]) == (["e/0", "e/1"], "r")
+
+
+def test_the_same_model_gets_rows_where_steps_come_first() -> None:
+    Matrix.got.clear()
+    graph = Graph("g")
+    graph.to(lambda rows: rows, name="same").to(Router.single({"m": Matrix})).respond()
+    application = Application(graph.spec, graph.compile(), metrics=Metrics())
+
+    assert ask_bytes(application, MATRIX)[0] == 200
+    assert Matrix.got == [[{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 4.0}]]
 
 
 @given(st.lists(st.tuples(st.floats(width=32), st.integers(-(2**63), 2**63 - 1), st.booleans(), st.text()), min_size=1))
