@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, cast
 from ci_core.monitoring.reference import ReferenceProfile
 from ci_core.operations.reference import measure_importance, profile_reference
 from ci_core.serving import load_graph
+from ci_core.serving.topology import check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ci_core.config.settings import MonitorSettings
     from ci_core.operations.project import Project
     from ci_core.serving.base import Model
+    from ci_core.serving.spec import GraphSpec
     from ci_core.types import JsonObject, JsonValue, ReleaseId
 
 
@@ -90,11 +92,27 @@ def read_reference(project: Project, release: ReleaseId) -> ReleaseReference | N
 
 
 def served_model(project: Project) -> Model | None:
-    """Return the model of the work tree's graph that answers by default: the first; None when the graph has none."""
+    """Return the model of the work tree's graph that answers by default; None when the graph has none."""
     if project.settings.graph is None:
         return None
     graph = load_graph(project.settings.graph, project.root)
-    return next(iter(graph.compile(root=project.root).models.values()), None)
+    key = default_model(graph.spec)
+    return None if key is None else graph.compile(root=project.root).models[key]
+
+
+def default_model(spec: GraphSpec, prefix: str = "") -> str | None:
+    """Return the key of the model whose answer clients get unless they ask for another; None without a router.
+
+    It is that of the first router: of a ``single`` one its first route, of any other the router itself.
+    """
+    for name in check(spec).order:
+        step = next(step for step in spec.steps if step.name == name)
+        if step.router is not None:
+            return step.routes[0].key if step.router == "single" else f"{prefix}{name}"
+        inner = default_model(step.graph, f"{prefix}{name}/") if step.graph is not None else None
+        if inner is not None:
+            return inner
+    return None
 
 
 def _made_by(settings: MonitorSettings) -> dict[str, JsonValue]:
