@@ -42,9 +42,13 @@ def model_metadata(name: str, model: Model, *, versions: Sequence[str] = ()) -> 
 
 
 def platform_of(model: Any) -> str:
-    """Return the name of the class that answers, in lower case and without the word model: ``onnx``."""
+    """Return the name of the class that answers, in lower case and without the word model: ``onnx``.
+
+    A model that runs in place of another says whose: its ``platform``.
+    """
     inner = getattr(model, "model", model)  # behind what keeps its state
-    return type(inner).__name__.removesuffix("Model").lower() or "model"
+    stands_for: str | None = getattr(inner, "platform", None)
+    return stands_for or type(inner).__name__.removesuffix("Model").lower() or "model"
 
 
 def column_kinds(model: Model) -> dict[str, str]:

@@ -41,10 +41,9 @@ def body_of(
         return _table(request.tensors, columns)
     first = request.tensors[0]
     if len(request.tensors) == 1 and isinstance(first.values, list) and _is_matrix(first, columns):
-        values, width = first.values, len(columns)  # what JSON made of them already are the rows' values
-        return [
-            dict(zip(columns, values[start : start + width], strict=True)) for start in range(0, len(values), width)
-        ]
+        # what JSON made of them already are the rows' values; the iterator is taken from once a column, row by row
+        rows = zip(*[iter(first.values)] * len(columns), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
     return _table(request.tensors, columns).rows()
 
 
