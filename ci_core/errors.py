@@ -888,6 +888,48 @@ class SharedStreamError(GraphshipError):
         )
 
 
+class FunctionAddressError(GraphshipError):
+    """The address of a child function cannot be used."""
+
+    slug = "function-address"
+
+    def __init__(self, *, function: str, reason: str) -> None:
+        self.function, self.reason = function, reason
+        # the address itself is not told: it may hold a password
+        super().__init__(
+            f"the address of the function `{function}` {reason}",
+            hint=f"such as `--function {function}=http://{function}:8080`, or `{function}=unix:/run/{function}.sock`",
+        )
+
+
+class UnknownFunctionNameError(GraphshipError):
+    """No step of the graph names this function."""
+
+    slug = "unknown-function-name"
+
+    def __init__(self, *, graph: str, name: str, known_names: Sequence[str]) -> None:
+        self.graph, self.name, self.known_names = graph, name, tuple(known_names)
+        close = nearest(name, known_names)
+        super().__init__(
+            f"no step of the graph `{graph}` has the function `{name}`",
+            known=[f"functions: {quoted(known_names)}" if known_names else "no step names a function"],
+            hint=f"did you mean `{close}`?" if close else "a step names it with `function:`",
+        )
+
+
+class TwoFunctionsError(GraphshipError):
+    """One process was asked to serve two child functions."""
+
+    slug = "two-functions"
+
+    def __init__(self, *, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(
+            f"one process serves one function, not {quoted(self.names)}",
+            hint="start one process for each; where another one runs is said by `--function NAME=URL`",
+        )
+
+
 class CaptureFolderError(GraphshipError):
     """The folder for captures cannot be written."""
 

@@ -46,9 +46,27 @@ def serving_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 is any free port.")
 @click.option("--no-capture", is_flag=True, help="Do not write model calls down.")
+@click.option(
+    "--function",
+    "functions",
+    multiple=True,
+    metavar="NAME=URL",
+    callback=lambda _context, _option, given: _addresses(given),
+    help="The child function runs there, http://host:port or unix:/path; without one it gets a process of its own.",
+)
 @serving_options
 @click.pass_obj
-def command(env: dict[str, str], /, *, project: Path, host: str, port: int, no_capture: bool, **given: Any) -> int:
+def command(
+    env: dict[str, str],
+    /,
+    *,
+    project: Path,
+    host: str,
+    port: int,
+    no_capture: bool,
+    functions: dict[str, str],
+    **given: Any,
+) -> int:
     """Serve the graph of this project on this machine, in the foreground.
 
     POST a JSON object, or a list of them, to `/`. Model calls are written to the folder `capture.to` of graphship.yaml.
@@ -72,10 +90,18 @@ def command(env: dict[str, str], /, *, project: Path, host: str, port: int, no_c
         time_column=settings.monitor.time_column if settings.monitor else None,
         environment=env,
         queue_url=env.get(QUEUE_URL),
+        functions=functions,
     )
     code = serve_project(settings.graph, settings.root, options)
     sys.stderr.write("stopped\n")
     return ExitCode(code)
+
+
+def _addresses(given: tuple[str, ...]) -> dict[str, str]:
+    for one in given:
+        if "=" not in one:
+            raise click.BadParameter(f"`{one}` is not NAME=URL")
+    return dict(one.split("=", 1) for one in given)
 
 
 def _captures_folder(settings: Settings) -> Path:

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ci_core.errors import GraphshipError, ReleaseFolderError
+from ci_core.errors import GraphshipError, ReleaseFolderError, TwoFunctionsError
 from ci_core.serving.flags import add_to, serve_options
 
 if TYPE_CHECKING:
@@ -46,6 +46,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080, help="0 is any free port (default: 8080)")
     parser.add_argument("--captures", type=Path, metavar="DIR", help="write model calls there (default: nowhere)")
+    parser.add_argument(
+        "--function",
+        action="append",
+        default=[],
+        metavar="NAME[=URL]",
+        help="NAME=URL: the function runs there, http://host:port or unix:/path. NAME alone: serve its steps here, and "
+        "nothing else (default: one process a function, started here)",
+    )
     add_to(parser)
     return parser
 
@@ -66,7 +74,7 @@ def serve_release(options: argparse.Namespace) -> int:
     release_id, release = read_release(options.release)
     captures = options.captures.absolute() if options.captures is not None else None
     from ci_core.serving.graph import Graph
-    from ci_core.serving.process import serve
+    from ci_core.serving.process import serve, serve_function
     from ci_core.serving.spec import GraphSpec
 
     spec = GraphSpec.from_dict(release["graph"], file=f"{options.release}/release.json")
@@ -74,7 +82,11 @@ def serve_release(options: argparse.Namespace) -> int:
     os.chdir(bundle)
     sys.path.insert(0, str(bundle))
     sys.dont_write_bytecode = True  # the bundle stays what its digest says, and may be read-only
-    return serve(Graph.from_spec(spec), _serve_options(options, release_id, release, captures))
+    graph, settings = Graph.from_spec(spec), _serve_options(options, release_id, release, captures)
+    named = [one for one in options.function if "=" not in one]
+    if len(named) > 1:
+        raise TwoFunctionsError(names=named)
+    return serve_function(graph, named[0], settings) if named else serve(graph, settings)
 
 
 def _serve_options(
@@ -91,6 +103,7 @@ def _serve_options(
         time_column=settings.get("time-column"),
         environment=dict(os.environ),
         queue_url=os.environ.get(QUEUE_URL),
+        functions=dict(one.split("=", 1) for one in options.function if "=" in one),
     )
 
 

@@ -73,7 +73,7 @@ async def listen(
         loop.add_signal_handler(number, stopping.set)
     serving = loop.create_task(server.serve())
     helpers = [
-        loop.create_task(_announce_when_listening(options.host, port, on_ready)),
+        loop.create_task(_announce_when_listening(options, port, on_ready)),
         loop.create_task(_publish(metrics)),
     ]
     await asyncio.wait({serving, loop.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -95,6 +95,7 @@ def _server(application: Application, options: ServeOptions, port: int) -> Any:
         RsgiDoor(application),
         address=options.host,
         port=port,
+        uds=options.socket,
         interface=Interfaces.RSGI,
         # not `auto`: there a connection that never sends a byte is waited for without end, to see which HTTP it speaks
         http=HTTPModes.http1,
@@ -137,10 +138,13 @@ async def _publish(metrics: Metrics) -> None:
         await asyncio.sleep(_PUBLISH_S)
 
 
-async def _announce_when_listening(host: str, port: int, on_ready: Callable[[], None]) -> None:
+async def _announce_when_listening(options: ServeOptions, port: int, on_ready: Callable[[], None]) -> None:
     while True:
         try:
-            _reader, writer = await asyncio.open_connection(host, port)
+            if options.socket is not None:
+                _reader, writer = await asyncio.open_unix_connection(options.socket)
+            else:
+                _reader, writer = await asyncio.open_connection(options.host, port)
         except OSError:
             await asyncio.sleep(_POLL_S)
             continue

@@ -28,6 +28,10 @@ class ServeOptions:
     capture_sample: float = 1.0
     time_column: str | None = None
     """Field of the body with the event's own time."""
+    functions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Child function → URL of whoever runs it; the others get a process of this server each."""
+    socket: Path | None = None
+    """Unix socket to listen on, instead of host and port."""
     queue_url: str | None = field(default=None, repr=False)
     """Address of the broker that keeps the messages of queues; may hold a password. None: each process keeps them."""
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)

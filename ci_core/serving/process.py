@@ -11,6 +11,8 @@ import gc
 import logging
 import socket
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_core.errors import PortTakenError
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from ci_core.serving.base import ModelCall, ModelObserver
     from ci_core.serving.event import Event
+    from ci_core.serving.functions.serving import Functions, ServedFunction
+    from ci_core.serving.functions.split import FunctionPlan
     from ci_core.serving.graph import Graph
     from ci_core.serving.queues.binding import Queues
 
@@ -51,21 +55,64 @@ def serve(graph: Graph, options: ServeOptions) -> int:
     port = claim_port(options.host, options.port)
     if options.access_log:
         _log_access()
-    served = ServedGraph(graph, options)
+    functions = _functions(graph, options)
+    try:
+        served = ServedGraph(graph, options, functions)
+        _freeze()
+        if options.workers == 1 and not served.local_functions:
+            return served.run(port, lambda: _announce(graph, options, port))
+
+        def run(number: int) -> int:
+            served.metrics.bind(number)
+            if number > options.workers:
+                return served.run_function(served.local_functions[number - options.workers - 1])
+            worker = None if options.workers == 1 else number
+            return served.run(port, lambda: _announce(graph, options, port, worker))
+
+        return _fork(run, options, served.metrics, n_last=len(served.local_functions))
+    finally:
+        if functions is not None:
+            functions.remove_sockets()
+
+
+def serve_function(graph: Graph, name: str, options: ServeOptions) -> int:
+    """Serve the steps of one function, for the servers that call it; see :func:`serve`.
+
+    Raises:
+        UnknownFunctionNameError: no step of the graph has this function.
+        GraphshipError: see :func:`serve`.
+    """
+    from ci_core.serving.functions.serving import check_function
+    from ci_core.serving.functions.split import split
+
+    plan = split(graph.spec)
+    check_function(plan, name)
+    port = claim_port(options.host, options.port)
+    metrics = Metrics(n_workers=0 if options.workers == 1 else options.workers, release=options.release)
+    served = _served_function(graph, plan, name, options, metrics)
+    _freeze()
+    if options.workers == 1:
+        return served.run(port, lambda: _announce(graph, options, port, function=name))
+
+    def run(number: int) -> int:
+        metrics.bind(number)
+        return served.run(port, lambda: _announce(graph, options, port, number, function=name))
+
+    return _fork(run, options, metrics)
+
+
+def _freeze() -> None:
     import_server()
     gc.collect()
     gc.freeze()  # the collector would otherwise write to, and so copy, every page the workers share
-    if options.workers == 1:
-        return served.run(port, lambda: _announce(graph, options, port))
-    from ci_core.serving.workers import run_workers
 
-    def run(number: int) -> int:
-        served.metrics.bind(number)
-        return served.run(port, lambda: _announce(graph, options, port, number))
+
+def _fork(run: Callable[[int], int], options: ServeOptions, metrics: Metrics, *, n_last: int = 0) -> int:
+    from ci_core.serving.workers import run_workers
 
     # once for the requests in flight, and once for the messages of queues that end with their process
     grace_s = options.lame_duck_s + 2 * options.drain_s + _END_S
-    return run_workers(run, options.workers, served.metrics, grace_s=grace_s)
+    return run_workers(run, options.workers + n_last, metrics, grace_s=grace_s, n_last=n_last)
 
 
 _END_S = 10.0
@@ -80,13 +127,17 @@ class ServedGraph:
         GraphshipError: the graph cannot be compiled.
     """
 
-    def __init__(self, graph: Graph, options: ServeOptions) -> None:
-        self._graph, self._options = graph, options
-        self.metrics = Metrics(n_workers=0 if options.workers == 1 else options.workers, release=options.release)
+    def __init__(self, graph: Graph, options: ServeOptions, functions: Functions | None = None) -> None:
+        self._graph, self._options, self._functions = graph, options, functions
+        self.local_functions = functions.local if functions is not None else ()
+        n_forked = 0 if options.workers == 1 and not self.local_functions else options.workers
+        self.metrics = Metrics(n_workers=n_forked + len(self.local_functions), release=options.release)
         self.capture = _capture(options)
         observe = self.metrics.models if self.capture is None else _Both(self.metrics.models, self.capture)
         self._queues = _queues(graph, options)
-        self.plan = graph.compile(
+        if functions is not None:
+            graph.check()  # imports what the functions need, for them to share, and finds most mistakes before the fork
+        self.plan = (functions.graph if functions is not None else graph).compile(
             observe=observe,
             queues=self._queues,
             release=options.release,
@@ -98,6 +149,20 @@ class ServedGraph:
         )
         self.metrics.steps.describe(self.plan.steps)
         self.metrics.models.describe(self.plan.models)
+        if functions is not None:
+            functions.extend(self.plan)
+
+    def run_function(self, name: str) -> int:
+        """Run the steps of a function in this process until it is told to stop; return the exit code."""
+        from ci_core.serving.functions.serving import leave_terminal
+
+        if self._functions is None:
+            raise ValueError(name)
+        leave_terminal()
+        options = replace(self._options, socket=self._functions.socket(name))
+        Path(str(options.socket)).unlink(missing_ok=True)  # of the process that this one replaces
+        served = _served_function(self._graph, self._functions.plan, name, options, self.metrics)
+        return served.run(0, lambda: None)
 
     def run(self, port: int, on_ready: Callable[[], None]) -> int:
         """Answer requests in this process until it is told to stop; return the exit code."""
@@ -123,8 +188,10 @@ class ServedGraph:
         if self._queues is not None:
             self._queues.start(self.plan)
             self._queues.follow(self.metrics)
+        if self._functions is not None:
+            self._functions.start()
         application = Application(
-            self._graph.spec,
+            self._graph.spec if self._functions is None else self._functions.plan.root,
             self.plan,
             metrics=self.metrics,
             release=self._options.release,
@@ -133,12 +200,15 @@ class ServedGraph:
             limits=self._options.limits,
             access_log=self._options.access_log,
         )
+        application.spec = self._graph.spec  # what is shown is the graph as it was written
         _follow(self.metrics, application)
         return application
 
     async def _end(self) -> None:
         if self._queues is not None:
             await self._queues.close(drain_s=self._options.drain_s)
+        if self._functions is not None:
+            await self._functions.close()
         self.plan.close()
         if self.capture is not None:
             self.capture.close()
@@ -159,6 +229,24 @@ def _queues(graph: Graph, options: ServeOptions) -> Queues | None:
     from ci_core.serving.queues.binding import Queues
 
     return Queues(graph.spec, broker_of(options.queue_url))
+
+
+def _functions(graph: Graph, options: ServeOptions) -> Functions | None:
+    if not options.functions and not any(step.function for step in graph.spec.steps):
+        return None
+    from ci_core.serving.functions.serving import Functions
+
+    return Functions(graph, options.functions)
+
+
+def _served_function(
+    graph: Graph, plan: FunctionPlan, name: str, options: ServeOptions, metrics: Metrics
+) -> ServedFunction:
+    from ci_core.serving.functions.serving import ServedFunction
+
+    capture = _capture(options)
+    observe: ModelObserver = metrics.models if capture is None else _Both(metrics.models, capture)
+    return ServedFunction(graph, plan, name, options, metrics=metrics, observe=observe, capture=capture)
 
 
 class _Both:
@@ -221,8 +309,11 @@ def _log_access() -> None:
     logger.propagate = False
 
 
-def _announce(graph: Graph, options: ServeOptions, port: int, worker: int | None = None) -> None:
+def _announce(
+    graph: Graph, options: ServeOptions, port: int, worker: int | None = None, *, function: str | None = None
+) -> None:
     shown = f"[{options.host}]" if ":" in options.host else options.host
     release = f" release {options.release[:12]}" if options.release else ""
     which = "" if worker is None else f" (worker {worker})"
-    print(f"serving `{graph.name}`{release} on http://{shown}:{port}{which}", file=sys.stderr, flush=True)  # noqa: T201 - the one line a serving process prints
+    what = f"`{graph.name}`" if function is None else f"the function `{function}` of `{graph.name}`"
+    print(f"serving {what}{release} on http://{shown}:{port}{which}", file=sys.stderr, flush=True)  # noqa: T201 - the one line a serving process prints

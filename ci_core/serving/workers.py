@@ -32,7 +32,7 @@ _MAX_PAUSE_S = 5.0
 _NAP_S = 0.05
 
 
-def run_workers(run: Callable[[int], int], n_workers: int, metrics: Metrics, *, grace_s: float) -> int:
+def run_workers(run: Callable[[int], int], n_workers: int, metrics: Metrics, *, grace_s: float, n_last: int = 0) -> int:
     """Fork workers and wait for them; return the exit code.
 
     A worker that is killed, or dies after a while, is replaced. One that ends by itself soon after its start (a model
@@ -43,17 +43,21 @@ def run_workers(run: Callable[[int], int], n_workers: int, metrics: Metrics, *, 
         n_workers: how many.
         metrics: counts restarts.
         grace_s: how long after the signal to stop a worker may live; then it is killed.
+        n_last: how many of them, those with the highest numbers, are told to stop only when the others have ended:
+            they are what the others call.
     """
-    supervisor = _Supervisor(run, metrics, grace_s)
+    supervisor = _Supervisor(run, metrics, grace_s, n_first=n_workers - n_last)
     for number in range(1, n_workers + 1):
         supervisor.start(number)
     return supervisor.wait()
 
 
 class _Supervisor:
-    def __init__(self, run: Callable[[int], int], metrics: Metrics, grace_s: float) -> None:
+    def __init__(self, run: Callable[[int], int], metrics: Metrics, grace_s: float, *, n_first: int) -> None:
+        self._n_first = n_first
         self._run, self._metrics, self._grace_s = run, metrics, grace_s
         self._workers: dict[int, tuple[int, float]] = {}  # process id -> number, started
+        self._told: set[int] = set()
         self._early_deaths = 0
         self._is_stopping = False
         self._exit_code = 0
@@ -72,7 +76,7 @@ class _Supervisor:
         self._workers[pid] = (number, time.monotonic())
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         if self._is_stopping:  # told before the signals were blocked
-            os.kill(pid, signal.SIGTERM)
+            self._tell_to_stop()
 
     def wait(self) -> int:
         while self._workers:
@@ -82,6 +86,7 @@ class _Supervisor:
             number, started = self._workers.pop(pid)
             self._metrics.worker_ended(number)
             if self._is_stopping:
+                self._tell_to_stop()
                 continue
             code, lived_s = os.waitstatus_to_exitcode(status), time.monotonic() - started
             if lived_s < _MIN_LIFE_S and code >= 0:
@@ -111,7 +116,16 @@ class _Supervisor:
     def stop(self) -> None:
         self._is_stopping = True
         signal.setitimer(signal.ITIMER_REAL, self._grace_s)
-        self._kill_all(signal.SIGTERM)
+        self._tell_to_stop()
+
+    def _tell_to_stop(self) -> None:
+        """Tell the workers to stop, and once they have ended, those that they called."""
+        first = [pid for pid, (number, _started) in list(self._workers.items()) if number <= self._n_first]
+        for pid in first or list(self._workers):
+            if pid not in self._told:
+                self._told.add(pid)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
 
     def _kill_all(self, number: signal.Signals) -> None:
         for pid in list(self._workers):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ci_core.serving.event import Event
     from ci_core.serving.functions.split import Segment
 
-    Send = Callable[[str, bytes, float], Awaitable[bytes]]
+    Send = Callable[[Segment, bytes, float], Awaitable[bytes]]
 
 LONGEST_CALL_S: Final = 600.0
 """How long a call may take whose request has no deadline."""
@@ -25,7 +25,7 @@ class RemoteSegment:
 
     Args:
         segment: to call.
-        send: ``await send(segment name, request, timeout_s)`` gives the reply; it raises what says that there is none.
+        send: ``await send(segment, request, timeout_s)`` gives the reply; it raises what says that there is none.
 
     Attributes:
         is_graph: failures name the step inside that raised them.
@@ -51,7 +51,7 @@ class RemoteSegment:
         if remaining_s is not None and remaining_s <= 0:
             raise DeadlineError(f"the time was over before the function `{function}` was called")
         request = write_request(event, event.body, segment=name, function=function)
-        reply = await self._send(name, request, LONGEST_CALL_S if remaining_s is None else remaining_s)
+        reply = await self._send(self._segment, request, LONGEST_CALL_S if remaining_s is None else remaining_s)
         try:
             body, failure, step = read_reply(reply, event)
         except ValueError as error:

@@ -94,6 +94,10 @@ class Metrics:
         for series, one in self._followed.items():
             series.values[series.first] = one.base + sum([read() for read in one.reads])
 
+    def steps_of_segment(self) -> StepMetrics:
+        """Return what is told of steps that another process calls: it counts the event there, once."""
+        return StepMetrics(self._registry, counts_events=False)
+
     def bind(self, worker: int) -> None:
         """Count for worker `worker`, 1-based, from now on: called in the worker after the fork."""
         self.worker = worker

@@ -20,10 +20,16 @@ _TIME_HELP = f"Time in a step, of one event in {TIMED_EVERY}: the count is not t
 
 
 class StepMetrics:
-    """A ``StepObserver``."""
+    """A ``StepObserver``.
 
-    def __init__(self, registry: Registry) -> None:
+    Args:
+        registry: of the metrics.
+        counts_events: whether events are counted here.
+    """
+
+    def __init__(self, registry: Registry, *, counts_events: bool = True) -> None:
         self._registry = registry
+        self._step = 1.0 if counts_events else 0.0
         self._events = registry.counter("graphship_events_total", "Events that the graph was called with.")
         self._turn = -1
         self._seconds: list[Histogram] = []
@@ -41,7 +47,7 @@ class StepMetrics:
     def wants_times(self) -> bool:
         """Count an event, and return whether its steps are to be timed."""
         events = self._events
-        events.values[events.first] += 1.0
+        events.values[events.first] += self._step
         self._turn = turn = (self._turn + 1) % TIMED_EVERY
         return turn == 0
 

@@ -13,7 +13,7 @@ from ci_core.errors import GraphshipError, InvalidStepError
 from ci_core.serving import Event, Graph, RequestError
 from ci_core.serving.functions.host import FunctionHost
 from ci_core.serving.functions.parts import caller_graph, segment_graph
-from ci_core.serving.functions.split import FunctionPlan, split
+from ci_core.serving.functions.split import FunctionPlan, Segment, split
 from ci_core.serving.problems import DependencyError
 from ci_core.serving.spec import REQUEST, GraphSpec, StepSpec
 from ci_core.serving.topology import check
@@ -185,15 +185,15 @@ def _split_graph(graph: Graph) -> Graph:
     """Return a graph that calls its functions over a transport that is a function call."""
     plan = split(graph.spec)
 
-    def sender(function: str) -> Callable[[str, bytes, float], Any]:
+    def sender(function: str) -> Callable[[Segment, bytes, float], Any]:
         segments = plan.of(function)
         plans = {segment.name: segment_graph(graph, segment).compile() for segment in segments}
         host = FunctionHost(segments, plans)
 
-        async def send(name: str, request: bytes, timeout_s: float) -> bytes:
+        async def send(segment: Segment, request: bytes, timeout_s: float) -> bytes:
             assert timeout_s > 0
             await asyncio.sleep(0)  # as a socket does
-            return await host.answer(name, request)
+            return await host.answer(segment.name, request)
 
         return send
 
