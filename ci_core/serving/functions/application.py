@@ -79,10 +79,14 @@ class FunctionApplication:
     async def handle_async(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer one request; never raises."""
         started = perf_counter()
-        page = self._pages.get(path)
-        if page is not None:
-            return page()
-        answer = await self._call(method, path, headers, body)
+        try:
+            page = self._pages.get(path)
+            if page is not None:
+                return page()
+            answer = await self._call(method, path, headers, body)
+        except Exception:
+            logger.exception("call failed path=%s", path)
+            answer = _json(500, {"error": "the call could not be answered"})
         if self.is_draining:
             answer[1].append(("connection", "close"))
         self._metrics.count_request(answer[0], perf_counter() - started)
@@ -113,9 +117,6 @@ class FunctionApplication:
             return 200, list(_BINARY), await self._host.answer(name, body)
         except ValueError as error:
             return _json(400, {"error": str(error)})
-        except Exception:
-            logger.exception("segment failed name=%s", name)
-            return _json(500, {"error": "the call could not be answered"})
 
     def _unready(self) -> dict[str, str]:
         return {key: reason for plan in self._plans.values() for key, reason in plan.unready().items()}

@@ -52,7 +52,7 @@ MODEL = """
 from ci_core.serving import Model
 
 class Doubler(Model):
-    columns = ("x",)
+    input_columns = ("x",)
 
     def load(self):
         pass
@@ -294,7 +294,8 @@ def test_a_models_function_is_asked_by_the_protocol_as_a_model_of_the_server(tmp
     assert [one["name"] for one in described["inputs"]] == ["x"]
     assert status == 200
     assert answer["outputs"][0]["data"] == [3.0, 4.0]
-    assert re.search(r'graphship_model_\w+_total\{model="twice"\} 1', metrics)
+    assert 'graphship_model_rows_total{model="twice"} 2\n' in metrics
+    assert "graphship_events_total 1\n" in metrics
 
 
 def test_one_process_serves_one_function(release: Path) -> None:
