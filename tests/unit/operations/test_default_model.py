@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from ci_core.operations.release_reference import default_model
 from ci_core.serving import Graph, Router
-from ci_core.serving.routers import RouterDraft
+
+if TYPE_CHECKING:
+    from ci_core.serving.routers import RouterDraft
 
 ROUTES = {"m1": "models/m1.onnx", "m2:3": "models/m2.onnx"}
 
