@@ -7,6 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.errors import InvalidStepError
+from ci_core.serving.queues.base import Queue
 
 if TYPE_CHECKING:
     from ci_core.serving.spec import StepSpec
@@ -47,6 +48,8 @@ def check_step(step: StepSpec) -> None:
             raise InvalidStepError(step=step.name, reason=f"is a {kinds[0]}, of which `{word}` says nothing")
     _check_join(step)
     _check_times(step)
+    if step.queue is not None:
+        Queue.of("", step)
     if step.graph is not None:
         _check_nested(step)
 

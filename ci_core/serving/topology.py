@@ -72,6 +72,7 @@ def check(spec: GraphSpec) -> Topology:
         check_step(step)
         if step.graph is not None:
             check(step.graph)
+    _check_streams(spec)
     handlers = _handlers(spec)
     order = _order(spec)
     _check_reachable(spec, handlers, order)
@@ -166,6 +167,18 @@ def _check_models(spec: GraphSpec, known: dict[str, RouteSpec]) -> None:
                 raise DuplicateStepError(graph=spec.name, name=route.key, kind="model")
         if step.graph is not None:
             _check_models(step.graph, known)
+
+
+def _check_streams(spec: GraphSpec) -> None:
+    """A stream has one reader, so that no message is taken by steps it was not meant for."""
+    readers: dict[str, str] = {}
+    for step in spec.steps:
+        if step.queue is not None and readers.setdefault(step.queue, step.name) != step.name:
+            raise InvalidStepError(
+                step=step.name,
+                reason=f"puts into the stream `{step.queue}`, as `{readers[step.queue]}` does",
+                hint="name another stream, or let both branches lead to one queue",
+            )
 
 
 def _handlers(spec: GraphSpec) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ class WireError(TypeError):
         self.kind, self.reason, self.keys = kind, reason, keys
         self.path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).removeprefix(".")
         place = f"`{self.path}` of the body" if self.path else "the body"
-        super().__init__(f"{place} is a {kind}, which cannot travel to another process: {reason}")
+        super().__init__(f"{place} is of type `{kind}`, which cannot travel to another process: {reason}")
 
     def below(self, key: str | int) -> WireError:
         """Return the same error as seen from one container further out."""

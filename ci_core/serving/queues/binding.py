@@ -9,7 +9,6 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from ci_core.errors import InvalidStepError
 from ci_core.serving.functions.wire import WireError
 from ci_core.serving.problems import DeadlineError
 from ci_core.serving.queues.base import Queue
@@ -35,15 +34,12 @@ class Queues:
     """The queues of a graph.
 
     Args:
-        spec: of the graph.
+        spec: of the graph, checked.
         broker: that keeps the messages.
 
     Attributes:
         is_async: the engine awaits :meth:`put`.
         consumers: one a queue step, once :meth:`start` was called.
-
-    Raises:
-        InvalidStepError: two queue steps name one stream, or a setting of one is no such number.
     """
 
     is_async = True
@@ -56,12 +52,6 @@ class Queues:
         for step in spec.steps:
             if step.queue is None:
                 continue
-            if step.queue in self._steps:
-                raise InvalidStepError(
-                    step=step.name,
-                    reason=f"puts into the stream `{step.queue}`, as `{self._steps[step.queue]}` does",
-                    hint="a stream has one reader: name another, or let both branches lead to one queue step",
-                )
             self._steps[step.queue] = step.name
             self._queues[step.queue] = Queue.of(spec.name, step)
 

@@ -133,36 +133,39 @@ _Point = collections.namedtuple("_Point", "x")  # noqa: PYI024 - what users have
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({1, 2}, "the body is a set, which cannot travel to another process: give `list(…)` of it"),
+        ({1, 2}, "the body is of type `set`, which cannot travel to another process: give `list(…)` of it"),
         (
             {"rows": [{"m": _Own()}]},
             (
-                "`rows[0].m` of the body is a test_functions_wire._Own, which cannot travel to another process: "
-                "give plain data (text, numbers, lists, dicts) or a numpy array"
+                "`rows[0].m` of the body is of type `test_functions_wire._Own`, which cannot travel to another "
+                "process: give plain data (text, numbers, lists, dicts) or a numpy array"
             ),
         ),
         (
             collections.OrderedDict(a=1),
-            "the body is a collections.OrderedDict, which cannot travel to another process: give `dict(…)` of it",
+            (
+                "the body is of type `collections.OrderedDict`, which cannot travel to another process: "
+                "give `dict(…)` of it"
+            ),
         ),
         (
             [_Colour.RED],
             (
-                "`[0]` of the body is a test_functions_wire._Colour, which cannot travel to another process: "
+                "`[0]` of the body is of type `test_functions_wire._Colour`, which cannot travel to another process: "
                 "give `str(…)` of it"
             ),
         ),
         (
             {(1, 2): 3},
             (
-                "the body is a dict, which cannot travel to another process: a key is (1, 2), a tuple; "
+                "the body is of type `dict`, which cannot travel to another process: a key is (1, 2), a tuple; "
                 "keys are text or numbers"
             ),
         ),
         (
             np.array([object()]),
             (
-                "the body is a ndarray, which cannot travel to another process: its type is `object`; "
+                "the body is of type `ndarray`, which cannot travel to another process: its type is `object`; "
                 "numbers, text and dates travel"
             ),
         ),

@@ -1,0 +1,146 @@
+"""Queues as steps of a graph."""
+
+import asyncio
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from ci_core.errors import InvalidStepError
+from ci_core.serving import Event, Graph
+from ci_core.serving.functions.wire import WireError
+from ci_core.serving.problems import DeadlineError, OverloadedError
+from ci_core.serving.queues import MemoryBroker
+from ci_core.serving.queues.binding import Queues
+from ci_core.serving.queues.testing import QueuedGraph
+
+
+def _same(body: Any) -> Any:
+    return body
+
+
+def test_the_answer_is_that_of_the_step_before_the_queue_and_the_steps_behind_it_get_its_body(as_step: Any) -> None:
+    stored: list[Any] = []
+    graph = Graph("g")
+    graph.to(as_step(lambda body: body["n"] + 1), "add").respond().queue("s").to(as_step(stored.append), "store")
+
+    assert QueuedGraph(graph).test({"n": 1}) == 2
+    assert stored == [2]
+
+
+def test_with_every_end_behind_a_queue_the_answer_is_the_events_id() -> None:
+    graph = Graph("g")
+    graph.queue("s").to(_same, "store")
+
+    assert QueuedGraph(graph).test({}, headers={"X-Event-Id": "e-7"}) == {"id": "e-7"}
+
+
+def test_the_event_behind_a_queue_is_that_of_the_request_without_its_secrets() -> None:
+    seen: list[Event] = []
+    graph = Graph("g")
+    graph.queue("s").to(seen.append, "store", full_event=True)
+
+    QueuedGraph(graph).test({"n": 1}, "/p", method="PUT", headers={"x-event-id": "e-7", "authorization": "secret"})
+
+    [event] = seen
+    assert (event.id, event.path, event.method, event.body) == ("e-7", "/p", "PUT", {"n": 1})
+    assert event.headers == {"x-event-id": "e-7"}
+
+
+def test_a_failure_behind_a_queue_changes_no_answer_and_ends_as_a_dead_letter(as_step: Any) -> None:
+    calls: list[Any] = []
+
+    def store(body: Any) -> None:
+        calls.append(body)
+        raise ValueError("no")
+
+    graph = Graph("g")
+    graph.to(as_step(_same), "score").respond().queue("s", max_deliveries=2).to(as_step(store), "store")
+    queued = QueuedGraph(graph)
+
+    assert queued.test({"n": 1}) == {"n": 1}
+    [letter] = queued.dead_letters("s")
+    assert (letter.error, letter.step, letter.attempts) == ("ValueError: no", "store", 2)
+    assert len(calls) == 2
+
+
+def test_an_error_handler_behind_a_queue_takes_the_failure_and_the_message_is_done() -> None:
+    told: list[Any] = []
+
+    def store(body: Any) -> None:
+        raise ValueError("no")
+
+    graph = Graph("g")
+    graph.queue("s").to(store, "store").error_handler(
+        lambda event: told.append(str(event.error)), "tell", full_event=True
+    )
+    queued = QueuedGraph(graph)
+    queued.test({"n": 1})
+
+    assert told == ["ValueError: no"]
+    assert queued.dead_letters("s") == []
+
+
+def test_a_queue_behind_a_queue_gets_what_the_steps_between_made() -> None:
+    stored: list[Any] = []
+    graph = Graph("g")
+    graph.queue("one").to(lambda body: body + 1, "add").queue("two").to(stored.append, "store")
+
+    QueuedGraph(graph).test(1)
+
+    assert stored == [2]
+
+
+def test_a_body_that_no_queue_can_keep_fails_the_request_and_names_queue_and_place() -> None:
+    graph = Graph("g")
+    graph.to(lambda _body: {"model": object()}, "make").respond().queue("s").to(_same, "store")
+
+    with pytest.raises(WireError) as caught:
+        QueuedGraph(graph).test({})
+
+    assert str(caught.value) == (
+        "`model` of the body is of type `object`, which cannot travel to another process: give plain data (text, "
+        "numbers, lists, dicts) or a numpy array (what arrives at the queue `s`)"
+    )
+
+
+def test_two_queues_of_one_stream_are_refused_when_the_graph_is_built() -> None:
+    graph = Graph("g")
+    begin = graph.to(_same, "begin")
+    begin.queue("s", "left")
+    begin.queue("s", "right")
+
+    with pytest.raises(InvalidStepError, match="step `right` puts into the stream `s`, as `left` does"):
+        _ = graph.spec
+
+
+def test_a_setting_that_queues_do_not_have_is_refused_when_the_graph_is_built() -> None:
+    graph = Graph("g")
+    graph.queue("s", maxlen=3).to(_same, "store")
+
+    with pytest.raises(InvalidStepError, match="is a queue, which has no setting `maxlen`"):
+        _ = graph.spec
+
+
+def _queues(max_length: int = 9) -> Queues:
+    graph = Graph("g")
+    graph.queue("s", max_length=max_length).to(_same, "store")
+    return Queues(graph.spec, MemoryBroker())
+
+
+def test_a_request_whose_time_is_over_puts_nothing() -> None:
+    queues = _queues()
+
+    with pytest.raises(DeadlineError):
+        asyncio.run(queues.put("s", Event({}, deadline=monotonic() - 1), {}))
+
+
+def test_a_full_queue_refuses_what_arrives() -> None:
+    queues = _queues(max_length=1)
+
+    async def put_twice() -> None:
+        await queues.put("s", Event({}), 1)
+        await queues.put("s", Event({}), 2)
+
+    with pytest.raises(OverloadedError, match="the queue `s` is full: 1 messages wait"):
+        asyncio.run(put_twice())
