@@ -93,7 +93,7 @@ def _decide(route: RouteSpec, root: Path, rows_of: RowsOf) -> tuple[Decision, _L
     except MissingExtraError as error:
         return _original(route, f"the extra `{error.extra}` is not installed where the release is made"), None
     except GraphshipError as error:
-        return _original(route, error.fact), None
+        return _original(route, "; ".join((error.fact, *error.known[:1]))), None
     files = lowered.files
     what = "numpy alone" if files.form == "numpy" else "numpy and ONNX"
     return (
@@ -129,7 +129,7 @@ def _lower(route: RouteSpec, root: Path, rows_of: RowsOf) -> _Lowered:
     try:
         lowered = lower_estimator(
             original.estimator,
-            n_columns=len(columns),
+            kinds=[column.kind for column in original.columns],
             source=hashlib.sha256((root / route.model).read_bytes()).hexdigest()[:NAME_DIGITS],
         )
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:

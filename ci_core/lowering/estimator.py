@@ -16,9 +16,10 @@ from ci_core.lowering.trees import TREES, tree_model
 from ci_core.serving.models.lowered import FORMAT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ci_core.lowering.spec import Form
+    from ci_core.serving.models.columns import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,20 +33,20 @@ class LoweredFiles:
     """Path in the bundle → content."""
 
 
-def lower_estimator(estimator: Any, *, n_columns: int, source: str) -> LoweredFiles:
+def lower_estimator(estimator: Any, *, kinds: Sequence[Kind], source: str) -> LoweredFiles:
     """Return the lower form of a fitted estimator.
 
     Args:
         estimator: of scikit-learn.
-        n_columns: how many it reads.
+        kinds: of the columns that it reads, in order.
         source: what to call the file: the same for the same estimator only.
 
     Raises:
         NotLowerableError: it has none.
         MissingExtraError: a library is missing that would be needed.
     """
-    features, final = _parts(estimator, n_columns)
-    n_features = width(features, n_columns)
+    features, final = _parts(estimator, len(kinds))
+    n_features = width(features, len(kinds))
     name = class_name(final)
     trees: bytes | None = None
     if name in TREES:
@@ -56,7 +57,7 @@ def lower_estimator(estimator: Any, *, n_columns: int, source: str) -> LoweredFi
         raise NotLowerableError(f"`{type(final).__name__}` is not among the estimators that are lowered")
     document = {
         "format": FORMAT,
-        "n_columns": n_columns,
+        "kinds": list(kinds),
         "features": features,
         **model,
         **_classes(final),

@@ -153,6 +153,7 @@ def _lookup(
                 "codes": [number(one) for one in codes],
                 "otherwise": None if otherwise is None else number(otherwise),
                 "width": widths[index],
+                "object": categories[index].dtype.kind in "OUS",
             }
         )
     return {"do": "lookup", "columns": columns}

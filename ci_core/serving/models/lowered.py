@@ -6,7 +6,7 @@ back), and the same model always gives the same bytes, which an archive with tim
 nothing. The trees of a forest are an ONNX file beside it. Key by key::
 
     {"format": 1,
-     "n_columns": 2,                      # the route names them
+     "kinds": ["any", "string"],          # of the columns, see ``columns.py``; the route names them
      "features": {"do": "chain", …},      # see ``transforms.py``
      "accepts": "finite",                 # features that are refused: "finite" (NaN and infinite), "nan" (infinite),
                                           # "any" (none)
@@ -50,6 +50,8 @@ FORMAT = 1
 class LoweredModel(TabularModel):
     """A linear model in a file of the format above."""
 
+    platform = "skops"  # what metadata say: clients see the model that was saved
+
     _features: Callable[[Any], Any]
     _score: Score
     _accepts: str
@@ -73,14 +75,14 @@ class LoweredModel(TabularModel):
             raise BrokenModelError(path=self.path, reason=reason) from error
 
     def _read(self, stored: Mapping[str, Any]) -> None:
-        names = self.given_columns
-        if len(names) != stored["n_columns"]:
+        names, kinds = self.given_columns, stored["kinds"]
+        if len(names) != len(kinds):
             raise BrokenModelError(
                 path=self.path,
-                reason=f"it reads {stored['n_columns']} columns, and {len(names)} are named",
+                reason=f"it reads {len(kinds)} columns, and {len(names)} are named",
                 hint=hint_to_name_columns(self.path),
             )
-        self.columns = tuple(Column(name=name, kind="any") for name in names)
+        self.columns = tuple(Column(name=name, kind=kind) for name, kind in zip(names, kinds, strict=True))
         self._features, self._names = build_transform(stored["features"], names)
         self._accepts = stored["accepts"]
         score = stored["score"]

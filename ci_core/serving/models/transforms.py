@@ -9,12 +9,12 @@ A transformation is one JSON object; ``do`` says which::
     {"do": "impute", "missing": {"nan": true}, "values": [...], "text": false, "keep": [0, 2], "indicate": [1]}
                                                              missing values become those of `values`; then columns of
                                                              1 where `indicate`d columns were missing
-    {"do": "lookup", "columns": [{"keys": [...], "codes": [...], "otherwise": 3.0, "width": 4}]}
+    {"do": "lookup", "columns": [{"keys": [...], "codes": [...], "otherwise": 3.0, "width": 4, "object": true}]}
                                                              a value becomes its code: a position among `width` new
                                                              columns, or with width 0 a number. Position -1: none
 
 Numbers are JSON numbers, or ``"nan"``, ``"inf"``, ``"-inf"``. A key is a number, a text, null, or ``{"nan": true}``.
-``otherwise`` null refuses what is not among the keys.
+``otherwise`` null refuses what is not among the keys. ``object``: fitted on Python objects, such as text.
 
 Between transformations a table is a matrix of numbers, or a list of columns when one of them holds text.
 """
@@ -179,13 +179,15 @@ def _impute(stored: Mapping[str, Any], names: Names) -> tuple[Transform, Names]:
     after = (*(names[index] for index in keep), *(None for _ in indicate))
     missing = _key(stored["missing"])
     if stored["text"]:
-        return _text_imputer(missing, [_plain(value) for value in stored["values"]], keep, indicate), after
+        return _text_imputer(missing, names, [_plain(value) for value in stored["values"]], keep, indicate), after
     values = floats(stored["values"])
     is_nan = missing is NAN
     keeps_all = keep == list(range(len(names)))
 
     def transform(table: Table) -> Table:
         matrix = numbers(table, names)
+        if not is_nan:
+            _refuse_nan(list(matrix.T), names)
         mask = np.isnan(matrix) if is_nan else matrix == missing
         filled: Floats = np.where(mask, values, matrix)
         if not keeps_all:
@@ -195,9 +197,19 @@ def _impute(stored: Mapping[str, Any], names: Names) -> tuple[Transform, Names]:
     return transform, after
 
 
-def _text_imputer(missing: Any, values: list[Any], keep: list[int], indicate: list[int]) -> Transform:
+def _refuse_nan(columns: list[Column], names: Names) -> None:
+    """Refuse NaN where something else stands for missing values."""
+    for column, name in zip(columns, names, strict=True):
+        for index, value in enumerate(column):
+            if value != value:  # noqa: PLR0124 - only NaN differs from itself
+                raise RequestError(f"{_place(index, name)}: the value is missing, and the model needs one")
+
+
+def _text_imputer(missing: Any, names: Names, values: list[Any], keep: list[int], indicate: list[int]) -> Transform:
     def transform(table: Table) -> Table:
         columns = [_objects(column) for column in _columns(table)]
+        if missing is not NAN:
+            _refuse_nan(list(columns), names)
         masks = [[_as_key(value) == missing for value in column] for column in columns]
         filled: list[Column] = [
             [
@@ -245,18 +257,18 @@ class _Lookup:
         self.width = int(stored["width"])
         self._name = name
         self._codes = {_key(key): float(code) for key, code in zip(stored["keys"], stored["codes"], strict=True)}
+        self._is_object = bool(stored["object"])
         otherwise = stored["otherwise"]
         self._otherwise = None if otherwise is None else float(otherwise)
 
     def refuse_numbers(self, column: Floats) -> None:
-        """Refuse a column of numbers for a lookup of text.
+        """Refuse a column of a request of numbers only, when the encoder was fitted on objects.
 
-        Such a number is an unknown category when there is text elsewhere in the request; when all of it is numbers,
-        scikit-learn fails.
+        Beside text such a number is a category, known or not; in a table of numbers scikit-learn fails at it.
         """
-        if any(isinstance(key, str) for key in self._codes):
+        if self._is_object:
             found = None if math.isnan(column[0]) else float(column[0])
-            raise RequestError(f"{_place(0, self._name)}: expected text, found {_shown(found)}")
+            raise RequestError(f"{_place(0, self._name)}: unknown category {_shown(found)}")
 
     def codes(self, values: list[Any]) -> list[float]:
         known, otherwise = self._codes, self._otherwise
