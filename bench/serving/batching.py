@@ -39,7 +39,7 @@ def main(arguments_given: Sequence[str] | None = None) -> Report:
     for model, route, trees, goal in _MODELS:
         with contest(work.make_work(trees=trees), entries(model, route)) as arena:
             measured = arena.measure((ALONE, CROWD), rounds=options.rounds, seconds=options.seconds)
-            result.notes += [f"{name}: {why}" for name, why in arena.refused.items()]
+            result.notes += [f"{name}: {why}" for name, why in arena.refused.items()] + arena.notes
         for row in rows_of(measured):
             result.add(*row)
         _goals(result, measured, model, goal)

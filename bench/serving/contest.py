@@ -28,6 +28,8 @@ _START_S = 120.0
 _ASK_S = 20.0
 _CHECKED_ROWS = (1, 5, 100)
 _PORTS = 3
+_IDLE_S = 4.0
+_NOTED_IDLE_US = 10_000
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,6 +48,9 @@ class Medians:
     """What a server needed for one kind of load: medians over the rounds."""
 
     cpu_us: float
+    """A request, with what the server spends when nobody asks."""
+    busy_us: float
+    """A request, without that: what ratios are made of, so that no server is charged for the slowness of a round."""
     per_s: float
     p50_ms: float
     p99_ms: float
@@ -73,6 +78,7 @@ class Contest:
     Attributes:
         running: by name; those that did not start are in :attr:`refused`.
         refused: name → why it could not be measured.
+        notes: what a reader should know beside the figures.
     """
 
     def __init__(self, work: Work, folder: Path) -> None:
@@ -81,6 +87,7 @@ class Contest:
         self._server_core, self._load_core = processes.cores()
         self.running: dict[str, Running] = {}
         self.refused: dict[str, str] = {}
+        self.notes: list[str] = []
         work.write(folder / "work.json")
 
     def start(self, name: str, entry: Entry) -> None:
@@ -141,6 +148,7 @@ class Contest:
 
     def measure(self, cases: Sequence[Case], *, rounds: int, seconds: float) -> Measured:
         """Load all servers in turns, forwards and backwards, and return medians; the first, short round warms up."""
+        idle = self._idle_us_per_s()
         samples: dict[tuple[str, Case], list[Sample]] = {}
         for number in range(rounds + 1):
             turn = list(self.running.values())
@@ -149,7 +157,20 @@ class Contest:
                     sample = self._load(running, case, seconds if number else 1)
                     if sample is not None and number:
                         samples.setdefault((running.name, case), []).append(sample)
-        return {key: _medians(found) for key, found in samples.items()}
+        return {key: _medians(found, idle[key[0]]) for key, found in samples.items()}
+
+    def _idle_us_per_s(self) -> dict[str, float]:
+        """Return what each server spends a second when nobody asks, and remember the considerable ones."""
+        before = {name: processes.cpu(running.process.pid) for name, running in self.running.items()}
+        time.sleep(_IDLE_S)
+        idle = {
+            name: processes.cpu_between(before[name], processes.cpu(running.process.pid)) / _IDLE_S
+            for name, running in self.running.items()
+        }
+        self.notes += [
+            f"{name}: {spent / 1e4:.0f} % of a core when idle" for name, spent in idle.items() if spent > _NOTED_IDLE_US
+        ]
+        return idle
 
     def _load(self, running: Running, case: Case, seconds: float) -> Sample | None:
         body = running.dialect.body(self._work.sample(case.rows)[0])
@@ -206,12 +227,13 @@ def contest(work: Work, entries: Mapping[str, Entry]) -> Iterator[Contest]:
                 processes.end_all()
 
 
-def _medians(samples: list[Sample]) -> Medians:
+def _medians(samples: list[Sample], idle_us_per_s: float) -> Medians:
     def median(name: str) -> float:
         return float(statistics.median(getattr(one, name) for one in samples))
 
     return Medians(
         cpu_us=median("cpu_us"),
+        busy_us=statistics.median(max(0.0, one.cpu_us - idle_us_per_s / max(one.per_s, 1e-9)) for one in samples),
         per_s=median("per_s"),
         p50_ms=median("p50_ms"),
         p99_ms=median("p99_ms"),
@@ -221,8 +243,8 @@ def _medians(samples: list[Sample]) -> Medians:
 
 
 def cpu_of(measured: Measured, name: str, case: Case) -> float | None:
-    """Return the CPU microseconds a request, or None when the server was not measured."""
-    return figure_of(measured, name, case, "cpu_us")
+    """Return the CPU microseconds a request costs beyond idling, or None when the server was not measured."""
+    return figure_of(measured, name, case, "busy_us")
 
 
 def figure_of(measured: Measured, name: str, case: Case, figure: str) -> float | None:
@@ -234,9 +256,11 @@ def figure_of(measured: Measured, name: str, case: Case, figure: str) -> float |
 def rows_of(measured: Measured) -> list[tuple[Any, ...]]:
     """Return rows for a table with :data:`COLUMNS`, cheapest first within a case."""
     in_order = sorted(measured.items(), key=lambda item: (item[0][1], item[1].cpu_us))
-    return [
-        (str(case), name, one.cpu_us, one.per_s, one.p50_ms, one.p99_ms, one.failed) for (name, case), one in in_order
-    ]
+    return [(str(case), name, *_figures(one)) for (name, case), one in in_order]
 
 
-COLUMNS = ("load", "server", "CPU us a request", "requests/s", "p50 ms", "p99 ms", "failed")
+def _figures(one: Medians) -> tuple[float, ...]:
+    return one.cpu_us, one.busy_us, one.per_s, one.p50_ms, one.p99_ms, one.failed
+
+
+COLUMNS = ("load", "server", "CPU us a request", "without idling", "requests/s", "p50 ms", "p99 ms", "failed")

@@ -56,9 +56,9 @@ def main(arguments_given: Sequence[str] | None = None) -> Report:
     parser.add_argument("--peers", action="store_true", help="measure other servers, too; installs them first")
     parser.add_argument("--servers", nargs="+", help="only these, and raw granian")
     options = parser.parse_args(arguments_given)
-    result = Report("http", COLUMNS)
-    for entries in _groups(options):
-        _hold(entries, options, result)
+    result = Report("http", ("contest", *COLUMNS))
+    for number, entries in enumerate(_groups(options), start=1):
+        _hold(number, entries, options, result)
     return finish(result, options)
 
 
@@ -79,12 +79,12 @@ def _chosen(entries: dict[str, Entry], options: argparse.Namespace) -> dict[str,
     return {name: entry for name, entry in entries.items() if name == "raw granian" or name in options.servers}
 
 
-def _hold(entries: Mapping[str, Entry], options: argparse.Namespace, result: Report) -> None:
+def _hold(number: int, entries: Mapping[str, Entry], options: argparse.Namespace, result: Report) -> None:
     with contest(work.make_work(), entries) as arena:
         measured = arena.measure(CASES, rounds=options.rounds, seconds=options.seconds)
         for row in rows_of(measured):
-            result.add(*row)
-        result.notes += [f"{name}: {why}" for name, why in arena.refused.items()]
+            result.add(number, *row)
+        result.notes += [f"{name}: {why}" for name, why in arena.refused.items()] + arena.notes
     _raw_goals(result, measured)
     _peer_goals(result, measured, entries)
 
@@ -99,19 +99,16 @@ def _raw_goals(result: Report, measured: Measured) -> None:
 
 def _peer_goals(result: Report, measured: Measured, entries: Mapping[str, Entry]) -> None:
     for peer, (plain, batching, lowered) in _GOALS.items():
-        if peer not in entries:
-            continue
-        theirs = cpu_of(measured, peer, MANY)
-        result.at_least(f"{peer} / graphship", ratio(theirs, cpu_of(measured, "graphship", MANY)), plain)
-        if batching is not None:
-            ours = cpu_of(measured, "graphship, batching", MANY)
-            result.at_least(f"{peer} / graphship, batching", ratio(theirs, ours), batching)
-            if f"{peer}, batching" in entries:
-                batched = cpu_of(measured, f"{peer}, batching", MANY)
-                result.at_least(f"{peer}, batching / graphship, batching", ratio(batched, ours), batching)
-        if lowered is not None:
-            ours = cpu_of(measured, "graphship, lowered", MANY)
-            result.at_least(f"{peer} / graphship, lowered", ratio(theirs, ours), lowered)
+        against = [
+            (peer, "graphship", plain),
+            (peer, "graphship, batching", batching),
+            (f"{peer}, batching", "graphship, batching", batching),
+            (peer, "graphship, lowered", lowered),
+        ]
+        for theirs, ours, bound in against:
+            if bound is not None and theirs in entries:
+                measured_ratio = ratio(cpu_of(measured, theirs, MANY), cpu_of(measured, ours, MANY))
+                result.at_least(f"{theirs} / {ours}", measured_ratio, bound)
 
 
 if __name__ == "__main__":

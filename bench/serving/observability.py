@@ -39,7 +39,7 @@ def main(arguments_given: Sequence[str] | None = None) -> Report:
     }
     with contest(work.make_work(), entries) as arena:
         measured = arena.measure(CASES, rounds=options.rounds, seconds=options.seconds)
-        result.notes += [f"{name}: {why}" for name, why in arena.refused.items()]
+        result.notes += [f"{name}: {why}" for name, why in arena.refused.items()] + arena.notes
         result.notes += _captured(arena)
     for row in rows_of(measured):
         result.add(*row)

@@ -26,7 +26,7 @@ def main(arguments_given: Sequence[str] | None = None) -> Report:
     ours = own({"model": "models:Inputs", "batch": "off", "lower": "off"}, work.OURS_INPUTS, **NUMPY)
     with contest(work.make_work(), {THEIRS: RAW[THEIRS], OURS: ours}) as arena:
         measured = arena.measure((CASE,), rounds=options.rounds, seconds=options.seconds)
-        notes = [f"{name}: {why}" for name, why in arena.refused.items()]
+        notes = [f"{name}: {why}" for name, why in arena.refused.items()] + arena.notes
     result = Report("tail", COLUMNS, rows=rows_of(measured), notes=notes)
     mine, raw = (figure_of(measured, name, CASE, "p99_ms") for name in (OURS, THEIRS))
     result.at_most("p99, graphship / raw granian", ratio(mine, raw), 1.2)
