@@ -112,7 +112,14 @@ def graph_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-_GRAPH_KEYS = {"name": "name", "files": "files", "on_error": "on-error", "timeout_s": "timeout", "steps": "steps"}
+_GRAPH_KEYS = {
+    "name": "name",
+    "files": "files",
+    "on_error": "on-error",
+    "timeout_s": "timeout",
+    "inputs": "inputs",
+    "steps": "steps",
+}
 _STEP_KEYS = {
     **{name: name for name in ("name", "step", "router", "choice", "queue", "graph", "routes")},
     "arguments": "with",

@@ -16,6 +16,7 @@ from ci_core.errors import DuplicateStepError, UnknownStepError
 from ci_core.serving.base import IgnoreCalls
 from ci_core.serving.describe import describe, describe_choice, describe_queue
 from ci_core.serving.event import Event
+from ci_core.serving.schema import InputSchema
 from ci_core.serving.spec import REQUEST, GraphSpec, Join, StepSpec
 from ci_core.serving.topology import check
 
@@ -147,6 +148,8 @@ class Graph:
         name: of the graph.
         files: data files that steps open, relative to the project; they travel in the bundle.
         timeout: seconds a request may take; the server has its own limit too.
+        inputs: columns of the body at ``/``, checked before the first step: name → ``number``, ``integer``, ``string``,
+            ``boolean`` or ``any``, with ``?`` behind it when it may be missing or null.
 
     Example:
         >>> graph = Graph("shout")
@@ -155,10 +158,19 @@ class Graph:
         'HELLO'
     """
 
-    def __init__(self, name: str, files: Sequence[str] = (), *, timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        files: Sequence[str] = (),
+        *,
+        timeout: float | None = None,
+        inputs: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self._files = tuple(files)
         self._timeout = timeout
+        self._inputs = MappingProxyType(dict(inputs or {}))
+        self._input_schema = InputSchema(self._inputs)
         self._steps: dict[str, StepSpec] = {}
         self._on_error: str | None = None
         self._targets: dict[str, Any] = {}
@@ -169,7 +181,7 @@ class Graph:
     @classmethod
     def from_spec(cls, spec: GraphSpec) -> Graph:
         """Return the graph that a spec describes."""
-        graph = cls(spec.name, spec.files, timeout=spec.timeout_s)
+        graph = cls(spec.name, spec.files, timeout=spec.timeout_s, inputs=spec.inputs)
         graph._steps = {step.name: step for step in spec.steps}
         if len(graph._steps) != len(spec.steps):
             check(spec)
@@ -280,6 +292,7 @@ class Graph:
             files=self._files,
             on_error=self._on_error,
             timeout_s=self._timeout,
+            inputs=self._inputs,
         )
         check(spec)
         return spec
@@ -386,6 +399,8 @@ class Graph:
         if self._plan is None:
             self._plan = self.compile()
             weakref.finalize(self._plan, self._plan.close)
+        if path == "/" and self._inputs:
+            self._input_schema.check(body)
         lowered = {key.lower(): value for key, value in (headers or {}).items()}
         event = Event(body, path=path, method=method, headers=lowered, id=lowered.get("x-event-id"))
         result = self._plan(body, event)

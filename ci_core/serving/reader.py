@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from ci_core.errors import GraphFileError, Location, Problem, nearest, quoted
+from ci_core.serving.schema import INPUT_TYPES
 from ci_core.serving.spec import (
     LOCAL_PREFIX,
     REQUEST,
@@ -35,7 +36,7 @@ JOINS: tuple[Join, ...] = get_args(Join)
 LOADS: tuple[Load, ...] = get_args(Load)
 SWITCHES: tuple[Switch, ...] = get_args(Switch)
 
-_GRAPH_KEYS = ("name", "files", "on-error", "timeout", "steps")
+_GRAPH_KEYS = ("name", "files", "on-error", "timeout", "inputs", "steps")
 _KINDS = ("step", "router", "choice", "queue", "graph")
 _STEP_KEYS = (
     *("name", *_KINDS, "with", "handler", "after", "join", "join-key", "full-event", "input-path", "result-path"),
@@ -125,7 +126,19 @@ class _Reader:
             files=self._texts(values.get("files", []), f"{at}.files" if at else "files"),
             on_error=self._text(values, "on-error", at),
             timeout_s=self._positive(values, "timeout", at),
+            inputs=self._inputs(values, f"{at}.inputs" if at else "inputs"),
         )
+
+    def _inputs(self, values: Mapping[str, Any], at: str) -> Mapping[str, str]:
+        data = values.get("inputs", {})
+        if not isinstance(data, Mapping):
+            self._note(f"expected a mapping, found {_kind(data)}", at)
+            return MappingProxyType({})
+        for name, word in data.items():
+            if not isinstance(word, str) or word.removesuffix("?") not in INPUT_TYPES:
+                shown = f"`{word}`" if isinstance(word, str) else _kind(word)
+                self._note(f"expected one of {quoted(INPUT_TYPES)}, found {shown}", f"{at}.{name}")
+        return MappingProxyType({str(name): str(word) for name, word in data.items()})
 
     def _step(self, data: object, at: str, previous: str) -> StepSpec:
         values = self._mapping(data, at, _STEP_KEYS)

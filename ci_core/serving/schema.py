@@ -19,6 +19,8 @@ _TYPES: Mapping[str, frozenset[type]] = {
     "boolean": frozenset({bool}),
     "any": frozenset({int, float, str, bool}),
 }
+INPUT_TYPES = tuple(_TYPES)
+"""The words for what a column may be."""
 _EXPECTED = {
     "number": "a number",
     "integer": "a whole number",

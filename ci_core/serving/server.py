@@ -75,8 +75,8 @@ class Application:
         capture: started already; None when nothing is captured.
         limits: of one request.
         access_log: whether a line is logged for each request; see ``access_log.py``.
-        input_schema: columns of the plain body, checked before the graph runs: name → ``number``, ``integer``,
-            ``string``, ``boolean`` or ``any``, with ``?`` behind it when it may be missing or null.
+        input_schema: columns of the plain body, checked before the graph runs, as ``GraphSpec.inputs`` has them; the
+            spec's own when None.
 
     Attributes:
         is_draining: set when the process was told to stop: answers go on, ``/readyz`` says 503, and clients are asked
@@ -104,7 +104,8 @@ class Application:
         self.is_async = plan.is_async
         self.capture = capture
         self.limits = limits or Limits()
-        self.input_schema = None if input_schema is None else InputSchema(input_schema)
+        columns = spec.inputs if input_schema is None else input_schema
+        self.input_schema = InputSchema(columns) if columns else None
         self.is_draining = False
         self.in_flight = 0
         self._run = plan.run

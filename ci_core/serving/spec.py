@@ -6,6 +6,7 @@ The stored form (``GraphSpec.to_dict``), key by key::
     files: [data/weather.parquet]      # data files the steps open, relative to the project
     on-error: tell                     # step called when any other step fails
     timeout: 2.5                       # seconds a request may take
+    inputs: {age: number, city: string?}   # columns of the body at `/`, checked before the first step
     steps:
       - name: impute                   # unique; in YAML it may be left out: the last word of `step`
         step: Impute                   # a built-in, or `module:function`, `module:Class`
@@ -270,6 +271,10 @@ class GraphSpec:
     """Step called when any step without a handler of its own fails."""
     timeout_s: float | None = None
     """How long a request may take, in seconds; None leaves it to the server."""
+    inputs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Columns of the body at ``/``, checked before the first step and shown in the OpenAPI document: name → ``number``,
+    ``integer``, ``string``, ``boolean`` or ``any``, with ``?`` behind it when it may be missing or null. Those of a
+    nested graph say nothing."""
 
     @property
     def routes(self) -> tuple[RouteSpec, ...]:
@@ -309,6 +314,8 @@ class GraphSpec:
             stored["on-error"] = self.on_error
         if self.timeout_s is not None:
             stored["timeout"] = self.timeout_s
+        if self.inputs:
+            stored["inputs"] = dict(self.inputs)
         return stored
 
     @classmethod

@@ -16,7 +16,7 @@ def _generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["commands.md", "errors.md", "exit-codes.md"])
+@pytest.mark.parametrize("page", ["commands.md", "errors.md", "exit-codes.md", "graph-yaml.md"])
 def test_the_reference_page_says_what_the_code_says(page: str) -> None:
     written = (DOCS / "reference" / page).read_text(encoding="utf-8")
 

@@ -21,7 +21,7 @@ _VIOLATIONS: Final = ("refuse", "count")
 _TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "number": ((int, float), "a number"),
     "integer": ((int,), "a whole number"),
-    "text": ((str,), "text"),
+    "string": ((str,), "text"),
     "boolean": ((bool,), "true or false"),
 }
 _RULES: Final = ("type", "min", "max", "min-length", "max-length", "pattern", "one-of", "required", "null")
@@ -31,7 +31,7 @@ class Validate(RowStep):
     """Check columns, and refuse the request, or let it pass and count.
 
     Args:
-        columns: column → its rules: ``type`` (``number``, ``integer``, ``text``, ``boolean``), ``min``, ``max``,
+        columns: column → its rules: ``type`` (``number``, ``integer``, ``string``, ``boolean``), ``min``, ``max``,
             ``min-length``, ``max-length``, ``pattern`` (a regular expression the whole text matches), ``one-of``,
             ``required`` (default true) and ``null`` (whether the value may be missing; default false).
         violations: ``refuse``: the request is a 400 that names every row and column, at most ten. ``count``: it goes

@@ -212,6 +212,7 @@ FILES: dict[str, Any] = {
     "many-mistakes": {
         "nam": "churn",
         "files": "data.csv",
+        "inputs": {"age": "int", "city": 3},
         "steps": [
             {"step": "m:a", "router": "single"},
             {"steps": "m:a"},

@@ -150,7 +150,7 @@ def test_set_event_refuses_a_body_that_does_not_say(body: Any) -> None:
 
 RULES: dict[str, dict[str, Any]] = {
     "age": {"type": "integer", "min": 0, "max": 120},
-    "name": {"type": "text", "min-length": 2, "max-length": 5, "pattern": "[A-Z][a-z]+", "required": False},
+    "name": {"type": "string", "min-length": 2, "max-length": 5, "pattern": "[A-Z][a-z]+", "required": False},
     "city": {"one-of": ["Oslo", "Rome"], "null": True},
 }
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_core.serving import Graph, GraphSpec, Route, Router, RouteSpec, StepSpec, steps
+from ci_core.serving import Graph, GraphSpec, RequestError, Route, Router, RouteSpec, StepSpec, steps
 from ci_core.serving.spec import REQUEST, freeze_mapping
 from ci_core.serving.topology import check
 
@@ -95,7 +96,10 @@ def graph_specs(draw: st.DrawFn) -> GraphSpec:
         made.append(StepSpec(name="".join(ends) + "-join", step="m:join", after=ends, responds=True))
     files = draw(st.lists(st.text(min_size=1), max_size=2))
     timeout = draw(st.none() | seconds)
-    return GraphSpec(name=draw(st.text(min_size=1)), steps=tuple(made), files=tuple(files), timeout_s=timeout)
+    inputs = draw(st.dictionaries(names, st.sampled_from(["number", "string?", "any"]), max_size=2))
+    return GraphSpec(
+        name=draw(st.text(min_size=1)), steps=tuple(made), files=tuple(files), timeout_s=timeout, inputs=inputs
+    )
 
 
 @given(graph_specs())
@@ -249,6 +253,18 @@ def test_two_routers_may_share_a_model_and_it_is_listed_once() -> None:
 
     assert graph.spec.models == ("m.onnx", "n.onnx")
     assert [route.key for route in graph.spec.routes] == ["m1", "m2"]
+
+
+def test_declared_inputs_are_checked_by_a_test_of_the_graph_as_by_the_server() -> None:
+    graph = Graph("g", inputs={"age": "integer", "city": "string?"})
+    graph.to(lambda body: body, "same")
+
+    assert graph.test({"age": 3}) == {"age": 3}
+    with pytest.raises(RequestError, match='row 1, column `age`: expected a whole number, found "old"'):
+        graph.test([{"age": 3}, {"age": "old"}])
+    assert (
+        GraphSpec.from_dict({"name": "g", "inputs": {"age": "integer", "city": "string?"}}).inputs == graph.spec.inputs
+    )
 
 
 def test_models_and_files_of_a_nested_graph_belong_to_the_graph() -> None:
