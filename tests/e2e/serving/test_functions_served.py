@@ -201,6 +201,15 @@ def test_a_function_that_dies_is_replaced_and_its_calls_fail_as_those_of_a_depen
     assert again[2]["first"] not in {before, again[2]["begin"]}
 
 
+def test_the_time_of_a_request_is_over_while_a_function_works(release: Path) -> None:
+    with _serving(release) as served:
+        served.until_ready()
+        status, _headers, answer = served.ask(body={"sleep": 1}, **{"x-request-timeout-ms": "200"})
+        again = served.ask(body={})[0]
+
+    assert (status, answer["error"]["slug"], again) == (504, "deadline-exceeded", 200)
+
+
 def test_a_killed_function_is_replaced(release: Path) -> None:
     with _serving(release) as served:
         before = served.until_ready().ask(body={})[2]["first"]
