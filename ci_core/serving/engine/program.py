@@ -52,7 +52,8 @@ class Node:
     """Whether others get the event it gets, so that it must have a copy."""
     handler: CallableStep | None
     back_to: int | None
-    """Place that the handler's result goes to; None when it is the answer."""
+    """Place that the handler's result goes to; None when it is the answer. Where two failures lead back to one step, it
+    gets the result for the one that is first in order, whichever was there first."""
     passed_over: frozenset[int]
     """Nodes that do not run when the flow goes on at `back_to`."""
 

@@ -270,3 +270,14 @@ def test_fans_of_two_to_four_branches_fail_at_the_right_step() -> None:
             graph.error_handler(lambda event: [event.error.step, event.body], "tell", full_event=True)
 
             assert graph.test(7) == [f"s{bad}", [7] * width if bad == width + 1 else 7]
+
+
+def test_where_two_failures_lead_back_to_one_step_the_first_in_order_counts(as_step: AsStep) -> None:
+    graph = Graph("g")
+    left = graph.to(as_step(lambda body: body["x"]), "left")
+    left.error_handler(as_step(lambda _body: "for left"), "on-left", back_to="end")
+    right = graph.to(lambda body: body["x"], "right")
+    right.error_handler(lambda _body: "for right", "on-right", back_to="end")
+    graph.add_step(list, "join", after=[right, left]).to(str, "end").respond()
+
+    assert graph.test({}) == "for left"

@@ -180,7 +180,7 @@ def outcomes(case: Case, body: Any, *, in_order: bool, prefix: str = "") -> list
             endings.append(handled)
             cut |= below(name)
         else:
-            detours[back_to] = handled.answer
+            detours.setdefault(back_to, handled.answer)  # of several the first in order, whichever ended first
             cut |= below(name) - {back_to} - below(back_to)
     return endings or [Outcome(answer=next(results[name] for name in topology.answers if name in results))]
 
