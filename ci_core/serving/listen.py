@@ -34,10 +34,11 @@ _BACKLOG = 4096
 
 
 def import_server() -> None:
-    """Import what :func:`listen` needs: done before the fork, so that workers share it."""
-    import granian.server.embed  # noqa: F401
+    """Import what :func:`listen` needs, and have made what it makes at its first use: workers then share both."""
+    from granian.server.embed import Server
 
-    _loop_factory()
+    Server(None, log_dictconfig=_GRANIAN_LOGS)
+    (_loop_factory() or asyncio.new_event_loop)().close()
 
 
 def run(serving: Coroutine[Any, Any, None]) -> None:

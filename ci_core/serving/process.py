@@ -151,6 +151,17 @@ class ServedGraph:
         self.metrics.models.describe(self.plan.models)
         if functions is not None:
             functions.extend(self.plan)
+        self.application = Application(
+            graph.spec if functions is None else functions.plan.root,
+            self.plan,
+            metrics=self.metrics,
+            release=options.release,
+            identity=EventIdentity(time_column=options.time_column),
+            capture=self.capture,
+            limits=options.limits,
+            access_log=options.access_log,
+        )
+        self.application.spec = graph.spec  # what is shown is the graph as it was written
 
     def run_function(self, name: str) -> int:
         """Run the steps of a function in this process until it is told to stop; return the exit code."""
@@ -171,16 +182,16 @@ class ServedGraph:
 
     async def _serve(self, port: int, on_ready: Callable[[], None]) -> None:
         try:
-            application = self._start()
+            self._start()
             gc.collect()
             gc.freeze()  # what was made since the fork stays, too
             gc.set_threshold(_GC_THRESHOLD)
-            await listen(application, self._options, port, metrics=self.metrics, on_ready=on_ready)
+            await listen(self.application, self._options, port, metrics=self.metrics, on_ready=on_ready)
         finally:
             await self._end()
 
-    def _start(self) -> Application:
-        """Begin what does not survive a fork, on the event loop, and return what answers requests."""
+    def _start(self) -> None:
+        """Begin what does not survive a fork, on the event loop."""
         if self.capture is not None:
             self.capture.start()
         self.plan.start()
@@ -190,19 +201,7 @@ class ServedGraph:
             self._queues.follow(self.metrics)
         if self._functions is not None:
             self._functions.start()
-        application = Application(
-            self._graph.spec if self._functions is None else self._functions.plan.root,
-            self.plan,
-            metrics=self.metrics,
-            release=self._options.release,
-            identity=EventIdentity(time_column=self._options.time_column),
-            capture=self.capture,
-            limits=self._options.limits,
-            access_log=self._options.access_log,
-        )
-        application.spec = self._graph.spec  # what is shown is the graph as it was written
-        _follow(self.metrics, application)
-        return application
+        _follow(self.metrics, self.application)
 
     async def _end(self) -> None:
         if self._queues is not None:

@@ -143,6 +143,9 @@ class ServedModel:
         """
         if self.route.load == "start" and not self.loads_after_fork:
             self.load()
+            rehearse = getattr(self.model, "rehearse", None) if self._serving else None
+            if callable(rehearse):
+                rehearse()
 
     def start(self) -> None:
         """Load what is not loaded yet, or begin to; called in the process that serves.

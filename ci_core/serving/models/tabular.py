@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ci_core.serving.base import ModelCall
 from ci_core.serving.models.base import Model
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
 
     from ci_core.serving.base import Row
     from ci_core.serving.models.batch import Batch
-    from ci_core.serving.models.columns import Column
+    from ci_core.serving.models.columns import Column, Kind
     from ci_core.serving.models.prediction import Prediction
+
+
+_MADE_UP: Final[dict[Kind, Any]] = {"number": 1.0, "string": "", "boolean": False, "any": 1.0}
 
 
 class TabularModel(Model):
@@ -61,6 +66,17 @@ class TabularModel(Model):
         batch = encode_request(rows, self._columns) if type(rows) is Table else self._encode(rows)  # type: ignore[arg-type]
         prediction = self.infer(batch, len(rows))
         return ModelCall(answers=prediction.answers(), columns=batch, outputs=prediction.outputs)
+
+    def rehearse(self) -> None:
+        """Answer one made-up row, and forget the answer.
+
+        What a library makes at its first call, a server makes before it forks: once for all workers. A model that does
+        not like the row has no less been called.
+        """
+        row = {column.name: _MADE_UP[column.kind] for column in self._columns}
+        with warnings.catch_warnings(), suppress(Exception):
+            warnings.simplefilter("ignore")
+            self.call([row])
 
     def score(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
         """Return one output a row of a table, shape ``(n_rows,)``; see ``ci_core.serving.base.Model.score``."""

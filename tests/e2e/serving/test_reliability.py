@@ -409,7 +409,7 @@ def test_at_half_its_capacity_a_server_loses_nothing_and_does_not_grow(
     assert (lost, dropped) == (0, (0, 0))
     assert set(load.outcomes.statuses) == {200}
     assert len(ids) == written
-    # a leak of 100 bytes a request is some 20 MB a minute; buffers that grew to their size once are no leak, and a short
+    # a leak of 100 bytes a request is some 20 MB a minute; buffers that grew to their size are no leak, and a short
     # run cannot tell one from the other by the slope
     assert slope < 1.0 if seconds > 60 else sizes[-1][1] - sizes[0][1] < 25.0
 
