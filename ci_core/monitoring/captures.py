@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 COMPACTED, SET_ASIDE = "compacted", "set-aside"
 EVENT_ID, EVENT_TIME, RELEASE, MODEL = "_event_id", "_event_time", "_release", "_model"
+ROLE = "_role"
 _REQUIRED = (EVENT_ID, EVENT_TIME, RELEASE, MODEL)
 _ARRIVAL_DAY = re.compile(r"\d{8}")
 
@@ -48,12 +49,22 @@ class Compaction:
 def open_captures(captures: Path) -> Iterator[Table | None]:
     """Open the compacted captures as one table for the ``with`` block; None when there are none.
 
+    One row stands for one row of one event: what members of ensembles and shadows said (``_role``) is kept, and left
+    out here, else an ensemble of three would make of every event four.
+
     Raises:
         UnreadableTableError: a compacted file is damaged.
     """
     files = sorted(str(path) for path in (captures / COMPACTED).glob("[!.]*.parquet"))
     with connect() as connection:
-        yield describe(connection, parquet_relation(files), str(captures / COMPACTED)) if files else None
+        yield _answers(describe(connection, parquet_relation(files), str(captures / COMPACTED))) if files else None
+
+
+def _answers(table: Table) -> Table:
+    if ROLE not in table.columns:
+        return table
+    relation = f"(SELECT * EXCLUDE ({ROLE}) FROM {table.relation} WHERE {ROLE} IS NULL)"
+    return describe(table.connection, relation, table.path)
 
 
 def compact(captures: Path) -> Compaction:

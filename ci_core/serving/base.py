@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from ci_core.errors import MissingSecretError
 from ci_core.serving.metrics.custom import LATENCY_EDGES_S, CustomMetrics
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from ci_core.serving.event import Event
     from ci_core.serving.metrics.series import Counter, Gauge, Histogram
     from ci_core.types import JsonValue
+
+Role = Literal["answer", "member", "shadow"]
+ANSWER: Final[Role] = "answer"
+MEMBER: Final[Role] = "member"
+SHADOW: Final[Role] = "shadow"
 
 Row = dict[str, Any]
 """One observation as the client sent it and the steps left it: column → value."""
@@ -178,8 +183,17 @@ class Router(Protocol):
 class ModelObserver(Protocol):
     """Told of every model call; must be quick and must not raise."""
 
-    def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
-        """Take note of `call`, which took `seconds` and answered `event` with the model called `model`."""
+    def answered(self, event: Event, model: str, call: ModelCall, seconds: float, role: Role = ANSWER) -> None:
+        """Take note of `call`, which took `seconds` and answered `event` with the model called `model`.
+
+        Args:
+            event: whose rows they were.
+            model: its key.
+            call: what it was given and said.
+            seconds: it took.
+            role: whether the client got just that (``answer``), something made of it and others (``member``), or
+                nothing of it (``shadow``). Of the calls for one row of one event, one at most is an ``answer``.
+        """
         ...
 
     def failed(self, event: Event, model: str, error: Exception) -> None:
@@ -190,7 +204,7 @@ class ModelObserver(Protocol):
 class IgnoreCalls:
     """Takes no note: the observer of tests and notebooks."""
 
-    def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
+    def answered(self, event: Event, model: str, call: ModelCall, seconds: float, role: Role = ANSWER) -> None:
         """Do nothing."""
 
     def failed(self, event: Event, model: str, error: Exception) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ci_core.errors import CaptureFolderError
+from ci_core.serving.base import ANSWER
 from ci_core.serving.identity import SMOKE_HEADER
 from ci_core.serving.models.batch import Batch
 from ci_core.serving.segments import Segment, column_data, kind_of, write_segment
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ci_core.serving.base import ModelCall
+    from ci_core.serving.base import ModelCall, Role
     from ci_core.serving.event import Event
     from ci_core.serving.segments import ColumnData
 
@@ -42,8 +43,8 @@ _DAY_S = 86_400
 
 
 # One model call, as the request left it; a tuple, which costs a quarter of an object with names:
-# event id, time of arrival, own time if it has one, id and time of each row if they are known, model, call.
-_Record: TypeAlias = "tuple[str, float, datetime | None, tuple[tuple[str, datetime], ...] | None, str, ModelCall]"
+# event id, time of arrival, own time if it has one, id and time of each row if they are known, model, role, call.
+_Record: TypeAlias = "tuple[str, float, datetime | None, tuple[tuple[str, datetime], ...] | None, str, Role, ModelCall]"
 
 
 class Capture:
@@ -112,7 +113,7 @@ class Capture:
         self._thread = threading.Thread(target=self._write_until_closed, name="graphship-capture", daemon=True)
         self._thread.start()
 
-    def add(self, event: Event, model: str, call: ModelCall) -> None:
+    def add(self, event: Event, model: str, call: ModelCall, role: Role = ANSWER) -> None:
         """Take note of one model call; never waits and never raises."""
         if SMOKE_HEADER in event.headers:
             return
@@ -126,7 +127,7 @@ class Capture:
             return
         self._added_rows += n_rows
         own_time = event.time if event.has_own_time else None
-        self._buffer.append((event.id, event.arrived, own_time, event.rows, model, call))
+        self._buffer.append((event.id, event.arrived, own_time, event.rows, model, role, call))
         if waiting >= self._flush_rows:
             self._wake.set()
 
@@ -150,15 +151,15 @@ class Capture:
         take = self._buffer.popleft
         records = [take() for _ in range(len(self._buffer))]
         taken_rows = 0
-        for (day, model, _names), group in _groups(records).items():
+        for (day, model, role, _names), group in _groups(records).items():
             n_rows = sum([len(call.answers) for call in group.calls])
-            self._write(datetime.fromtimestamp(day * _DAY_S, UTC).strftime("%Y%m%d"), model, group, n_rows)
+            self._write(datetime.fromtimestamp(day * _DAY_S, UTC).strftime("%Y%m%d"), model, role, group, n_rows)
             taken_rows += n_rows
         self._taken_rows += taken_rows
 
-    def _write(self, day: str, model: str, group: _Group, n_rows: int) -> None:
+    def _write(self, day: str, model: str, role: Role, group: _Group, n_rows: int) -> None:
         try:
-            segment = group.segment(self._release, model)
+            segment = group.segment(self._release, model, role)
             folder = self.folder / day
             folder.mkdir(parents=True, exist_ok=True)
             self._write_under_free_name(segment, folder)
@@ -201,10 +202,11 @@ class _Group:
         self.times: list[datetime | float] = []
         self.calls: list[ModelCall] = []
 
-    def segment(self, release: str | None, model: str) -> Segment:
+    def segment(self, release: str | None, model: str, role: Role) -> Segment:
         return Segment(
             release=release,
             model=model,
+            role=role,
             event_ids=self.ids,
             event_times=self.times,
             columns=_columns([call.columns for call in self.calls]),
@@ -212,13 +214,13 @@ class _Group:
         )
 
 
-def _groups(records: list[_Record]) -> dict[tuple[int, str, Sequence[str]], _Group]:
-    """Return the calls by what the rows of a segment have in common: the day since 1970, the model, the columns."""
-    groups: dict[tuple[int, str, Sequence[str]], _Group] = {}
-    for event_id, arrived, own_time, rows, model, call in records:
+def _groups(records: list[_Record]) -> dict[tuple[int, str, Role, Sequence[str]], _Group]:
+    """Return the calls by what the rows of a segment have in common: day, model, role and columns."""
+    groups: dict[tuple[int, str, Role, Sequence[str]], _Group] = {}
+    for event_id, arrived, own_time, rows, model, role, call in records:
         columns = call.columns
         names = columns.names if type(columns) is Batch else tuple(columns)
-        key = (int(arrived // _DAY_S), model, names)
+        key = (int(arrived // _DAY_S), model, role, names)
         group = groups.get(key)
         if group is None:
             group = groups[key] = _Group()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_core.errors import PortTakenError
+from ci_core.serving.base import ANSWER
 from ci_core.serving.capture import Capture
 from ci_core.serving.identity import EventIdentity
 from ci_core.serving.listen import import_server, listen, run
@@ -26,7 +27,7 @@ from ci_core.serving.server import Application
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ci_core.serving.base import ModelCall, ModelObserver
+    from ci_core.serving.base import ModelCall, ModelObserver, Role
     from ci_core.serving.event import Event
     from ci_core.serving.functions.serving import Functions, ServedFunction
     from ci_core.serving.functions.split import FunctionPlan
@@ -255,10 +256,10 @@ class _Both:
         self._count, self._add = metrics.answered, capture.add
         self.failed = metrics.failed
 
-    def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
+    def answered(self, event: Event, model: str, call: ModelCall, seconds: float, role: Role = ANSWER) -> None:
         """Count `call`, and write it down."""
         self._count(event, model, call, seconds)
-        self._add(event, model, call)
+        self._add(event, model, call, role)
 
 
 def _follow(metrics: Metrics, application: Application) -> None:

@@ -6,6 +6,7 @@ Columns of a segment::
     _event_time  timestamp[us, UTC]   the event's own time
     _release     string               id of the release that answered; null when none is known
     _model       string               name of the route
+    _role        string               only where it is not ``answer``: ``member`` of an ensemble, or ``shadow``
     <column>     float64|string|bool  as the model received it; missing values (None, NaN) are null
     _output      float64              see ModelCall.outputs; null when there is no number
 
@@ -28,13 +29,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from ci_core.serving.base import ANSWER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-RESERVED = frozenset({"_event_id", "_event_time", "_release", "_model", "_output"})
+RESERVED = frozenset({"_event_id", "_event_time", "_release", "_model", "_role", "_output"})
 Kind = Literal["float64", "string", "bool"]
 ColumnData: TypeAlias = "NDArray[np.float64] | NDArray[np.bool_] | list[str | None]"
 _TEXTS = {str, NoneType}
@@ -48,6 +51,8 @@ class Segment:
 
     release: str | None
     model: str
+    role: str = ANSWER
+    """Of all its calls, see ``ModelObserver``. What the client got nothing of is kept, and not counted as an event."""
     event_ids: Sequence[str]
     event_times: Sequence[datetime | float]
     """With time zone, or seconds since 1970."""
@@ -115,7 +120,10 @@ def _write_stream(segment: Segment, file: Any) -> None:
     n_rows = len(segment.event_ids)
     types: dict[str, Any] = {"_event_id": na.string(), "_event_time": na.timestamp("us", "UTC")}
     arrays = [_strings(segment.event_ids), _times(segment.event_times)]
-    for name, value in (("_release", segment.release), ("_model", segment.model)):
+    same = {"_release": segment.release, "_model": segment.model}
+    if segment.role != ANSWER:
+        same["_role"] = segment.role
+    for name, value in same.items():
         types[name] = na.string()
         arrays.append(_repeated(value, n_rows))
     for name, data in segment.columns.items():

@@ -11,7 +11,7 @@ from ci_core.serving.problems import HttpError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ci_core.serving.base import ModelCall
+    from ci_core.serving.base import ModelCall, Role
     from ci_core.serving.event import Event
     from ci_core.serving.metrics.registry import Registry
 
@@ -33,9 +33,9 @@ class ModelMetrics:
         for model in models:
             self._of(model)
 
-    def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
+    def answered(self, event: Event, model: str, call: ModelCall, seconds: float, role: Role = "answer") -> None:
         """Count one call."""
-        del event
+        del event, role
         series = self._models.get(model) or self._of(model)
         rows, latency = series.rows, series.seconds
         values, first = latency.values, latency.first

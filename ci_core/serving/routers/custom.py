@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError, quoted
-from ci_core.serving.base import ModelCall
+from ci_core.serving.base import ANSWER, MEMBER, ModelCall
 from ci_core.serving.models.answers import ModelAnswerError
 from ci_core.serving.routers.base import WorkingRouter
 from ci_core.serving.routers.members import INFER, Members, Share
@@ -89,7 +89,7 @@ class CustomRouter(WorkingRouter):
         for name in names:
             if name not in self.keys:
                 raise ModelAnswerError(f"the router `{self.name}` chose {name!r:.80}; its models: {quoted(self.keys)}")
-        return [Share(name, rows) for name in dict.fromkeys(names)]
+        return [Share(name, rows, role=ANSWER if name == names[0] else MEMBER) for name in dict.fromkeys(names)]
 
     def _checked(self, merged: Any, rows: list[Row]) -> ModelCall:
         if not isinstance(merged, list | tuple):

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import quoted
-from ci_core.serving.base import ModelCall
+from ci_core.serving.base import MEMBER, ModelCall
 from ci_core.serving.models.answers import ModelAnswerError
 from ci_core.serving.problems import UnknownPathError
 from ci_core.serving.routers.base import WorkingRouter
@@ -69,7 +69,7 @@ class Ensemble(WorkingRouter):
     def choose(self, rows: list[Row], body: Any, event: Event) -> Sequence[Share]:
         """Return all models."""
         del body, event
-        return [Share(key, rows) for key in self.keys]
+        return [Share(key, rows, role=MEMBER) for key in self.keys]
 
     def route(self, rows: list[Row], body: Any, event: Event, operation: str) -> ModelCall:
         """Return what the ensemble says of `rows`; it is observed like a model, beside its models."""

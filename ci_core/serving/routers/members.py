@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ci_core.serving.base import ModelCall
+from ci_core.serving.base import ANSWER, ModelCall
 from ci_core.serving.problems import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ci_core.serving.base import ModelObserver, Row
+    from ci_core.serving.base import ModelObserver, Role, Row
     from ci_core.serving.event import Event
     from ci_core.serving.models.served import ServedModel
     from ci_core.serving.table import Table
@@ -29,11 +29,13 @@ class Share:
         key: of the model.
         rows: that it gets, at least one.
         positions: of `rows` among the request's; None when it gets all of them.
+        role: of the call, see ``ModelObserver``.
     """
 
     key: str
     rows: list[Row]
     positions: list[int] | None = None
+    role: Role = ANSWER
 
 
 class Members:
@@ -58,7 +60,9 @@ class Members:
         """Tell of a failure."""
         self._observe.failed(event, key, error)
 
-    def call(self, key: str, rows: list[Row] | Table, event: Event, deadline: float | None) -> ModelCall:
+    def call(
+        self, key: str, rows: list[Row] | Table, event: Event, deadline: float | None, role: Role = ANSWER
+    ) -> ModelCall:
         """Return what a model says of `rows`.
 
         Raises:
@@ -70,10 +74,10 @@ class Members:
         except Exception as error:
             self._observe.failed(event, key, error)
             raise
-        self._observe.answered(event, key, call, perf_counter() - started)
+        self._observe.answered(event, key, call, perf_counter() - started, role)
         return call
 
-    async def call_async(self, key: str, rows: list[Row] | Table, event: Event) -> ModelCall:
+    async def call_async(self, key: str, rows: list[Row] | Table, event: Event, role: Role = ANSWER) -> ModelCall:
         """Return what a model says of `rows`, awaited when the model is async; see :meth:`call`."""
         model = self.models[key]
         started = perf_counter()
@@ -85,20 +89,20 @@ class Members:
         except Exception as error:
             self._observe.failed(event, key, error)
             raise
-        self._observe.answered(event, key, call, perf_counter() - started)
+        self._observe.answered(event, key, call, perf_counter() - started, role)
         return call
 
     def ask(self, share: Share, event: Event, operation: str) -> ModelCall:
         """Return what a model says of its share; answers only, of operations other than ``infer``."""
         if operation == INFER:
-            return self.call(share.key, share.rows, _event_of(share, event), event.deadline)
+            return self.call(share.key, share.rows, _event_of(share, event), event.deadline, share.role)
         answers = self.models[share.key].operate(operation, share.rows, event.deadline)
         return ModelCall(answers=answers, columns={}, outputs=())
 
     async def ask_async(self, share: Share, event: Event, operation: str) -> ModelCall:
         """Return what a model says of its share; see :meth:`ask`."""
         if operation == INFER:
-            return await self.call_async(share.key, share.rows, _event_of(share, event))
+            return await self.call_async(share.key, share.rows, _event_of(share, event), share.role)
         answers = await self.models[share.key].operate_async(operation, share.rows, event.deadline)
         return ModelCall(answers=answers, columns={}, outputs=())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ci_core.serving.base import ModelCall
+from ci_core.serving.base import ANSWER, MEMBER, ModelCall
 from ci_core.serving.routers.base import WorkingRouter
 from ci_core.serving.routers.members import Members, Share
 
@@ -43,7 +43,8 @@ class ParallelRouter(WorkingRouter):
     def choose(self, rows: list[Row], body: Any, event: Event) -> Sequence[Share]:
         """Return all models."""
         del body, event
-        return [Share(key, rows) for key in self.keys]
+        # one call stands for the event where events are counted: the first route's, as clients get them all alike
+        return [Share(key, rows, role=ANSWER if key == self.main else MEMBER) for key in self.keys]
 
     def merge(
         self, shares: Sequence[Share], outcomes: Sequence[ModelCall | Exception], rows: list[Row], operation: str

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ci_core.serving.base import ModelCall
+from ci_core.serving.base import SHADOW, ModelCall
 from ci_core.serving.problems import OverloadedError
 from ci_core.serving.routers.base import WorkingRouter
 from ci_core.serving.routers.members import Members, Share
@@ -88,7 +88,7 @@ class ShadowRouter(WorkingRouter):
     def _ask_shadows(self, rows: list[Row], event: Event) -> None:
         for key in self._shadows:
             try:
-                self.members.call(key, rows, event, None)
+                self.members.call(key, rows, event, None, SHADOW)
             except Exception as error:  # no client hears of it; the observer was told
                 logger.debug("shadow failed model=%s event=%s", key, event.id, exc_info=error)
 

@@ -10,6 +10,7 @@ import pytest
 
 from ci_core.errors import UnreadableTableError
 from ci_core.monitoring.captures import Compaction, compact, open_captures
+from ci_core.monitoring.duckdb import connect
 from ci_core.serving.segments import Segment, column_data, kind_of
 from ci_core.serving.segments import write_segment as write_served
 
@@ -149,6 +150,30 @@ def test_a_damaged_day_is_an_error_and_the_segments_stay(tmp_path: Path, write_s
         compact(tmp_path / "captures")
 
     assert segment.exists()
+
+
+def test_what_members_and_shadows_said_is_kept_and_counts_as_no_event(tmp_path: Path) -> None:
+    folder = tmp_path / "captures" / "20261122"
+    folder.mkdir(parents=True)
+    for index, (model, role) in enumerate([("m1", "member"), ("m2", "member"), ("vote", "answer"), ("next", "shadow")]):
+        segment = Segment(
+            release="f" * 64,
+            model=model,
+            role=role,
+            event_ids=["a"],
+            event_times=[MORNING],
+            columns={"temp": column_data("float64", [1.0])},
+            outputs=np.array([float(index)]),
+        )
+        write_served(segment, folder / f"7-{index}.arrow")
+
+    compact(tmp_path / "captures")
+
+    assert _rows(tmp_path / "captures", "_event_id, _model, _output") == [("a", "vote", 2.0)]
+    (day,) = (tmp_path / "captures" / "compacted").glob("*.parquet")
+    with connect() as connection:
+        kept = connection.execute(f"SELECT _model, _role FROM '{day}' ORDER BY 1").fetchall()
+    assert kept == [("m1", "member"), ("m2", "member"), ("next", "shadow"), ("vote", None)]
 
 
 def test_what_a_serving_process_writes_is_read_back_missing_values_and_all(tmp_path: Path) -> None:

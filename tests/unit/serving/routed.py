@@ -6,9 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving import Event, Graph, Model, RequestError, Route
+from ci_core.serving.base import ANSWER
 
 if TYPE_CHECKING:
-    from ci_core.serving.base import ModelCall
+    from ci_core.serving.base import ModelCall, Role
     from ci_core.serving.plan import Plan
     from ci_core.serving.routers import RouterDraft
 
@@ -70,11 +71,13 @@ class Seen:
         self.calls: list[tuple[str, ModelCall]] = []
         self.failures: list[tuple[str, Exception]] = []
         self.events: list[Event] = []
+        self.roles: list[tuple[str, Role]] = []
 
-    def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
+    def answered(self, event: Event, model: str, call: ModelCall, seconds: float, role: Role = ANSWER) -> None:
         assert seconds >= 0
         self.calls.append((model, call))
         self.events.append(event)
+        self.roles.append((model, role))
 
     def failed(self, event: Event, model: str, error: Exception) -> None:
         self.failures.append((model, error))

@@ -11,7 +11,7 @@ import pytest
 
 from ci_core.errors import CaptureFolderError
 from ci_core.serving import Event
-from ci_core.serving.base import ModelCall
+from ci_core.serving.base import MEMBER, ModelCall
 from ci_core.serving.capture import Capture
 from ci_core.serving.models.batch import Batch
 from ci_core.serving.segments import Segment, kind_of, read_segments, write_segment
@@ -83,6 +83,18 @@ def test_rows_of_one_event_without_ids_are_numbered(tmp_path: Path) -> None:
     capture.flush()
 
     assert read_segments(segments(tmp_path))["_event_id"] == ["e/0", "e/1", "f"]
+
+
+def test_what_a_client_did_not_get_is_marked_and_what_it_got_is_not(tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    call = ModelCall(answers=[{}], columns={"a": np.array([1.0])}, outputs=np.array([0.5]))
+
+    capture.add(Event([], id="e", time=NOON), "m1", call, MEMBER)
+    capture.add(Event([], id="e", time=NOON), "vote", call)
+    capture.flush()
+
+    table = read_segments(segments(tmp_path))
+    assert sorted(zip(table["_model"], table["_role"], strict=True)) == [("m1", "member"), ("vote", None)]
 
 
 def test_calls_of_several_models_go_to_segments_of_their_own(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_core.serving import Event, Graph, Model, Router
-from ci_core.serving.base import IgnoreCalls, ModelCall
+from ci_core.serving.base import ANSWER, IgnoreCalls, ModelCall, Role
 from ci_core.serving.capture import Capture
 from ci_core.serving.metrics import Metrics
 from ci_core.serving.problems import RequestError
@@ -38,7 +38,7 @@ class CapturedCalls(IgnoreCalls):
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
 
-    def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
+    def answered(self, event: Event, model: str, call: ModelCall, seconds: float, role: Role = ANSWER) -> None:
         self._capture.add(event, model, call)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,6 +17,9 @@ from ci_core.serving.models.answers import ModelAnswerError
 from ci_core.serving.problems import UnknownPathError
 from ci_core.serving.routers.combining import majority, mean, soft_majority
 from tests.unit.serving.routed import Constant, Failing, Field, Refusing, Seen, ask, constants, graph_of, telling
+
+if TYPE_CHECKING:
+    from ci_core.serving.routers import RouterDraft
 
 
 @pytest.mark.parametrize("weights", [{"a": 0.2, "b": 0.2}, {"a": 2, "b": 2}, None])
@@ -256,9 +259,27 @@ def test_an_ensemble_is_observed_as_a_model_beside_its_members() -> None:
 
     ask(plan, [{"a": 1, "b": 3}, {"a": 2, "b": 8}])
 
-    assert seen.models == ["a", "b", "choose"]
+    assert seen.roles == [("a", "member"), ("b", "member"), ("choose", "answer")]
     assert seen.calls[2][1].outputs == [2.0, 5.0]
     assert seen.calls[2][1].columns == {"a": [1, 2], "b": [3, 8]}
+
+
+@pytest.mark.parametrize(
+    ("router", "roles"),
+    [
+        (Router.single(constants(a=1, b=2)), [("a", "answer")]),
+        (Router.parallel(constants(a=1, b=2)), [("a", "answer"), ("b", "member")]),
+        (Router.shadow(constants(a=1, b=2), live="b"), [("b", "answer"), ("a", "shadow")]),
+        (Router.weighted(constants(a=1, b=2), {"a": 1, "b": 0}), [("a", "answer")]),
+    ],
+)
+def test_of_the_calls_for_one_event_one_is_the_answer(router: RouterDraft, roles: list[tuple[str, str]]) -> None:
+    seen = Seen()
+    plan = graph_of(router).compile(observe=seen)
+
+    ask(plan, [{"a": 1}])
+
+    assert seen.roles == roles
 
 
 def test_an_ensemble_scores_a_table_as_it_answers_rows() -> None:

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from ci_core.serving import Event, Graph, Model, RequestError, Router
-from ci_core.serving.base import IgnoreCalls, ModelCall
+from ci_core.serving.base import ANSWER, IgnoreCalls, ModelCall, Role
 from ci_core.serving.capture import Capture
 from ci_core.serving.event import trace_id_of
 from ci_core.serving.identity import EventIdentity, parse_time
@@ -48,7 +48,7 @@ class CapturedCalls(IgnoreCalls):
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
 
-    def answered(self, event: Event, model: str, call: ModelCall, seconds: float) -> None:
+    def answered(self, event: Event, model: str, call: ModelCall, seconds: float, role: Role = ANSWER) -> None:
         self._capture.add(event, model, call)
 
 
