@@ -128,7 +128,6 @@ class _Layout:
         self._followers = followers(spec)
         self.order = tuple(name for name in topology.order if topology.behind_queue.get(name) == queue)
         self._index = {name: index for index, name in enumerate(self.order)}
-        self._above = {name: upstream(spec, name) for name in self.order}
         self._entry = queue or REQUEST
         self.count = 1
         self.outputs = {name: self._new() for name in self.order}
@@ -170,14 +169,15 @@ class _Layout:
         return self._uses[source] > 1
 
     def _passed_over(self, name: str) -> frozenset[int]:
+        """Return what does not run when the handler of `name` leads back: what lies between the two."""
         target = self._target(name)
+        if target is None:
+            return frozenset()
+        above = {other: upstream(self._spec, other) for other in self._index}
         return frozenset(
             index
             for other, index in self._index.items()
-            if target is not None
-            and name in self._above[other]
-            and other != target
-            and target not in self._above[other]
+            if name in above[other] and other != target and target not in above[other]
         )
 
     def node(self, name: str, steps: Mapping[str, CallableStep]) -> Node:
