@@ -17,6 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from ci_core.errors import BrokenModelError, ModelColumnError, UnsupportedModelError, UntrustedModelError
 from ci_core.serving import Graph, Model, RequestError, Route, Router
 from ci_core.serving.models import model_from_file
+from ci_core.serving.models.skops import SkopsModel
 from ci_core.serving.problems import UnknownModelError
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ def test_columns_of_a_transformer_are_text_or_numbers_as_their_own_parts_say(tmp
     encoded = ColumnTransformer([("city", OneHotEncoder(), [0]), ("age", StandardScaler(), [1])])
     table = np.array([["Oslo", 1.0], ["Rome", 2.0]], dtype=object)
     skops.io.dump(make_pipeline(encoded, LogisticRegression()).fit(table, [0, 1]), tmp_path / "m.skops")
-    model = model_from_file("m.skops", root=tmp_path, columns=["city", "age"])
+    model = SkopsModel("m.skops", root=tmp_path, columns=["city", "age"])
     model.load()
 
     assert [(column.name, column.kind) for column in model.columns] == [("city", "string"), ("age", "number")]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+
 from ci_core.serving import Graph, Router, dot, mermaid, steps
 
 
@@ -96,9 +98,7 @@ def test_mermaid_shows_choices_with_their_values_queues_functions_and_ways_back(
 
 
 def test_the_picture_of_a_notebook_is_well_formed_and_names_every_step_and_branch() -> None:
-    from xml.etree import ElementTree
-
-    root = ElementTree.fromstring(_pay()._repr_html_())
+    root = ET.fromstring(_pay()._repr_html_())
 
     texts = ["".join(node.itertext()) for node in root.iter() if node.tag.endswith("text")]
     assert {"by-kind", "card", "default", "cash", "price", "scored", "store", "cash, otherwise"} <= set(texts)
