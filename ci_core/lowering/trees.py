@@ -31,6 +31,8 @@ _FORESTS = frozenset({
 _BOOSTED = frozenset({"GradientBoostingClassifier", "GradientBoostingRegressor"})
 _BY_HISTOGRAM = frozenset({"HistGradientBoostingClassifier", "HistGradientBoostingRegressor"})
 TREES = _SINGLE | _FORESTS | _BOOSTED | _BY_HISTOGRAM
+_MOST_NODES = 2_000_000
+"""A million take a gigabyte while the file is written."""
 _OPSET, _IR_VERSION = 3, 9
 """Of ai.onnx.ml, the first with float64 thresholds; of the file. Both are read by every onnxruntime from 1.15."""
 
@@ -210,6 +212,9 @@ def _onnx_file(trees: Sequence[_Tree], n_features: int, n_scores: int) -> bytes:
         from onnx import TensorProto, helper, numpy_helper
     except ImportError as error:
         raise MissingExtraError(extra="lower", module="onnx") from error
+    n_nodes = sum(len(tree.left) for tree in trees)
+    if n_nodes > _MOST_NODES:
+        raise NotLowerableError(f"has {n_nodes:,} nodes, and {_MOST_NODES:,} are lowered at most")
     attributes, thresholds, weights = _attributes(trees)
     tensors: dict[str, Any] = {
         "nodes_values_as_tensor": numpy_helper.from_array(thresholds, "thresholds"),

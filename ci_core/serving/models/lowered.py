@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -55,6 +56,7 @@ class LoweredModel(TabularModel):
     _features: Callable[[Any], Any]
     _score: Score
     _accepts: str
+    _hides_infinite: bool
     _link: Callable[[Floats], Floats]
     _classes: NDArray[Any] | None
 
@@ -84,6 +86,7 @@ class LoweredModel(TabularModel):
             )
         self.columns = tuple(Column(name=name, kind=kind) for name, kind in zip(names, kinds, strict=True))
         self._features, self._names = build_transform(stored["features"], names)
+        self._hides_infinite = _hides_infinite(stored["features"])
         self._accepts = stored["accepts"]
         score = stored["score"]
         self._score = self._trees(score) if "trees" in score else _linear(score)
@@ -135,22 +138,29 @@ class LoweredModel(TabularModel):
 
     def _check(self, batch: Batch, features: Floats) -> None:
         """Refuse what scikit-learn refuses: infinite numbers everywhere, missing ones at the end."""
-        if batch.has_text or not np.isfinite(batch.matrix.sum()):
-            for name, values in batch.items():
-                if not isinstance(values, list) and np.isinf(values).any():
-                    index = int(np.isinf(values).argmax())
-                    raise RequestError(f"row {index}, column `{name}`: the number is infinite")
-        if np.isfinite(features.sum()):
+        if self._hides_infinite:
+            _refuse_infinite(batch)
+        if math.isfinite(np.add.reduce(features, axis=None)):
             return
         wrong = np.isinf(features) if self._accepts == "nan" else ~np.isfinite(features)
         if not wrong.any():
             return
+        _refuse_infinite(batch)
         row = int(wrong.any(axis=1).argmax())
-        for name, values in batch.items():
-            value = values[row]
-            if value is None or value != value:  # noqa: PLR0124 - only NaN differs from itself
-                raise RequestError(f"row {row}, column `{name}`: the value is missing, and the model needs one")
-        raise RequestError(f"row {row}: its numbers are too large")
+        name = self._missing_column(batch, row)
+        if name is None:
+            raise RequestError(f"row {row}: its numbers are too large")
+        raise RequestError(f"row {row}, column `{name}`: the value is missing, and the model needs one")
+
+    def _missing_column(self, batch: Batch, row: int) -> str | None:
+        """Return the column whose missing value is in the way: one whose absence alone makes a feature that is none."""
+        missing = [name for name, values in batch.items() if values[row] is None or values[row] != values[row]]
+        for name in missing:
+            table: Any = [_only_row(values, row, keeps_nan=one == name) for one, values in batch.items()]
+            features = self._features(table if batch.has_text else np.column_stack(table))
+            if not np.isfinite(numbers(features, self._names)).all():
+                return name
+        return missing[0] if missing else None
 
 
 class LoweredTrees(LoweredModel):
@@ -160,12 +170,34 @@ class LoweredTrees(LoweredModel):
     gains_from_batches = True
 
 
+def _only_row(values: NDArray[Any] | list[Any], row: int, *, keeps_nan: bool) -> NDArray[Any] | list[Any]:
+    if isinstance(values, list):
+        return [values[row]]
+    value = np.asarray(values[row : row + 1], dtype=np.float64)
+    return value if keeps_nan else np.nan_to_num(value)
+
+
+def _refuse_infinite(batch: Batch) -> None:
+    for name, values in batch.items():
+        if not isinstance(values, list) and np.isinf(values).any():
+            raise RequestError(f"row {int(np.isinf(values).argmax())}, column `{name}`: the number is infinite")
+
+
+def _hides_infinite(stored: Mapping[str, Any]) -> bool:
+    """Whether an infinite number may become a finite feature: by a limit, or as an unknown category."""
+    if stored["do"] == "chain":
+        return any(_hides_infinite(step) for step in stored["steps"])
+    if stored["do"] == "join":
+        return any(_hides_infinite(part["then"]) for part in stored["parts"])
+    return stored["do"] == "lookup" or stored.get("clip") is not None
+
+
 def _linear(score: Mapping[str, Any]) -> Score:
     weights = np.ascontiguousarray(np.array([floats(row) for row in score["weights"]]).T)
     offsets = floats(score["offsets"])
 
     def run(features: Floats) -> Floats:
-        scores: Floats = features @ weights
+        scores: Floats = features.dot(weights)
         scores += offsets
         return scores
 
@@ -185,8 +217,10 @@ def _sign(scores: Floats) -> Floats:
 
 
 def _logistic(scores: Floats) -> Floats:
-    positive = np.exp(-np.logaddexp(0.0, -scores))
-    return np.concatenate([1.0 - positive, positive], axis=1)
+    both = np.empty((len(scores), 2))
+    both[:, 1:] = np.exp(-np.logaddexp(0.0, -scores))
+    both[:, :1] = 1.0 - both[:, 1:]
+    return both
 
 
 def _one_against_rest(scores: Floats) -> Floats:

@@ -27,6 +27,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from ci_core.errors import BrokenModelError
+from ci_core.lowering import trees
 from ci_core.lowering.estimator import lower_estimator
 from ci_core.lowering.spec import NotLowerableError
 from ci_core.serving.models import model_from_file
@@ -157,14 +158,14 @@ def test_the_same_trees_always_give_the_same_bytes(tmp_path: Path) -> None:
     one, two = pair(tmp_path / "one", model, COLUMNS), pair(tmp_path / "two", model, COLUMNS)
 
     assert one.files == two.files
-    trees, document = sorted(one.files.files, key=lambda path: not path.endswith(".onnx"))
-    assert (trees.endswith(".onnx"), document) == (True, ".graphship/lowered/model.trees")
+    nodes, document = sorted(one.files.files, key=lambda path: not path.endswith(".onnx"))
+    assert (nodes.endswith(".onnx"), document) == (True, ".graphship/lowered/model.trees")
 
 
 def test_trees_that_are_not_those_of_the_model_are_refused(tmp_path: Path) -> None:
     both = pair(tmp_path, DecisionTreeClassifier(random_state=0).fit(X, TWO), COLUMNS)
-    trees = next(path for path in both.files.files if path.endswith(".onnx"))
-    (tmp_path / trees).write_bytes(b"others")
+    nodes = next(path for path in both.files.files if path.endswith(".onnx"))
+    (tmp_path / nodes).write_bytes(b"others")
 
     with pytest.raises(BrokenModelError, match="are not those it was made with"):
         model_from_file(both.files.main, root=tmp_path, columns=COLUMNS).load()
@@ -192,3 +193,13 @@ def test_trees_without_a_lower_form_say_why(model: Any, reason: str) -> None:
         lower_estimator(model, kinds=["any"] * model.n_features_in_, source="model")
 
     assert str(caught.value) == reason
+
+
+def test_a_forest_of_more_than_two_million_nodes_has_no_lower_form() -> None:
+    many = np.broadcast_to(np.int64(-1), (2_000_001,))
+    tree = trees._Tree(
+        feature=many, threshold=many, left=many, right=many, missing_goes_left=many, values=many.reshape(-1, 1)
+    )
+
+    with pytest.raises(NotLowerableError, match="has 2,000,001 nodes, and 2,000,000 are lowered at most"):
+        trees._onnx_file([tree], n_features=1, n_scores=1)

@@ -87,6 +87,26 @@ def test_a_bad_row_is_refused_with_its_number_and_column(row: dict[str, Any], me
     assert caught.value.message == message
 
 
+def test_of_two_missing_values_the_one_that_the_model_needs_is_named(tmp_path: Path) -> None:
+    imputed = {
+        "do": "impute",
+        "missing": {"nan": True},
+        "values": [40.0],
+        "text": False,
+        "keep": [0],
+        "indicate": [],
+    }
+    parts = [{"columns": [0], "then": imputed}, {"columns": [1], "then": {"do": "chain", "steps": []}}]
+    document = PLAIN | {
+        "kinds": ["any", "any"],
+        "features": {"do": "join", "parts": parts},
+        "score": {"weights": [[1.0, 1.0]], "offsets": [0.0]},
+    }
+
+    with pytest.raises(RequestError, match="row 0, column `city`: the value is missing, and the model needs one"):
+        loaded(tmp_path, document).call([{"age": None, "city": None}])
+
+
 @pytest.mark.parametrize(
     ("link", "scores", "expected"),
     [
