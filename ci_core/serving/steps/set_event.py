@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ci_core.serving.identity import parse_time
 from ci_core.serving.problems import RequestError
+from ci_core.serving.steps.paths import pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ class SetEvent:
             RequestError: the body lacks a field, or it holds no text, number or time.
         """
         for name, path in self._paths:
-            value = _pick(event.body, path)
+            value = pick(event.body, path)
             shown = ".".join(path)
             if name == "time":
                 time = parse_time(value)
@@ -57,12 +58,3 @@ class SetEvent:
             else:
                 setattr(event, name, str(value))
         return event
-
-
-def _pick(body: Any, path: list[str]) -> Any:
-    part = body
-    for key in path:
-        if not isinstance(part, dict) or key not in part:
-            raise RequestError(f"the body has no `{'.'.join(path)}`")
-        part = part[key]
-    return part
