@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+_FAILURES = range(400, 600)
+
 
 class HttpError(Exception):
     """An exception that says what the client is told; every other exception of a step becomes a 500 without details.
@@ -27,6 +29,8 @@ class HttpError(Exception):
         self.message = message
         self.retry_after_s = retry_after_s
         if status is not None:
+            if status not in _FAILURES:
+                raise ValueError(f"the status of a failure is 400 to 599, not {status!r}")
             self.status = status
 
 

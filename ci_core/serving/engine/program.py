@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.serving.engine.joins import first, join_of
 from ci_core.serving.spec import REQUEST
-from ci_core.serving.topology import followers, upstream
+from ci_core.serving.topology import entry_of_way_back, followers, upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -182,8 +182,12 @@ class _Layout:
 
     def node(self, name: str, steps: Mapping[str, CallableStep]) -> Node:
         step = self._steps[name]
-        inputs = [self._place(source, name) for source in step.after]
-        inputs += [place for source, place in self._ways_back.items() if self._target(source) == name]
+        ways_back: dict[str | None, list[int]] = {}
+        for failed, place in self._ways_back.items():
+            if self._target(failed) == name:
+                # where it stands in a join is that of the input it stands for
+                ways_back.setdefault(entry_of_way_back(self._spec, failed, name), []).append(place)
+        inputs = [place for source in step.after for place in (self._place(source, name), *ways_back.get(source, ()))]
         handler = self._handler(name)
         return Node(
             index=self._index[name],

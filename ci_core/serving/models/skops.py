@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _DECIDES_ITSELF = frozenset({"SVC", "NuSVC", "FixedThresholdClassifier", "TunedThresholdClassifierCV"})
 """Classifiers whose ``predict`` is not the class of the highest probability."""
 
+_HARMLESS = frozenset({"numpy.dtype"})
+"""Of types that skops does not trust by itself: a dtype is a word about numbers, and runs nothing."""
 _MAY_READ_TEXT = frozenset(
     {
         *("ColumnTransformer", "FeatureHasher", "FeatureUnion", "FunctionTransformer", "HashingVectorizer"),
@@ -63,8 +65,8 @@ class SkopsModel(TabularModel):
             untrusted = set(skops.io.get_untrusted_types(file=self.file))
         except Exception as error:  # zip, JSON and schema errors of a file that is something else
             raise BrokenModelError(path=self.path, reason=f"it is not a skops file ({error})") from error
-        if untrusted - set(self.trust):
-            raise UntrustedModelError(path=self.path, types=sorted(untrusted - set(self.trust)))
+        if untrusted - _HARMLESS - set(self.trust):
+            raise UntrustedModelError(path=self.path, types=sorted(untrusted - _HARMLESS - set(self.trust)))
         try:
             self._estimator = skops.io.load(self.file, trusted=sorted(untrusted))
         except Exception as error:  # an estimator of another scikit-learn version fails in any way it likes

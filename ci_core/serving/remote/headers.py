@@ -19,6 +19,7 @@ OWN: Final = frozenset(
         "connection",
         "content-length",
         "expect",
+        "host",
         "keep-alive",
         "proxy-connection",
         "te",

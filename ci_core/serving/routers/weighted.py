@@ -88,7 +88,8 @@ class WeightedRouter(WorkingRouter):
     def choose(self, rows: list[Row], body: Any, event: Event) -> Sequence[Share]:
         """Return a share for each model that a row belongs to."""
         del body
-        of_event = self._draw.name_of(event.id if event.key is None else event.key)
+        event_key = key_in({"key": event.key}, ["key"])  # as text: a step may have set a number
+        of_event = self._draw.name_of(event.id if event_key is None else event_key)
         if not self._path:
             return [Share(of_event, rows)]
         positions: dict[str, list[int]] = {}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 10
 """Violations that one answer tells."""
+_LONGEST: Final = 1000
 _VIOLATIONS: Final = ("refuse", "count")
 _TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "number": ((int, float), "a number"),
@@ -32,8 +33,9 @@ class Validate(RowStep):
 
     Args:
         columns: column → its rules: ``type`` (``number``, ``integer``, ``string``, ``boolean``), ``min``, ``max``,
-            ``min-length``, ``max-length``, ``pattern`` (a regular expression the whole text matches), ``one-of``,
-            ``required`` (default true) and ``null`` (whether the value may be missing; default false).
+            ``min-length``, ``max-length``, ``pattern`` (a regular expression that the whole text matches; it is not
+            tried on texts of more than 1,000 letters unless ``max-length`` allows them), ``one-of``, ``required``
+            (default true) and ``null`` (whether the value may be missing; default false).
         violations: ``refuse``: the request is a 400 that names every row and column, at most ten. ``count``: it goes
             on, ``/metrics`` counts it as ``graph_violations_total`` by column, and the log tells it.
         context: given by the engine.
@@ -121,12 +123,21 @@ def _checks(column: str, rules: Mapping[str, JsonValue]) -> Iterator[tuple[Calla
         yield (lambda value: isinstance(value, types) and (kind == "boolean" or not isinstance(value, bool))), shown
     if "one-of" in given:
         allowed = given["one-of"]
-        yield (lambda value: value in allowed), f"one of {', '.join(map(str, allowed))}"
+        if not isinstance(allowed, list | tuple) or not all(isinstance(one, str | int | float) for one in allowed):
+            raise _invalid(f"has `one-of: {allowed!r:.40}` of `{column}`", "expected a list of texts and numbers")
+        # 1 and true are equal in Python and are not in JSON
+        known = {(type(value) is bool, value) for value in allowed}
+        yield (lambda value: _is_among(value, known)), f"one of {', '.join(map(str, allowed))}"
     yield from _range(given.get("min"), given.get("max"))
-    yield from _length(given.get("min-length"), given.get("max-length"))
+    longest = given.get("max-length", _LONGEST if "pattern" in given else None)
+    yield from _length(given.get("min-length"), longest)
     if "pattern" in given:
         pattern = re.compile(given["pattern"])
         yield (lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None), f"`{given['pattern']}`"
+
+
+def _is_among(value: Any, known: set[tuple[bool, Any]]) -> bool:
+    return isinstance(value, str | int | float) and (type(value) is bool, value) in known
 
 
 def _range(low: Any, high: Any) -> Iterator[tuple[Callable[[Any], bool], str]]:

@@ -209,3 +209,18 @@ def test_an_event_changed_before_a_fork_is_seen_after_it_and_a_change_in_one_bra
     graph.add_step(list, "join", after=ends).respond()
 
     assert graph.test({}) == ["sl", "sr"]
+
+
+@pytest.mark.parametrize("join", ["all", "merge"])
+def test_a_way_back_takes_the_place_in_a_join_of_the_input_it_stands_for(join: Join) -> None:
+    def fail(_body: Any) -> Any:
+        raise ValueError("left")
+
+    graph = Graph("g")
+    start = graph.to(lambda body: body, "start")
+    left = start.to(fail, "left").error_handler(lambda _body: {"who": "handler", "left": 1}, "h", back_to="join")
+    right = start.to(lambda _body: {"who": "right"}, "right")
+    graph.add_step(lambda body: body, "join", after=[left, right], join=join)
+
+    merged = {"who": "right", "left": 1}
+    assert graph.test({}) == (merged if join == "merge" else [{"who": "handler", "left": 1}, {"who": "right"}])

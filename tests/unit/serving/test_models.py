@@ -223,7 +223,7 @@ def test_a_forest_is_read_when_the_author_of_the_graph_vouches_for_its_trees(tmp
 def test_a_text_is_refused_by_row_and_column_where_the_estimator_reads_numbers_only(tmp_path: Path) -> None:
     numeric = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression())
     skops.io.dump(numeric.fit([[0.0, 1.0], [1.0, 2.0]], [0, 1]), tmp_path / "m.skops")
-    model = model_from_file("m.skops", root=tmp_path, columns=["age", "income"], trust=["numpy.dtype"])
+    model = model_from_file("m.skops", root=tmp_path, columns=["age", "income"])
     model.load()
 
     with pytest.raises(RequestError, match="row 1, column `income`: expected a number, found 'lots'"):

@@ -273,6 +273,7 @@ def test_an_event_id_cannot_become_a_header() -> None:
         ({"content-length": "3"}, "is set for every call"),
         ({"Transfer-Encoding": "chunked"}, "is set for every call"),
         ({"traceparent": "x"}, "is set for every call"),
+        ({"Host": "elsewhere"}, "is set for every call"),
         ({"a b": "x"}, "is no name of a header"),
         ({"x": "a\r\nb"}, "has a character that no header may have"),
         ({"x": 3}, "whose value is no text"),
@@ -288,6 +289,11 @@ def test_a_header_that_makes_no_sense_is_refused_without_showing_its_value(
         template(headers=headers)
 
     assert "abc" not in str(caught.value)
+
+
+def test_a_client_cannot_choose_the_host_that_a_service_believes_to_be() -> None:
+    with pytest.raises(WordError, match="`host`"):
+        template(forward_headers=["host"])
 
 
 def test_a_header_is_fixed_or_forwarded_but_not_both() -> None:

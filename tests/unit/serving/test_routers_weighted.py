@@ -106,6 +106,7 @@ def test_the_events_key_decides_when_a_step_has_set_it() -> None:
         return plan({"n": 0}, event)
 
     assert len({with_key("user-1", number) for number in range(60)}) == 1
+    assert with_key(7, 0) == with_key("7", 0)  # type: ignore[arg-type]  # a step may set what it likes
     assert {with_key(f"user-{number}", 0) for number in range(60)} == {"a:0", "b:0"}
 
 

@@ -202,9 +202,28 @@ def test_validate_may_count_instead_of_refusing() -> None:
     assert context.counter("graph_violations", "Values that broke a rule, by column.", column="age").value == 2
 
 
+@pytest.mark.parametrize(("value", "is_among"), [(1, True), (1.0, True), (True, False), ("1", False), ([1], False)])
+def test_one_of_tells_numbers_from_booleans_and_texts(value: Any, is_among: bool) -> None:
+    step = steps.Validate({"a": {"one-of": [1]}})
+
+    if is_among:
+        assert step.do({"a": value}) == {"a": value}
+    else:
+        with pytest.raises(RequestError, match="expected one of 1"):
+            step.do({"a": value})
+
+
+def test_a_pattern_is_not_tried_on_a_text_of_a_million_letters() -> None:
+    step = steps.Validate({"a": {"pattern": "(x+x+)+y"}})
+
+    with pytest.raises(RequestError, match="expected at most 1000 letters"):
+        step.do({"a": "x" * 1_000_000})
+
+
 @pytest.mark.parametrize(
     ("step", "told"),
     [
+        (lambda: steps.Validate({"a": {"one-of": "abc"}}), "has `one-of: 'abc'` of `a`"),
         (lambda: steps.Validate({"a": {"mni": 0}}), "has the rule `mni` of `a`"),
         (lambda: steps.Validate({"a": {"type": "int"}}), "has the type `int` of `a`"),
         (lambda: steps.Validate({}, violations="print"), "has `violations: print`"),

@@ -487,3 +487,9 @@ def test_a_model_that_is_not_ready_makes_the_server_unready(application: Applica
     assert ask(application, "/v2/health/ready", method="GET")[0] == 503
     assert ask(application, "/v2/models/other/ready", method="GET")[0] == 503
     assert ask(application, "/v2/models/sum/ready", method="GET")[0] == 200
+
+
+@pytest.mark.parametrize("status", [99, 200, 399, 600, 1000])
+def test_a_failure_with_a_status_of_no_failure_is_refused_where_it_is_made(status: int) -> None:
+    with pytest.raises(ValueError, match="the status of a failure is 400 to 599"):
+        RequestError("no", status=status)
