@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ci_core.serving.problems import RequestError
-from ci_core.serving.protocol.tensors import DTYPES, TEXT, Tensor, n_values
+from ci_core.serving.protocol.tensors import DTYPES, TEXT, Tensor, n_values, shown_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,9 @@ def from_bytes(name: str, datatype: str, shape: Sequence[int], body: bytes, *, o
     dtype = DTYPES[datatype]
     needed = expected * dtype.itemsize
     if size != needed:
-        raise RequestError(f"tensor `{name}`: the shape {list(shape)} of {datatype} needs {needed} bytes, found {size}")
+        raise RequestError(
+            f"tensor `{name}`: the shape {shown_shape(shape)} of {datatype} needs {needed} bytes, found {size}"
+        )
     if not expected:
         return Tensor(name, shape, np.empty(0, dtype))
     values = np.frombuffer(body, dtype, expected, offset)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ci_core.serving.problems import RequestError
+from ci_core.serving.protocol.tensors import shown_shape
 from ci_core.serving.table import Table
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _fields(tensor: Tensor, columns: Sequence[str]) -> dict[str, Values]:
         return {name: values}
     if columns and name not in columns:
         if len(shape) > _MATRIX:
-            raise RequestError(f"tensor `{name}`: expected the shape [n] or [n, k], found {list(shape)}")
+            raise RequestError(f"tensor `{name}`: expected the shape [n] or [n, k], found {shown_shape(shape)}")
         raise RequestError(f"tensor `{name}`: the model reads {len(columns)} columns, found {shape[1]}")
     nested: list[Any] = np.array(values, dtype=object if isinstance(values, list) else None).reshape(shape).tolist()
     return {name: nested}

@@ -34,6 +34,10 @@ DTYPES: dict[str, np.dtype[Any]] = {
 TEXT = "BYTES"
 """The datatype of text; its elements carry their length in binary data."""
 
+_MOST_DIMENSIONS = 32
+_LARGEST_DIMENSION = 2**31
+_SHOWN_DIMENSIONS = 8
+
 _RANGES = {
     name: (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) for name, dtype in DTYPES.items() if dtype.kind in "iu"
 }
@@ -66,11 +70,22 @@ def n_values(name: str, datatype: str, shape: Sequence[int]) -> int:
     if datatype not in DTYPES and datatype != TEXT:
         known = ", ".join(f"`{one}`" for one in (*DTYPES, TEXT))
         raise RequestError(f"tensor `{name}`: there is no datatype `{datatype}`; datatypes: {known}")
-    if len(shape) == 1 and shape[0] >= 0:
+    if len(shape) == 1 and 0 <= shape[0] <= _LARGEST_DIMENSION:
         return shape[0]
+    # before anything is multiplied or written out: both take long for long numbers
+    if len(shape) > _MOST_DIMENSIONS:
+        raise RequestError(f"tensor `{name}`: expected at most {_MOST_DIMENSIONS} dimensions, found {len(shape)}")
+    if any(abs(size) > _LARGEST_DIMENSION for size in shape):
+        raise RequestError(f"tensor `{name}`: expected dimensions of at most {_LARGEST_DIMENSION}, found a larger one")
     if not shape or shape[0] < 0 or min(shape[1:]) < 1:
-        raise RequestError(f"tensor `{name}`: expected the shape [n] or [n, k], found {list(shape)}")
+        raise RequestError(f"tensor `{name}`: expected the shape [n] or [n, k], found {shown_shape(shape)}")
     return math.prod(shape)
+
+
+def shown_shape(shape: Sequence[int]) -> str:
+    """Return a shape as a message shows it: ``[2, 3]``, and of many dimensions the first ones."""
+    first = ", ".join(map(str, shape[:_SHOWN_DIMENSIONS]))
+    return f"[{first}, …]" if len(shape) > _SHOWN_DIMENSIONS else f"[{first}]"
 
 
 def from_json(name: str, datatype: str, shape: list[int], data: list[Any]) -> Tensor:
@@ -85,7 +100,9 @@ def from_json(name: str, datatype: str, shape: list[int], data: list[Any]) -> Te
     expected = n_values(name, datatype, shape)
     values = data if len(shape) == 1 else _flat(name, data, shape)
     if len(values) != expected:
-        raise RequestError(f"tensor `{name}`: the shape {shape} needs {expected} values, found {len(values)}")
+        raise RequestError(
+            f"tensor `{name}`: the shape {shown_shape(shape)} needs {expected} values, found {len(values)}"
+        )
     return Tensor(name, shape, _CHECKS[datatype](name, datatype, shape, values))
 
 
@@ -95,7 +112,9 @@ def _flat(name: str, data: list[Any], shape: list[int]) -> list[Any]:
         if not data or type(data[0]) is not list:
             return data
         if level == 1 and len(data) != shape[0]:
-            raise RequestError(f"tensor `{name}`: the shape {shape} needs {shape[0]} rows, found {len(data)}")
+            raise RequestError(
+                f"tensor `{name}`: the shape {shown_shape(shape)} needs {shape[0]} rows, found {len(data)}"
+            )
         for index, part in enumerate(data):
             if type(part) is not list or len(part) != size:
                 found = f"{len(part)} values" if type(part) is list else shown(part)

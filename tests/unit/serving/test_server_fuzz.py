@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SAMPLE, WHOLE = 2_000, 100_000
+LONG_SHAPE = b'{"inputs": [{"name": "x", "datatype": "FP32", "data": [1], "shape": [%s]}]}' % b",".join(
+    [b"9223372036854775807"] * 4_000
+)
 FOUND: tuple[tuple[str, bytes], ...] = (
     # whole numbers beyond 64 bits, which JSON can spell and the answer could not
     ("/v2/models/any/predict_dict", b'[{"a": 18446744073709551616, "b": "x"}, {"a": null, "event_i1": 7}]'),
@@ -31,6 +34,8 @@ FOUND: tuple[tuple[str, bytes], ...] = (
         "/v2/models/any/predict_dict",
         b'{"inputs": [{"name": "X", "data": [999999999999999999999999999999]}], "id": "7"}',
     ),
+    # a shape whose product takes seconds and has more digits than Python writes
+    ("/v2/models/m/infer", LONG_SHAPE),
 )
 """Requests that once made the server fail."""
 
@@ -262,6 +267,7 @@ SOUND: list[tuple[bytes, int | None]] = [
     (b'{"inputs": [{"name": "X", "shape": [2, 2], "datatype": "FP32", "data": [1, 2, 3, 4]}], "id": "7"}', None),
     (b'{"inputs": [{"name": "a", "shape": [1], "datatype": "INT64", "data": [1]}], "outputs": [{"name": "a"}]}', None),
     (b'{"inputs": [[1, 2], [3, 4]]}', None),
+    (LONG_SHAPE, None),
     (b'{"inputs": [{"a": 1, "b": 2}]}', None),
     _binary(),
 ]
