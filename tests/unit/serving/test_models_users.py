@@ -58,6 +58,83 @@ def test_a_users_model_is_made_loaded_and_called_in_order() -> None:
     assert call.outputs == [15.5, 15.5]
 
 
+class Unread(Seen):
+    """Says that it reads no more than the answers."""
+
+    reads_columns = False
+
+
+def test_what_nobody_said_he_would_read_of_a_call_is_the_same_when_it_is_read() -> None:
+    told = []
+    for seen in (Seen(), Unread()):
+        plan = graph_of(Router.single({"m": Whole})).compile(observe=seen)
+        ask(plan, [{"a": 1, "b": 2, "more": 0}, {"a": 3}])
+        ((_, call),) = seen.calls
+        told.append((call.answers, call.columns, call.outputs))
+
+    answers = [{"value": 30.0, "graph": "g"}, {"value": 30.0, "graph": "g"}]
+    assert told == [(answers, {"a": [1, 3], "b": [2, 0]}, [15.0, 15.0])] * 2
+
+
+class Vandal(Model):
+    """Changes its rows."""
+
+    def predict(self, rows: Rows) -> list[Any]:
+        for row in rows:
+            row["a"] = row["a"] / 10
+        return [row["a"] for row in rows]
+
+
+def test_an_observer_reads_the_columns_as_the_model_received_them_whatever_it_did_to_them() -> None:
+    seen = Seen()
+    plan = graph_of(Router.single({"m": Vandal})).compile(observe=seen)
+
+    assert ask(plan, [{"a": 1}]) == [0.1]
+    assert seen.calls[0][1].columns == {"a": [1]}
+
+
+class Reading(Model):
+    """Has an `output` that refuses one answer."""
+
+    def predict(self, rows: Rows) -> list[Any]:
+        return [row["a"] for row in rows]
+
+    def output(self, answer: Any) -> float | None:
+        if answer == 7:
+            raise ValueError("no seven")
+        return float(answer)
+
+
+@pytest.mark.parametrize("seen", [Seen(), Unread()], ids=["read", "unread"])
+def test_an_output_that_fails_fails_whether_it_is_read_or_not(seen: Seen) -> None:
+    plan = graph_of(Router.single({"m": Reading})).compile(observe=seen)
+
+    assert ask(plan, [{"a": 1}]) == [1]
+    with pytest.raises(ValueError, match="no seven"):
+        ask(plan, [{"a": 7}])
+
+
+class Filled(dict[str, Any]):
+    """Finds whatever is asked for."""
+
+    def __missing__(self, name: str) -> int:
+        return 0
+
+
+def test_a_row_that_makes_up_its_values_lacks_its_columns_all_the_same() -> None:
+    with pytest.raises(RequestError, match="row 1 lacks the column `b`"):
+        Both().call([Filled(a=1, b=2), Filled(a=1)])
+
+
+class Both(Model):
+    """Reads two columns."""
+
+    input_columns = ("a", "b")
+
+    def predict(self, rows: Rows) -> list[Any]:
+        return [row["a"] + row["b"] for row in rows]
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
