@@ -354,7 +354,10 @@ def branch_text(value: object) -> str:
     """Return a value that chooses a branch as the text that `StepSpec.branches` has it under: as JSON writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    try:
+        return str(value)
+    except RecursionError:  # a list of lists of lists: it chooses none
+        return "…"
 
 
 def _shown(value: object) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ci_core.errors import ModelColumnError
 from ci_core.serving.models.batch import Batch
-from ci_core.serving.problems import RequestError
+from ci_core.serving.problems import RequestError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -161,9 +161,7 @@ _ENCODERS: dict[Kind, Callable[[str, list[Any]], Values]] = {
 
 
 def _wrong_type(index: int, name: str, expected: str, value: object) -> RequestError:
-    shown = repr(value)
-    shown = shown if len(shown) <= 40 else f"{shown[:37]}…"  # noqa: PLR2004 - a value, not a document
-    return RequestError(f"row {index}, column `{name}`: expected {expected}, found {shown}")
+    return RequestError(f"row {index}, column `{name}`: expected {expected}, found {shown(value)}")
 
 
 def encode_table(model: str, table: Mapping[str, Any], columns: Sequence[Column]) -> Batch:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ci_core.serving.problems import RequestError
+from ci_core.serving.problems import RequestError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,7 +82,7 @@ def _column_of_numbers(column: Column, name: str | None) -> Floats:
         return np.array(column, dtype=np.object_).astype(np.float64)
     except (TypeError, ValueError):
         index = next(index for index, value in enumerate(column) if not _is_number(value))
-        raise RequestError(f"{_place(index, name)}: expected a number, found {_shown(column[index])}") from None
+        raise RequestError(f"{_place(index, name)}: expected a number, found {shown(column[index])}") from None
 
 
 def _is_number(value: Any) -> bool:
@@ -95,11 +95,6 @@ def _is_number(value: Any) -> bool:
 
 def _place(index: int, name: str | None) -> str:
     return f"row {index}" if name is None else f"row {index}, column `{name}`"
-
-
-def _shown(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 40 else f"{shown[:37]}…"  # noqa: PLR2004 - a value, not a document
 
 
 def _columns(table: Table) -> list[Column]:
@@ -268,7 +263,7 @@ class _Lookup:
         """
         if self._is_object:
             found = None if math.isnan(column[0]) else float(column[0])
-            raise RequestError(f"{_place(0, self._name)}: unknown category {_shown(found)}")
+            raise RequestError(f"{_place(0, self._name)}: unknown category {shown(found)}")
 
     def codes(self, values: list[Any]) -> list[float]:
         known, otherwise = self._codes, self._otherwise
@@ -276,7 +271,7 @@ class _Lookup:
         if otherwise is None:
             for index, code in enumerate(codes):
                 if code is None:
-                    raise RequestError(f"{_place(index, self._name)}: unknown category {_shown(values[index])}")
+                    raise RequestError(f"{_place(index, self._name)}: unknown category {shown(values[index])}")
         return codes  # type: ignore[return-value]  # none is None: it was refused, or there is an `otherwise`
 
     def _missing(self) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ci_core.serving.model_path import ModelPath
+from ci_core.serving.problems import shown
 from ci_core.serving.routers.base import WorkingRouter, rows_of
 from ci_core.serving.routers.members import INFER, Members, Share
 from ci_core.serving.table import Table
@@ -65,5 +66,5 @@ class SingleRouter(WorkingRouter):
             return value
         if self._field in self.members.models[self._default].input_columns:
             return None
-        name, _, version = str(value).partition(":")
+        name, _, version = (value if isinstance(value, str) else shown(value)).partition(":")
         return ModelPath(name, version or None).find(self.keys)

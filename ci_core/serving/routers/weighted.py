@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.base import ModelCall
+from ci_core.serving.problems import RequestError
 from ci_core.serving.routers.base import WorkingRouter
 from ci_core.serving.routers.members import Members, Share
 
@@ -116,7 +117,11 @@ class WeightedRouter(WorkingRouter):
 
 
 def key_in(row: Row, path: Sequence[str]) -> str | None:
-    """Return the key of a row as text: 7, 7.0 and "7" are one key; None when the row has none, or null."""
+    """Return the key of a row as text: 7, 7.0 and "7" are one key; None when the row has none, or null.
+
+    Raises:
+        RequestError: it is nested too deep to be written as text.
+    """
     value: Any = row
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
@@ -124,4 +129,7 @@ def key_in(row: Row, path: Sequence[str]) -> str | None:
         return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return json.dumps(value, sort_keys=True, default=str)
+    try:
+        return json.dumps(value, sort_keys=True, default=str)
+    except RecursionError:
+        raise RequestError(f"the key `{'.'.join(path)}` is nested too deep to choose a model by it") from None

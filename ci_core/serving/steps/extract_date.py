@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError, quoted
 from ci_core.serving.identity import parse_time
-from ci_core.serving.problems import RequestError
+from ci_core.serving.problems import RequestError, shown
 from ci_core.serving.steps.row_step import RowStep, is_missing
 
 if TYPE_CHECKING:
@@ -89,6 +89,6 @@ class ExtractDate(RowStep):
             return row
         time = parse_time(value)
         if time is None:
-            raise RequestError(f"row {index}, column `{self._column}`: expected a time, found {value!r:.40}")
+            raise RequestError(f"row {index}, column `{self._column}`: expected a time, found {shown(value)}")
         row.update({name: part(time) for name, part in self._parts})
         return row

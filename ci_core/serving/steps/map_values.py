@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError
-from ci_core.serving.problems import RequestError
+from ci_core.serving.problems import RequestError, shown
 from ci_core.serving.reader import branch_text
 from ci_core.serving.steps.row_step import RowStep
 
@@ -73,5 +73,5 @@ def _label(value: Any, labels: Sequence[tuple[str, float, float]], where: str) -
     if value is None:
         return None
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise RequestError(f"{where}: expected a number, found {value!r:.40}")
+        raise RequestError(f"{where}: expected a number, found {shown(value)}")
     return next((label for label, low, high in labels if low <= value < high), None)

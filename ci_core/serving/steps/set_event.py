@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ci_core.serving.identity import parse_time
-from ci_core.serving.problems import RequestError
+from ci_core.serving.problems import RequestError, shown
 from ci_core.serving.steps.paths import pick
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ class SetEvent:
         """
         for name, path in self._paths:
             value = pick(event.body, path)
-            shown = ".".join(path)
+            field = ".".join(path)
             if name == "time":
                 time = parse_time(value)
                 if time is None:
-                    raise RequestError(f"the field `{shown}` is no time: {value!r:.40}")
+                    raise RequestError(f"the field `{field}` is no time: {shown(value)}")
                 event.time = time
             elif isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-                raise RequestError(f"the field `{shown}` is no text or whole number: {value!r:.40}")
+                raise RequestError(f"the field `{field}` is no text or whole number: {shown(value)}")
             else:
                 setattr(event, name, str(value))
         return event

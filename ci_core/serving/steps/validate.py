@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.errors import InvalidStepError, quoted
-from ci_core.serving.problems import RequestError
+from ci_core.serving.problems import RequestError, shown
 from ci_core.serving.steps.row_step import RowStep, is_missing
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Validate(RowStep):
                 continue
             for check, text in checks:
                 if not check(value):
-                    yield column, f"expected {text}, found {value!r:.40}"
+                    yield column, f"expected {text}, found {shown(value)}"
                     break
 
     def _tell(self, found: list[tuple[str, str]]) -> None:
@@ -119,8 +119,8 @@ def _checks(column: str, rules: Mapping[str, JsonValue]) -> Iterator[tuple[Calla
     if kind is not None:
         if kind not in _TYPES:
             raise _invalid(f"has the type `{kind}` of `{column}`", f"types: {quoted(_TYPES)}")
-        types, shown = _TYPES[kind]
-        yield (lambda value: isinstance(value, types) and (kind == "boolean" or not isinstance(value, bool))), shown
+        types, named = _TYPES[kind]
+        yield (lambda value: isinstance(value, types) and (kind == "boolean" or not isinstance(value, bool))), named
     if "one-of" in given:
         allowed = given["one-of"]
         if not isinstance(allowed, list | tuple) or not all(isinstance(one, str | int | float) for one in allowed):

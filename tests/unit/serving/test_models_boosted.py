@@ -244,7 +244,7 @@ def test_numbers_beyond_all_bounds_are_answered_and_text_is_refused(name: str, t
     (answer,) = model.call([{"a": 1e300, "b": -1e300, "c": True}]).answers
 
     assert 0 <= answer["probability"] <= 1  # type: ignore[call-overload,index,operator]
-    with pytest.raises(RequestError, match="row 0, column `b`: expected a number, found 'x'"):
+    with pytest.raises(RequestError, match='row 0, column `b`: expected a number, found "x"'):
         model.call([{"a": 1, "b": "x", "c": 1}])
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_core.errors import InvalidStepError
-from ci_core.serving import Event, Router
+from ci_core.serving import Event, RequestError, Router
 from ci_core.serving.routers.weighted import Draw, key_in
 from tests.unit.serving.routed import Seen, ask, graph_of, telling
 
@@ -161,6 +161,15 @@ def test_weights_that_make_no_sense_are_refused_when_the_graph_is_compiled(weigh
         graph_of(type(draft)(kind="weighted", routes=draft.routes, settings=settings)).compile()
 
     assert str(caught.value) == message
+
+
+def test_a_key_nested_too_deep_to_be_written_is_the_clients_mistake() -> None:
+    deep: list[Any] = []
+    for _ in range(1_000):
+        deep = [deep]
+
+    with pytest.raises(RequestError, match=r"the key `user\.id` is nested too deep"):
+        key_in({"user": {"id": deep}}, ["user", "id"])
 
 
 @pytest.mark.parametrize("weight", [math.nan, math.inf])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_core.errors import InvalidStepError
-from ci_core.serving import Context, Graph, GraphSpec, RequestError, steps
+from ci_core.serving import Context, Event, Graph, GraphSpec, RequestError, steps
 
 rows = st.dictionaries(st.sampled_from("abcd"), st.none() | st.integers() | st.text(max_size=3), max_size=4)
 
@@ -61,7 +61,7 @@ def test_a_range_holds_its_lower_end_and_not_its_upper_end(age: float | None, la
 def test_a_text_where_a_range_needs_a_number_is_refused_with_row_and_column() -> None:
     step = steps.MapValues(ranges={"age": {"child": [0, 18]}})
 
-    with pytest.raises(RequestError, match="row 1, column `age`: expected a number, found 'old'"):
+    with pytest.raises(RequestError, match='row 1, column `age`: expected a number, found "old"'):
         step.do([{"age": 3}, {"age": "old"}])
 
 
@@ -114,7 +114,7 @@ def test_a_missing_date_has_missing_parts_and_a_bad_one_is_refused() -> None:
     step = steps.ExtractDate("t", ["hour"])
 
     assert step.do({"t": None}) == {"t": None, "t_hour": None}
-    with pytest.raises(RequestError, match="row 0, column `t`: expected a time, found 'soon'"):
+    with pytest.raises(RequestError, match='row 0, column `t`: expected a time, found "soon"'):
         step.do({"t": "soon"})
     with pytest.raises(RequestError, match="row 0 lacks the column `t`"):
         step.do({})
@@ -167,16 +167,16 @@ def test_validate_lets_a_sound_body_pass_as_it_is() -> None:
         ({"age": -1, "city": "Oslo"}, "row 0, column `age`: expected at least 0, found -1"),
         ({"age": 121, "city": "Oslo"}, "row 0, column `age`: expected at most 120, found 121"),
         ({"age": 1.5, "city": "Oslo"}, "row 0, column `age`: expected a whole number, found 1.5"),
-        ({"age": True, "city": "Oslo"}, "row 0, column `age`: expected a whole number, found True"),
+        ({"age": True, "city": "Oslo"}, "row 0, column `age`: expected a whole number, found true"),
         ({"age": None, "city": "Oslo"}, "row 0, column `age`: it has no value"),
         ({"city": "Oslo"}, "row 0, column `age`: it is missing"),
-        ({"age": 1, "city": "Bern"}, "row 0, column `city`: expected one of Oslo, Rome, found 'Bern'"),
-        ({"age": 1, "city": "Oslo", "name": "A"}, "row 0, column `name`: expected at least 2 letters, found 'A'"),
+        ({"age": 1, "city": "Bern"}, 'row 0, column `city`: expected one of Oslo, Rome, found "Bern"'),
+        ({"age": 1, "city": "Oslo", "name": "A"}, 'row 0, column `name`: expected at least 2 letters, found "A"'),
         (
             {"age": 1, "city": "Oslo", "name": "Adaada"},
-            "row 0, column `name`: expected at most 5 letters, found 'Adaada'",
+            'row 0, column `name`: expected at most 5 letters, found "Adaada"',
         ),
-        ({"age": 1, "city": "Oslo", "name": "ada"}, "row 0, column `name`: expected `[A-Z][a-z]+`, found 'ada'"),
+        ({"age": 1, "city": "Oslo", "name": "ada"}, 'row 0, column `name`: expected `[A-Z][a-z]+`, found "ada"'),
     ],
 )
 def test_validate_refuses_what_breaks_a_rule_and_says_which_row_and_column(row: dict[str, Any], told: str) -> None:
@@ -192,6 +192,34 @@ def test_validate_tells_all_violations_of_a_request_at_once_up_to_ten() -> None:
 
     assert caught.value.message.count("it is missing") == 10
     assert caught.value.message.endswith("and 2 more")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        steps.Validate({"a": {"type": "number"}}),
+        steps.MapValues(ranges={"a": {"x": [0, 1]}}),
+        steps.ExtractDate("a", ["hour"]),
+    ],
+)
+def test_a_value_nested_deeper_than_python_can_show_is_refused_like_any_other(step: Any) -> None:
+    with pytest.raises(RequestError, match=r"row 0, column `a`: expected .*, found a list"):
+        step.do({"a": nested(1_000)})
+
+
+def test_a_value_nested_deeper_than_python_can_show_names_no_event_and_is_not_mapped() -> None:
+    deep = nested(1_000)
+
+    with pytest.raises(RequestError, match="the field `a` is no text or whole number: a list"):
+        steps.SetEvent(id="a").do_event(Event({"a": deep}))
+    assert steps.MapValues(values={"a": {"[]": 1}}).do({"a": deep})["a"] is deep
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
 
 
 def test_validate_may_count_instead_of_refusing() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SAMPLE, WHOLE = 2_000, 100_000
+DEEP = b"[" * 1_000 + b"]" * 1_000
 LONG_SHAPE = b'{"inputs": [{"name": "x", "datatype": "FP32", "data": [1], "shape": [%s]}]}' % b",".join(
     [b"9223372036854775807"] * 4_000
 )
@@ -36,6 +37,10 @@ FOUND: tuple[tuple[str, bytes], ...] = (
     ),
     # a shape whose product takes seconds and has more digits than Python writes
     ("/v2/models/m/infer", LONG_SHAPE),
+    # deeper than `repr` and the JSON writer of Python can go
+    ("/", b'{"a": 1, "b": 2, "model": %s}' % DEEP),
+    ("/", b'{"a": %s, "b": %s}' % (DEEP, DEEP)),
+    ("/v2/models/m/infer", b'{"inputs": [{"a": %s, "b": 1}]}' % DEEP),
 )
 """Requests that once made the server fail."""
 
