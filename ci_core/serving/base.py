@@ -100,9 +100,9 @@ class Step(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: that would triple the cost of making one, which each request does
 class ModelCall:
-    """One call of a model, as it is answered and as it is captured."""
+    """One call of a model, as it is answered and as it is captured; nobody changes it."""
 
     answers: list[JsonValue]
     """One a row, in the order of the rows."""

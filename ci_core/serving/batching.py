@@ -20,6 +20,7 @@ thread, for models that may hang.
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections import deque
@@ -46,6 +47,7 @@ _ALONE = 32
 """After so many calls with no company, requests do not look for it, but for each of that number."""
 _DEADLINE_MARGIN = 1.5
 """Calls are planned to take this many times what they take undisturbed, where a deadline depends on it."""
+_NEVER = math.inf
 _WAITING_ROWS = 4096
 """Rows that may wait in any case, unless told otherwise."""
 
@@ -113,9 +115,9 @@ class Batcher:
         pending = lane.add(rows, deadline)
         try:
             return await pending.answer
-        finally:
-            if not pending.is_taken:  # cancelled: what it asked for is not kept
-                lane.forget(pending)
+        except asyncio.CancelledError:
+            lane.forget(pending)
+            raise
 
     def close(self) -> None:
         """Refuse what comes and what waits, and end the threads; a call that is under way is waited for, up to 1 s."""
@@ -141,12 +143,12 @@ class Batcher:
 class _Pending:
     """A request that waits."""
 
-    __slots__ = ("answer", "deadline", "is_taken", "rows", "shape")
+    __slots__ = ("answer", "deadline", "rows", "shape")
 
     def __init__(self, rows: list[Row], deadline: float | None, answer: asyncio.Future[ModelCall]) -> None:
-        self.rows, self.deadline, self.answer = rows, deadline, answer
+        self.rows, self.answer = rows, answer
+        self.deadline = _NEVER if deadline is None else deadline
         self.shape = shape_of(rows)
-        self.is_taken = False
 
 
 class _Lane:
@@ -168,7 +170,7 @@ class _Lane:
     def gains_nothing(self, rows: int) -> bool:
         """Whether a request of so many rows is best called at once."""
         times = self._times
-        if not times.is_known or self._is_calling or self._batcher.isolate or times.expected_s(rows) > _SHORT_S:
+        if self._is_calling or not times.is_known or self._batcher.isolate or times.expected_s(rows) > _SHORT_S:
             return False
         if times.fixed_s < _QUEUE_COST_S or times.useful_rows < 2 * rows:
             return True
@@ -213,12 +215,14 @@ class _Lane:
         return pending
 
     def forget(self, pending: _Pending) -> None:
-        """Take a request out of the queue."""
-        queue = self._queues[pending.shape]
+        """Take a request out of the queue, if it is still there: what nobody waits for is not kept."""
+        queue = self._queues.get(pending.shape)
+        if queue is None or pending not in queue:
+            return
         queue.remove(pending)
         if not queue:
             del self._queues[pending.shape]
-        self._took(pending)
+        self._left(pending)
 
     def close(self) -> None:
         """Refuse what waits, in the loop's own thread, and end the thread."""
@@ -288,30 +292,31 @@ class _Lane:
         return taken
 
     def _take_from(self, queue: deque[_Pending], taken: list[_Pending], now: float) -> None:
-        rows, most = 0, self._most_rows()
-        earliest = float("inf")
+        rows, most, earliest = 0, self._most_rows(), _NEVER
         while queue:
             pending = queue[0]
-            deadline = float("inf") if pending.deadline is None else pending.deadline
+            n_rows, deadline = len(pending.rows), pending.deadline
             if deadline <= now or pending.answer.done():
-                self._took(queue.popleft())
+                self._left(queue.popleft())
                 _deliver(pending, _too_late())
                 continue
-            rows += len(pending.rows)
-            if (
-                self._ends_at(now, len(pending.rows)) <= deadline
-            ):  # else it is late anyway, and the others need not be few
-                earliest = min(earliest, deadline)
-            if taken and (rows > most or self._ends_at(now, rows) > earliest):
-                return
-            self._took(queue.popleft())
-            taken.append(pending)
+            # one that is late anyway does not keep the others few
+            if deadline < earliest and self._ends_at(now, n_rows) <= deadline:
+                earliest = deadline
+            if taken and (rows + n_rows > most or self._is_late(now, rows + n_rows, earliest)):
+                break
+            taken.append(queue.popleft())
+            rows += n_rows
+        self.waiting_rows -= rows
+        self._waiting_requests -= len(taken)
+
+    def _is_late(self, now: float, rows: int, deadline: float) -> bool:
+        return deadline < _NEVER and self._ends_at(now, rows) > deadline
 
     def _ends_at(self, now: float, rows: int) -> float:
         return now + _DEADLINE_MARGIN * self._times.expected_s(rows)
 
-    def _took(self, pending: _Pending) -> None:
-        pending.is_taken = True
+    def _left(self, pending: _Pending) -> None:
         self.waiting_rows -= len(pending.rows)
         self._waiting_requests -= 1
 

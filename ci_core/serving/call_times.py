@@ -31,27 +31,22 @@ class CallTimes:
     """What is known of the duration of one model's calls.
 
     Attributes:
+        is_known: whether there were calls enough to say anything.
         fixed_s: seconds of a call without rows; 0 while nothing is known.
         per_row_s: seconds that each row adds.
+        useful_rows: rows of one call beyond which joining more gains next to nothing; infinite when each row is free.
     """
 
-    __slots__ = ("_calls", "_classes", "fixed_s", "per_row_s")
+    # all of them plain attributes: every request asks, and what they say changes with every sixteenth call
+    __slots__ = ("_calls", "_classes", "fixed_s", "is_known", "per_row_s", "useful_rows")
 
     def __init__(self) -> None:
+        self.is_known = False
         self.fixed_s = 0.0
         self.per_row_s = 0.0
+        self.useful_rows = math.inf
         self._calls = 0
         self._classes: dict[int, _Class] = {}
-
-    @property
-    def is_known(self) -> bool:
-        """Whether there were calls enough to say anything."""
-        return self._calls >= _KNOWN_AFTER
-
-    @property
-    def useful_rows(self) -> float:
-        """Rows of one call beyond which joining more gains next to nothing; infinite when each row is free."""
-        return _WORTH * self.fixed_s / self.per_row_s if self.per_row_s > 0.0 else math.inf
 
     def expected_s(self, rows: int) -> float:
         """Return the duration of a call of `rows` rows that nothing interrupts, in seconds."""
@@ -67,12 +62,14 @@ class CallTimes:
         self._calls = known.last_call = self._calls + 1
         if self._calls % _FITTED_EVERY == 0 or self._calls <= _FITTED_EVERY:
             self._fit()
+            self.is_known = self._calls >= _KNOWN_AFTER
 
     def _fit(self) -> None:
         self._classes = {
             size: known for size, known in self._classes.items() if self._calls - known.last_call < _FORGOTTEN_AFTER
         }
         self.fixed_s, self.per_row_s = _line([known.typical() for known in self._classes.values()])
+        self.useful_rows = _WORTH * self.fixed_s / self.per_row_s if self.per_row_s > 0.0 else math.inf
 
 
 class _Class:

@@ -53,6 +53,13 @@ class Batch(Mapping[str, Values]):
     def __len__(self) -> int:
         return len(self.names)
 
+    def part(self, rows: slice) -> Batch:
+        """Return the columns of some rows; nothing is copied but lists of text."""
+        if self._columns is None:
+            assert self._matrix is not None  # noqa: S101 - the constructor's contract
+            return Batch(self.names, matrix=self._matrix[rows])
+        return Batch(self.names, {name: values[rows] for name, values in self._columns.items()})
+
     @property
     def as_read(self) -> NDArray[Any] | Mapping[str, Values]:
         """What was handed over: one matrix, or the columns; for those who join many batches."""

@@ -17,7 +17,7 @@ from ci_core.serving.modules import graph_code_error
 from ci_core.serving.problems import DeadlineError, NotReadyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -223,8 +223,13 @@ class ServedModel:
             self._make_ready(deadline)
         return self._call(rows)  # type: ignore[arg-type]  # a table only when `takes_tables`
 
-    async def call_async(self, rows: list[Row] | Table, deadline: float | None = None) -> ModelCall:
+    def call_async(self, rows: list[Row] | Table, deadline: float | None = None) -> Awaitable[ModelCall]:
         """Answer `rows`, together with other requests when the model is batched; see :meth:`call`."""
+        if self._is_ready and self._batcher is not None:
+            return self._batcher(rows, deadline)  # type: ignore[arg-type]  # without a coroutine around it
+        return self._call_when_ready(rows, deadline)
+
+    async def _call_when_ready(self, rows: list[Row] | Table, deadline: float | None) -> ModelCall:
         if not self._is_ready:
             await self._make_ready_async(deadline)
         if self._batcher is None:

@@ -7,6 +7,7 @@ import pytest
 
 from ci_core.serving.base import ModelCall
 from ci_core.serving.joint_call import call_together, shape_of, split_call
+from ci_core.serving.models.batch import Batch
 from ci_core.serving.problems import RequestError
 
 if TYPE_CHECKING:
@@ -26,6 +27,33 @@ def test_a_joint_call_is_split_into_the_answers_columns_and_outputs_of_each_requ
     assert (list(first.columns["x"]), list(second.columns["x"])) == ([1.0], [2.0, 3.0])
     assert (first.columns["y"], second.columns["y"]) == (["p"], [None, "q"])
     assert (list(first.outputs), list(second.outputs)) == ([0.1], [0.2, 0.3])
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        Batch(("x", "y"), matrix=np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])),
+        Batch(("x", "y"), {"x": np.array([1.0, 3.0, 5.0]), "y": np.array([2.0, 4.0, 6.0])}),
+    ],
+    ids=["one matrix", "columns"],
+)
+def test_a_batch_is_split_into_batches(columns: Batch) -> None:
+    first, second = split_call(ModelCall(answers=[1, 2, 3], columns=columns, outputs=[0.1, 0.2, 0.3]), [2, 1])
+
+    assert isinstance(first.columns, Batch)
+    assert isinstance(second.columns, Batch)
+    assert first.columns.matrix.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert list(first.columns["y"]) == [2.0, 4.0]
+    assert second.columns.matrix.tolist() == [[5.0, 6.0]]
+    assert list(second.columns) == ["x", "y"]
+
+
+def test_a_text_column_of_a_batch_is_split_like_any_other() -> None:
+    columns = Batch(("x", "y"), {"x": np.array([1.0, 2.0]), "y": ["p", None]})
+
+    first, second = split_call(ModelCall(answers=[1, 2], columns=columns, outputs=[None, None]), [1, 1])
+
+    assert (first.columns["y"], second.columns["y"]) == (["p"], [None])
 
 
 def test_the_call_of_a_single_request_stays_as_it_is() -> None:
