@@ -66,7 +66,7 @@ def write_reply(event: Event, body: Any, *, segment: str, function: str) -> byte
     return _with_body({"event": _write_event(event)}, body, f"the result of `{segment}`, in the function `{function}`")
 
 
-def write_failed_reply(event: Event, error: Exception, *, step: str) -> bytes:
+def write_failed_reply(event: Event, error: BaseException, *, step: str) -> bytes:
     """Return the reply of a segment of which `step` raised `error`."""
     reply = {"failure": write_failure(error), "step": step}
     try:

@@ -42,7 +42,7 @@ class RemoteStepError(Exception):
         return self.text
 
 
-def write_failure(error: Exception) -> dict[str, Any]:
+def write_failure(error: BaseException) -> dict[str, Any]:
     """Return an exception as plain data."""
     kind = type(error).__name__
     if isinstance(error, RemoteStepError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from ci_core.serving.access_log import printable
 from ci_core.serving.functions.calls import read_request, write_failed_reply, write_reply
 from ci_core.serving.functions.wire import WireError
 from ci_core.serving.problems import HttpError
@@ -48,7 +49,7 @@ class FunctionHost:
             result = plan(event.body, event)
             if plan.is_async:
                 result = await result
-        except Exception as error:  # noqa: BLE001 - the caller raises it again
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the caller raises it again
             step = event.error.step if event.error is not None else segment.spec.steps[0].name
             _log(segment, step, event.id, error)
             return write_failed_reply(event, error, step=step)
@@ -60,8 +61,10 @@ class FunctionHost:
             return write_failed_reply(event, error, step=step)
 
 
-def _log(segment: Segment, step: str, event_id: str, error: Exception) -> None:
+def _log(segment: Segment, step: str, event_id: str, error: BaseException) -> None:
     """The caller knows what is told to the client; only here is it known where in the code it happened."""
     if isinstance(error, HttpError):
         return
-    logger.error("step failed function=%s step=%s event=%s", segment.function, step, event_id, exc_info=error)
+    logger.error(
+        "step failed function=%s step=%s event=%s", segment.function, step, printable(event_id), exc_info=error
+    )

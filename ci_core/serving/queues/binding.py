@@ -86,8 +86,18 @@ class Queues:
     def start(self, plan: Plan) -> None:
         """Begin to take messages; on the running loop, after any fork."""
         self.bind(plan)
+        self._extend(plan)
         for consumer in self.consumers:
             consumer.start()
+
+    def _extend(self, plan: Plan) -> None:
+        """Let the plan be ready only while somebody takes the messages that it puts."""
+        own_unready: Callable[[], dict[str, str]] = plan.unready
+
+        def unready() -> dict[str, str]:
+            return own_unready() | {f"queue {stream}": reason for stream, reason in self.unready().items()}
+
+        vars(plan).update(unready=unready)
 
     async def close(self, *, drain_s: float) -> int:
         """Take no more messages, end those at work, and return how many are lost.

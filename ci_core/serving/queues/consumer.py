@@ -12,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.errors import SharedStreamError
+from ci_core.serving.access_log import printable
 from ci_core.serving.problems import DependencyError, RequestError
 from ci_core.serving.queues.base import Failure
 from ci_core.serving.queues.message import read_message
@@ -58,7 +59,9 @@ class Consumer:
     def start(self) -> None:
         """Begin to take messages; on the running loop."""
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._consume()), loop.create_task(self._watch_depth())]
+        consuming = loop.create_task(self._consume())
+        consuming.add_done_callback(self._note_end)
+        self._tasks = [consuming, loop.create_task(self._watch_depth())]
 
     async def close(self, *, drain_s: float) -> None:
         """Take no more messages and end those at work.
@@ -97,10 +100,11 @@ class Consumer:
                 deliveries = await self._broker.take(self.queue, count=free, wait_s=_TAKE_WAIT_S)
             except SharedStreamError as error:
                 self.problem = error.fact
-                logger.error("queue is not worked off stream=%s reason=%s", self.queue.stream, error.fact)  # noqa: TRY400 - no traceback: it is the user's to mend
+                logger.error("queue is not worked off stream=%s reason=%s", self.queue.stream, printable(error.fact))  # noqa: TRY400 - no traceback: it is the user's to mend
                 return
             except DependencyError as error:
-                logger.warning("queue cannot be reached stream=%s reason=%s", self.queue.stream, error)
+                reason = printable(str(error))
+                logger.warning("queue cannot be reached stream=%s reason=%s", self.queue.stream, reason)
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
                 continue
@@ -110,6 +114,12 @@ class Consumer:
             await asyncio.sleep(0)  # sync steps and a broker in memory would never let a request in between
         if self._at_work:
             await asyncio.wait(self._at_work)
+
+    def _note_end(self, consuming: asyncio.Task[None]) -> None:
+        error = None if consuming.cancelled() else consuming.exception()
+        if error is not None:
+            self.problem = f"its consumer ended with a {type(error).__name__}"
+            logger.error("queue is not worked off any more stream=%s", self.queue.stream, exc_info=error)
 
     async def _is_done(self) -> bool:
         if not self._is_closing:
@@ -134,11 +144,11 @@ class Consumer:
         logger.error(
             "message failed stream=%s event=%s step=%s attempt=%d dead=%s error=%s",
             self.queue.stream,
-            failure.event_id,
+            printable(failure.event_id),
             failure.step,
             delivery.attempt,
             bool(is_dead),
-            failure.error,
+            printable(failure.error),
         )
 
     async def _attempt(self, delivery: Delivery) -> Failure | None:
@@ -152,7 +162,12 @@ class Consumer:
             return Failure(error=reason, event_id=event.id, is_final=True)
         try:
             await self._run_steps(event)
-        except Exception as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
+            # `sys.exit()` or a cancelled task of a step's own ends the message as any other failure does
             logger.debug("message failed", exc_info=error)
             return failure_of(event, error)
         return None
@@ -165,7 +180,8 @@ class Consumer:
                 return await tell()
             except DependencyError as error:
                 if self._is_closing:
-                    logger.warning("a message will be delivered again stream=%s reason=%s", self.queue.stream, error)
+                    reason = printable(str(error))
+                    logger.warning("a message will be delivered again stream=%s reason=%s", self.queue.stream, reason)
                     return None
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
@@ -179,7 +195,13 @@ class Consumer:
             await asyncio.sleep(_DEPTH_EVERY_S)
 
 
-def failure_of(event: Event, error: Exception) -> Failure:
+def _is_cancelled() -> bool:
+    """Whether this task is told to end, rather than something that it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def failure_of(event: Event, error: BaseException) -> Failure:
     """Return why the steps behind a queue did not end; what a step refuses (4xx) is not tried again."""
     return Failure(
         error=f"{type(error).__name__}: {error}",

@@ -14,7 +14,9 @@ from ci_core.serving import Event, Graph, RequestError
 from ci_core.serving.functions.host import FunctionHost
 from ci_core.serving.functions.parts import caller_graph, segment_graph
 from ci_core.serving.functions.split import FunctionPlan, Segment, split
+from ci_core.serving.metrics import Metrics
 from ci_core.serving.problems import DependencyError
+from ci_core.serving.server import Application
 from ci_core.serving.spec import REQUEST, GraphSpec, StepSpec
 from ci_core.serving.topology import check
 
@@ -198,6 +200,20 @@ def _split_graph(graph: Graph) -> Graph:
         return send
 
     return caller_graph(graph, plan, {function: sender(function) for function in plan.functions})
+
+
+def test_a_step_that_calls_exit_fails_its_request_and_not_its_process(caplog: pytest.LogCaptureFixture) -> None:
+    def leave(_body: Any) -> Any:
+        raise SystemExit(1)
+
+    graph = Graph("g")
+    graph.to(leave, name="leave", function="f")
+    application = Application(split(graph.spec).root, _split_graph(graph).compile(), metrics=Metrics())
+
+    answer = asyncio.run(application.handle_async("POST", "/", {"x-event-id": "1\nERROR forged"}, b"{}"))
+
+    assert answer[0] == 500
+    assert caplog.messages[0] == r"step failed function=f step=leave event='1\nERROR forged'"
 
 
 _ERRORS: tuple[Callable[[str], Exception], ...] = (

@@ -323,6 +323,56 @@ def test_what_is_no_message_becomes_a_dead_letter_and_runs_no_step() -> None:
     assert steps.bodies == []
 
 
+async def _exit() -> None:
+    raise SystemExit(3)
+
+
+async def _wait_for_a_task_that_is_cancelled() -> None:
+    task = asyncio.ensure_future(asyncio.Event().wait())
+    task.cancel()
+    await task
+
+
+@pytest.mark.parametrize(
+    ("work", "told"),
+    [(_exit, "SystemExit: 3"), (_wait_for_a_task_that_is_cancelled, "CancelledError: ")],
+    ids=["exit", "cancelled"],
+)
+def test_a_step_that_ends_in_no_ordinary_exception_fails_its_message(
+    work: Callable[[], Awaitable[None]], told: str
+) -> None:
+    broker = _at_once()
+    consumer = Consumer(broker, QUEUE, _Steps(lambda _event: work()))
+
+    async def body() -> list[Any]:
+        await _put(broker, "x")
+        await work_off([consumer])
+        return await broker.dead_letters(QUEUE.stream)
+
+    [letter] = asyncio.run(body())
+    assert (letter.error, letter.attempts) == (told, 3)
+    assert (consumer.delivered, consumer.failed, consumer.dead) == (0, 3, 1)
+
+
+def test_a_message_forges_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    broker = _at_once()
+
+    def behave(_event: Event) -> None:
+        raise RequestError("no name\nERROR forged")
+
+    consumer = Consumer(broker, QUEUE, _Steps(behave))
+
+    async def body() -> None:
+        await broker.put(QUEUE, write_message(Event(None, id="1\nERROR forged"), "x"))
+        await work_off([consumer])
+
+    asyncio.run(body())
+    assert caplog.messages[-1] == (
+        r"message failed stream=scored event='1\nERROR forged' step= attempt=1 dead=True "
+        r"error='RequestError: no name\nERROR forged'"
+    )
+
+
 def test_a_message_that_its_takers_never_finished_is_given_up() -> None:
     """The fourth delivery of three: what worked on it died each time, perhaps because of it."""
     broker, steps = _Handing([Delivery(id="1", payload=write_message(Event(None, id="e-9"), "x"), attempt=4)]), _Steps()
@@ -486,6 +536,20 @@ def test_a_stream_of_somebody_else_is_left_alone_and_the_consumer_says_so(caplog
         "the stream `scored` is read by `other.keep` already, so `graph.scored` would miss messages"
     )
     assert caplog.records[0].levelno == logging.ERROR
+
+
+def test_a_consumer_that_dies_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    consumer = Consumer(_Handing([ZeroDivisionError("of the broker")]), QUEUE, _Steps())
+
+    async def body() -> None:
+        consumer.start()
+        while consumer.problem is None:  # noqa: ASYNC110 - an attribute cannot be waited for
+            await asyncio.sleep(0)
+        await consumer.close(drain_s=0)
+
+    asyncio.run(body())
+    assert consumer.problem == "its consumer ended with a ZeroDivisionError"
+    assert caplog.messages == ["queue is not worked off any more stream=scored"]
 
 
 def test_an_acknowledgement_that_cannot_be_told_is_told_later() -> None:

@@ -1,18 +1,21 @@
 """Queues as steps of a graph."""
 
 import asyncio
+import json
 from time import monotonic
 from typing import Any
 
 import pytest
 
-from ci_core.errors import InvalidStepError
+from ci_core.errors import InvalidStepError, SharedStreamError
 from ci_core.serving import Event, Graph
 from ci_core.serving.functions.wire import WireError
+from ci_core.serving.metrics import Metrics
 from ci_core.serving.problems import DeadlineError, OverloadedError
-from ci_core.serving.queues import MemoryBroker
+from ci_core.serving.queues import Delivery, MemoryBroker, Queue
 from ci_core.serving.queues.binding import Queues
 from ci_core.serving.queues.testing import QueuedGraph
+from ci_core.serving.server import Application
 
 
 def _same(body: Any) -> Any:
@@ -144,3 +147,30 @@ def test_a_full_queue_refuses_what_arrives() -> None:
 
     with pytest.raises(OverloadedError, match="the queue `s` is full: 1 messages wait"):
         asyncio.run(put_twice())
+
+
+class _SomebodyElses(MemoryBroker):
+    async def take(self, queue: Queue, *, count: int, wait_s: float) -> list[Delivery]:
+        raise SharedStreamError(stream=queue.stream, reader=queue.reader, readers=["other.keep"])
+
+
+def test_a_server_whose_queue_nobody_works_off_is_not_ready() -> None:
+    graph = Graph("g")
+    graph.queue("s", name="keep").to(_same, "store")
+    queues = Queues(graph.spec, _SomebodyElses())
+
+    async def body() -> tuple[int, Any]:
+        plan = graph.compile(queues=queues)
+        queues.start(plan)
+        while not queues.unready():  # noqa: ASYNC110 - an attribute cannot be waited for
+            await asyncio.sleep(0)
+        application = Application(graph.spec, plan, metrics=Metrics())
+        status, _headers, told = await application.handle_async("GET", "/readyz", {}, b"")
+        await queues.close(drain_s=0)
+        return status, json.loads(told)
+
+    status, told = asyncio.run(body())
+    assert status == 503
+    assert told["models"] == {
+        "queue s": "the stream `s` is read by `other.keep` already, so `g.keep` would miss messages"
+    }
