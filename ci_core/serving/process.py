@@ -12,12 +12,14 @@ import logging
 import socket
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import PortTakenError
 from ci_core.serving.base import ANSWER
 from ci_core.serving.capture import Capture
+from ci_core.serving.ending import close_all
 from ci_core.serving.identity import EventIdentity
 from ci_core.serving.listen import import_server, listen, run
 from ci_core.serving.metrics import Metrics
@@ -205,13 +207,15 @@ class ServedGraph:
         _follow(self.metrics, self.application)
 
     async def _end(self) -> None:
+        parts: list[tuple[str, Callable[[], Any]]] = []
         if self._queues is not None:
-            await self._queues.close(drain_s=self._options.drain_s)
+            parts.append(("queues", partial(self._queues.close, drain_s=self._options.drain_s)))
         if self._functions is not None:
-            await self._functions.close()
-        self.plan.close()
+            parts.append(("functions", self._functions.close))
+        parts.append(("steps", self.plan.close))
         if self.capture is not None:
-            self.capture.close()
+            parts.append(("capture", self.capture.close))
+        await close_all(parts)
 
 
 def _capture(options: ServeOptions) -> Capture | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import UnknownFunctionNameError
+from ci_core.serving.ending import close_all
 from ci_core.serving.functions.application import FunctionApplication
 from ci_core.serving.functions.client import MESSAGE_BYTES, FunctionClient
 from ci_core.serving.functions.host import FunctionHost
@@ -177,10 +178,12 @@ class ServedFunction:
             gc.freeze()
             await listen(application, self._options, port, metrics=self._metrics, on_ready=on_ready)
         finally:
-            for plan in self._plans.values():
-                plan.close()
+            parts: list[tuple[str, Callable[[], Any]]] = [
+                (f"steps of {name}", plan.close) for name, plan in self._plans.items()
+            ]
             if self._capture is not None:
-                self._capture.close()
+                parts.append(("capture", self._capture.close))
+            await close_all(parts)
 
 
 def leave_terminal() -> None:

@@ -65,6 +65,16 @@ async def enrich(body):
 """
 
 
+UNCLOSABLE = """
+class enrich:
+    def do(self, body):
+        return _enrich(body)
+
+    def close(self):
+        raise OSError("the connection is gone")
+"""
+
+
 @pytest.fixture(scope="module")
 def onnx() -> bytes:
     table = np.random.default_rng(1).normal(size=(50, 2))
@@ -189,6 +199,22 @@ def test_a_release_is_served_captured_and_stopped_cleanly(release: Path, tmp_pat
     assert set(table["_release"]) == {release_id}
     assert said == f"serving `flights` release {release_id[:12]} on http://127.0.0.1:{server.port}\n"
     assert list(release.rglob("*.pyc")) == []
+
+
+def test_captures_are_written_though_a_step_cannot_be_closed(release: Path, tmp_path: Path) -> None:
+    captures = tmp_path / "captures"
+    (release / "bundle/serving/features.py").write_text(FEATURES.replace("def enrich", "def _enrich") + UNCLOSABLE)
+
+    with serving(release, "--captures", str(captures)) as server:
+        status, _headers, _answer = server.ask("/", {"temp": 1.0})
+        exit_code = server.stop()
+        assert server.process.stderr is not None
+        told = server.process.stderr.read()
+
+    assert (status, exit_code) == (200, 0)
+    assert len(captured(captures)["event_id"]) == 1
+    assert "could not be closed part=steps" in told
+    assert "OSError: the connection is gone" in told
 
 
 def test_a_request_in_flight_is_answered_and_captured_after_sigterm(release: Path, tmp_path: Path) -> None:
