@@ -29,6 +29,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ci_core.serving.call_times import CallTimes
+from ci_core.serving.crashes import CrashError
 from ci_core.serving.joint_call import call_together, shape_of
 from ci_core.serving.model_thread import ModelThread
 from ci_core.serving.problems import DeadlineError, OverloadedError
@@ -272,7 +273,7 @@ class _Lane:
         times, batcher = self._times, self._batcher
         rows = sum(len(pending.rows) for pending in requests)
         if times.is_known and not batcher.isolate and times.expected_s(rows) <= _SHORT_S:
-            self._finish(requests, *call_together(batcher.call, [one.rows for one in requests], batcher.clock))
+            self._finish(requests, *self._answered(requests))
             return
         if self._thread is None:
             self._thread = ModelThread()
@@ -320,13 +321,15 @@ class _Lane:
         self.waiting_rows -= len(pending.rows)
         self._waiting_requests -= 1
 
-    def _call_in_thread(self, requests: list[_Pending]) -> None:
+    def _answered(self, requests: list[_Pending]) -> tuple[list[Outcome], list[tuple[int, float]]]:
         batcher = self._batcher
-        answered: tuple[list[Outcome], list[tuple[int, float]]]
         try:
-            answered = call_together(batcher.call, [one.rows for one in requests], batcher.clock)
-        except BaseException as error:  # noqa: BLE001 - `sys.exit()` in a model may end its requests, and nothing else
-            answered = [RuntimeError(f"the model raised {type(error).__name__}") for _ in requests], []
+            return call_together(batcher.call, [one.rows for one in requests], batcher.clock)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, somebody waits for each of the requests
+            return [CrashError(f"the model raised {type(error).__name__}") for _ in requests], []
+
+    def _call_in_thread(self, requests: list[_Pending]) -> None:
+        answered = self._answered(requests)
         with suppress(RuntimeError):  # the loop was closed meanwhile, and nobody waits
             self.loop.call_soon_threadsafe(self._take_back, requests, *answered)
 

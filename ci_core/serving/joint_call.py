@@ -10,6 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from ci_core.serving.base import ModelCall
+from ci_core.serving.crashes import failure_of
 from ci_core.serving.models.batch import Batch
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def call_together(
     began = clock()
     try:
         outcomes: list[Outcome] = [*split_call(call(joined), sizes)]
-    except Exception as error:  # noqa: BLE001 - it reaches the request that caused it
+    except BaseException as raised:  # noqa: BLE001 - it reaches the request that caused it
+        error = failure_of(raised)
         if len(requests) == 1:
             return [error], []
     else:

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import orjson
 
 from ci_core.serving.access_log import AccessLog, printable
+from ci_core.serving.crashes import failure_of
 from ci_core.serving.endpoints import ALWAYS_ANSWERED, Pages, json_answer
+from ci_core.serving.engine.failures import step_of
 from ci_core.serving.event import Event, trace_id_of
 from ci_core.serving.identity import EventIdentity
 from ci_core.serving.inference import Inference, is_direct
@@ -120,7 +122,7 @@ class Application:
         self._pages = Pages(self)
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer one request of a graph without async steps; never raises.
+        """Answer one request of a graph without async steps; raises nothing but orders to stop, see ``crashes.py``.
 
         Args:
             method: upper case.
@@ -133,12 +135,12 @@ class Application:
         try:
             event, rest = self._accept(method, path, headers, body)
             answer: Answer = rest if event is None else _encode(rest, self._run(event.body, event))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - every failure of a request is an answer
-            answer = self._failure(error, path, event)
+        except BaseException as raised:  # noqa: BLE001 - every failure of a request is an answer
+            answer = self._failure(failure_of(raised), path, event)
         return self._finish(method, path, answer, event, started)
 
     async def handle_async(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer one request of a graph with async steps; never raises. See :meth:`handle`."""
+        """Answer one request of a graph with async steps; see :meth:`handle`."""
         started = perf_counter()
         event: Event | None = None
         try:
@@ -149,8 +151,8 @@ class Application:
                 answer = _encode(rest, await self._run(event.body, event))
             else:
                 answer = _encode(rest, await self._run_in_time(event))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - every failure of a request is an answer
-            answer = self._failure(error, path, event)
+        except BaseException as raised:  # noqa: BLE001 - every failure of a request is an answer
+            answer = self._failure(failure_of(raised), path, event)
         return self._finish(method, path, answer, event, started)
 
     def admit(self, path: str, url_chars: int, headers: Mapping[str, str]) -> HttpError | None:
@@ -286,8 +288,8 @@ class Application:
             self._access_log.write(method, path, status, len(body), event, seconds)
         return answer
 
-    def _failure(self, error: BaseException, path: str, event: Event | None) -> Answer:
-        step = event.error.step if event is not None and event.error is not None else None
+    def _failure(self, error: Exception, path: str, event: Event | None) -> Answer:
+        step = _failed_step(error, event)
         headers: Headers = [_JSON_HEADER]
         if isinstance(error, HttpError):
             status, slug, message = error.status, error.slug, error.message
@@ -334,7 +336,14 @@ def _utf8(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _log_failure(error: BaseException, status: int, path: str, step: str | None, event: Event | None) -> None:
+def _failed_step(error: Exception, event: Event | None) -> str | None:
+    """Return the step that an error came from; an event tells of failures that were mended, too."""
+    if isinstance(error, DeadlineError) and event is not None and event.error is not None:
+        return event.error.step if isinstance(event.error.exception, DeadlineError) else None
+    return step_of(error)
+
+
+def _log_failure(error: Exception, status: int, path: str, step: str | None, event: Event | None) -> None:
     event_id = event and printable(event.id)
     trace_id = event and event.trace_id
     if isinstance(error, HttpError):

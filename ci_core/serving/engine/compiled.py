@@ -92,7 +92,7 @@ def _events_in_line(program: Program) -> Run:
         try:
             for at, call, wants_event in links:  # noqa: B007 - `at` tells which step failed
                 body = call(body, event) if wants_event else call(body)
-        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+        except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             return resume(program, at, error, body, event)
         return body
 

@@ -49,7 +49,8 @@ def until_deadline(run: Run) -> Run:
 
 
 def _too_late(event: Event) -> DeadlineError:
-    step = event.error.step if event.error is not None else None
+    interrupted = event.error is not None and isinstance(event.error.exception, DeadlineError)
+    step = event.error.step if interrupted and event.error is not None else None
     error = DeadlineError(f"the deadline passed in step `{step}`" if step else "the deadline passed")
     if step is not None:
         event.error = StepFailure(step=step, exception=error)

@@ -12,6 +12,7 @@ import sys
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from ci_core.serving.crashes import failure_of
 from ci_core.serving.engine.failures import handle_async, interrupted
 from ci_core.serving.engine.flight import Flight
 from ci_core.serving.event import Event
@@ -40,11 +41,8 @@ def chain_async(program: Program) -> AsyncRun:
             for at, call, wants_event, is_async in links:  # noqa: B007 - `at` tells which step failed
                 result = call(body, event) if wants_event else call(body)
                 body = await result if is_async else result
-        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+        except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             return await _resume(program, at, error, body, event)
-        except asyncio.CancelledError:
-            interrupted(program.nodes[at], event)
-            raise
         return body
 
     return run
@@ -57,7 +55,7 @@ async def start_drive(program: Program, body: Any, event: Event | None, times: S
     return await _Drive(program, Flight(program, body, event), times).run()
 
 
-async def _resume(program: Program, at: int, error: Exception, body: Any, event: Event | None) -> Any:
+async def _resume(program: Program, at: int, error: BaseException, body: Any, event: Event | None) -> Any:
     """Go on where a short cut failed; see ``walk.resume``."""
     node = program.nodes[at]
     result = await handle_async(program, node, error, body, (event,))
@@ -172,9 +170,10 @@ class _Drive:
             result = call(body, event) if step.wants_event else call(body)
             if step.is_async:
                 result = await result
-        except Exception as error:
+        except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
+            error = failure_of(raised)  # here, in the task of the step: some of these would end the loop
             if node.back_to is None:
-                raise
+                raise error  # noqa: B904 - it has its cause
             return await handle_async(self._program, node, error, body, (event, self._flight.event)), True
         if self._times is not None:
             self._times.took(step.number, perf_counter() - started)

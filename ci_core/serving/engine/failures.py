@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from typing import TYPE_CHECKING, Any
 
+from ci_core.serving.crashes import failure_of
 from ci_core.serving.event import StepFailure
 from ci_core.serving.problems import DeadlineError
 
@@ -16,35 +19,43 @@ _MARK = "__graphship_step__"
 """Attribute of an exception that left a nested graph: the step in there that raised it."""
 
 
-def handle(program: Program, node: Node, error: Exception, body: Any, events: tuple[Event | None, ...]) -> Any:
+def handle(program: Program, node: Node, error: BaseException, body: Any, events: tuple[Event | None, ...]) -> Any:
     """Return what the handler of `node` makes of its failure; raise the error again when there is none.
 
     Args:
         program: that `node` belongs to.
         node: that failed.
-        error: that it raised.
+        error: that it raised; an order to stop goes on to the caller, see ``crashes.py``.
         body: that it got.
         events: the one that the step was to get, then the one that the request came with.
     """
     handler = _handler_of(program, node, error, events)
     try:
         return _called(handler, body, events)
-    except Exception as second:
+    except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
+        second = failure_of(raised)
         _note(program, handler, second, events)
-        raise
+        raise second  # noqa: B904 - it has its cause
 
 
 async def handle_async(
-    program: Program, node: Node, error: Exception, body: Any, events: tuple[Event | None, ...]
+    program: Program, node: Node, error: BaseException, body: Any, events: tuple[Event | None, ...]
 ) -> Any:
     """Do the same where handlers may be async."""
     handler = _handler_of(program, node, error, events)
     try:
         result = _called(handler, body, events)
         return await result if handler.is_async else result
-    except Exception as second:
+    except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
+        second = failure_of(raised)
         _note(program, handler, second, events)
-        raise
+        raise second  # noqa: B904 - it has its cause
+
+
+def step_of(error: BaseException) -> str | None:
+    """Return the step that an error left a graph from; None of one that was raised outside of steps."""
+    name: str | None = getattr(error, _MARK, None)
+    return name
 
 
 def interrupted(node: Node, event: Event | None) -> None:
@@ -53,7 +64,12 @@ def interrupted(node: Node, event: Event | None) -> None:
         event.error = StepFailure(step=node.step.name, exception=DeadlineError("the time was over"))
 
 
-def _handler_of(program: Program, node: Node, error: Exception, events: tuple[Event | None, ...]) -> CallableStep:
+def _handler_of(program: Program, node: Node, raised: BaseException, events: tuple[Event | None, ...]) -> CallableStep:
+    try:
+        error = failure_of(raised)
+    except asyncio.CancelledError:
+        interrupted(node, events[-1])
+        raise
     # past the deadline nobody waits for an answer any more, so no handler makes one
     if node.handler is None or isinstance(error, DeadlineError):
         _note(program, node.step, error, events)

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ci_core.serving.crashes import failure_of
 from ci_core.serving.event import Event
 from ci_core.serving.problems import DeadlineError, RequestError, StepTimeoutError
 
@@ -93,12 +94,13 @@ def _repeated(retries: int, wait_s: float) -> Callable[[Call], Call]:
                     return await call(body, event)
                 except DeadlineError:
                     raise
-                except Exception as error:
+                except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
+                    error = failure_of(raised)
                     pause_s = wait_s * 2.0**attempt
                     remaining_s = event.remaining_s
                     is_refusal = isinstance(error, RequestError) and error.status < 500  # noqa: PLR2004 - ours
                     if is_refusal or (remaining_s is not None and remaining_s <= pause_s):
-                        raise
+                        raise error  # noqa: B904 - it has its cause
                 await asyncio.sleep(pause_s)
             return await call(body, event)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ci_core.serving.event import Event
 
     Run = Callable[..., Any]
-    Resume = Callable[[int, Exception, Any, Event | None], Any]
+    Resume = Callable[[int, BaseException, Any, Event | None], Any]
     """From index, error, body and event of a failure to the answer."""
 
 _LINES = 8
@@ -70,7 +70,7 @@ def chain(calls: Sequence[Callable[[Any], Any]], resume: Resume, offset: int = 0
                 return body
             at = 7
             body = c7(body)
-        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+        except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             return resume(offset + at, error, body, event)
         return body if rest is None else rest(body, event)
 
@@ -112,7 +112,7 @@ def fan(calls: Sequence[Callable[[Any], Any]], resume: Resume, rest: Run | None)
                     at = 5
                     body = [a, b, c, d]
             body = join(body)
-        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+        except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             return resume(at, error, body, event)
         return body if rest is None else rest(body, event)
 
@@ -141,7 +141,7 @@ def branches(nodes: Sequence[Node], answer: int, resume: Resume) -> Run:
                     given = [places[one] for one in inputs]
                     given = join(given)
                 put(call(given))
-        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+        except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             return resume(len(places) - 1, error, given, event)
         return places[answer]
 

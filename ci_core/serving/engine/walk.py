@@ -28,7 +28,7 @@ def start_walk(program: Program, body: Any, event: Event | None, times: StepObse
     return _walk(program, Flight(program, body, event), 0, times)
 
 
-def resume(program: Program, at: int, error: Exception, body: Any, event: Event | None) -> Any:
+def resume(program: Program, at: int, error: BaseException, body: Any, event: Event | None) -> Any:
     """Go on where a short cut failed.
 
     Args:
@@ -64,7 +64,7 @@ def _walk(program: Program, flight: Flight, start: int, times: StepObserver | No
                 body = node.join(arrived)
             call = step.call if times is None else step.timed_call or step.call
             result = call(body, event) if step.wants_event else call(body)
-        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+        except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             result = handle(program, node, error, body, (event, flight.event))
             if node.back_to is None:
                 return result

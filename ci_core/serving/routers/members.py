@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.base import ANSWER, ModelCall
+from ci_core.serving.crashes import failure_of
 from ci_core.serving.problems import RequestError
 
 if TYPE_CHECKING:
@@ -74,9 +75,10 @@ class Members:
         started = perf_counter()
         try:
             call = self.models[key].call(rows, deadline)
-        except Exception as error:
+        except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
+            error = failure_of(raised)
             self._observe.failed(event, key, error)
-            raise
+            raise error  # noqa: B904 - it has its cause
         self._observe.answered(event, key, call, perf_counter() - started, role)
         return call
 
@@ -89,9 +91,10 @@ class Members:
                 call = await model.call_async(rows, event.deadline)
             else:
                 call = model.call(rows, event.deadline)
-        except Exception as error:
+        except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
+            error = failure_of(raised)
             self._observe.failed(event, key, error)
-            raise
+            raise error  # noqa: B904 - it has its cause
         self._observe.answered(event, key, call, perf_counter() - started, role)
         return call
 
@@ -99,14 +102,20 @@ class Members:
         """Return what a model says of its share; answers only, of operations other than ``infer``."""
         if operation == INFER:
             return self.call(share.key, share.rows, _event_of(share, event), event.deadline, share.role)
-        answers = self.models[share.key].operate(operation, share.rows, event.deadline)
+        try:
+            answers = self.models[share.key].operate(operation, share.rows, event.deadline)
+        except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
+            raise failure_of(raised)  # noqa: B904 - it has its cause
         return ModelCall(answers=answers, columns={}, outputs=())
 
     async def ask_async(self, share: Share, event: Event, operation: str) -> ModelCall:
         """Return what a model says of its share; see :meth:`ask`."""
         if operation == INFER:
             return await self.call_async(share.key, share.rows, _event_of(share, event), share.role)
-        answers = await self.models[share.key].operate_async(operation, share.rows, event.deadline)
+        try:
+            answers = await self.models[share.key].operate_async(operation, share.rows, event.deadline)
+        except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
+            raise failure_of(raised)  # noqa: B904 - it has its cause
         return ModelCall(answers=answers, columns={}, outputs=())
 
     def ask_all(

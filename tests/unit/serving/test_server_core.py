@@ -420,6 +420,83 @@ def test_a_step_that_exits_fails_its_request_and_nothing_else(as_step: AsStep) -
     assert ask(application, body={"a": 1})[0] == 200
 
 
+class PanicError(BaseException):
+    """What libraries in Rust raise."""
+
+
+@pytest.mark.parametrize("kind", [PanicError, SystemExit, asyncio.CancelledError])
+@pytest.mark.parametrize("has_branches", [False, True])
+def test_whatever_a_step_raises_is_an_answer_counted_and_logged(
+    kind: type[BaseException], *, has_branches: bool, as_step: AsStep, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(body: Any) -> Any:
+        raise kind
+
+    async def later(body: Any) -> Any:
+        await asyncio.sleep(0)
+        return fail(body)
+
+    graph = Graph("g")
+    start = graph.to(as_step(lambda body: body), "start")
+    if has_branches:
+        graph.add_step(lambda parts: parts, "join", after=[start.to(later, "bad"), start.to(later, "worse")])
+    else:
+        start.to(as_step(fail), "bad")
+    application = serve(graph)
+
+    status, _headers, answer = ask(application, body={})
+
+    assert (status, answer["error"]["step"]) == (500, "bad")
+    assert 'status="500"} 1' in application.metrics.text()
+    assert "step=bad" in caplog.text
+
+
+def test_a_step_that_awaits_what_it_cancelled_itself_may_be_handled_like_any_that_fails() -> None:
+    async def cancelled(_body: Any) -> Any:
+        task = asyncio.ensure_future(asyncio.sleep(3600))
+        await asyncio.sleep(0)
+        task.cancel()
+        return await task
+
+    graph = Graph("g")
+    graph.to(cancelled, "bad").error_handler(lambda _body: {"instead": 1}, "rescue")
+
+    assert ask(serve(graph), body={})[2] == {"instead": 1}
+
+
+def test_a_request_that_is_cancelled_is_not_answered() -> None:
+    begun = asyncio.Event()
+
+    async def wait(_body: Any) -> Any:
+        begun.set()
+        await asyncio.sleep(3600)
+
+    graph = Graph("g")
+    graph.to(wait, "wait")
+    application = serve(graph)
+
+    async def scene() -> None:
+        task = asyncio.create_task(application.handle_async("POST", "/", {}, b"{}"))
+        await begun.wait()
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(scene())
+
+
+def test_a_failure_that_was_mended_is_not_blamed_for_the_next_one() -> None:
+    graph = Graph("g")
+    bad = graph.to(lambda body: body["no"], "mended")
+    bad.error_handler(lambda _body: {}, "rescue", back_to="end")
+    bad.to(lambda _body: {"what": object()}, "end")
+
+    status, _headers, answer = ask(serve(graph), body={})
+
+    assert (status, answer["error"]["slug"]) == (500, "internal-error")
+    assert "step" not in answer["error"]
+
+
 def test_what_is_not_a_number_is_answered_as_null(as_step: AsStep) -> None:
     graph = Graph("g")
     graph.to(as_step(lambda _body: {"p": math.nan, "q": [math.inf, np.float64("-inf")], "v": np.array([math.nan])}))

@@ -1,0 +1,39 @@
+"""What counts as a failure of a request, and what is an order to stop that no request may swallow."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class CrashError(RuntimeError):
+    """Code of a step or model raised what is no ``Exception``: ``sys.exit()``, a panic of a library, a cancellation."""
+
+
+def failure_of(raised: BaseException) -> Exception:
+    """Return the failure that `raised` is.
+
+    Code in a step may raise anything: ``SystemExit``, a library's panic that is no ``Exception``, the
+    ``CancelledError`` of something that it cancelled itself. Those fail the request, and nothing else.
+
+    Raises:
+        BaseException: `raised` itself, when it orders us to stop: ``KeyboardInterrupt``, ``GeneratorExit``, and a
+            ``CancelledError`` while the current task is being cancelled.
+    """
+    if isinstance(raised, Exception):
+        return raised
+    if isinstance(raised, KeyboardInterrupt | GeneratorExit) or (
+        isinstance(raised, asyncio.CancelledError) and is_being_cancelled()
+    ):
+        raise raised
+    failure = CrashError(f"it raised {type(raised).__name__}")
+    failure.__cause__ = raised
+    return failure
+
+
+def is_being_cancelled() -> bool:
+    """Whether somebody cancelled the task that runs here."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no event loop runs in this thread
+        return False
+    return task is not None and task.cancelling() > 0
