@@ -116,12 +116,19 @@ class Model:
             told = self._one_each("postprocess", told, rows)
         if is_observed:
             return ModelCall(answers=told, columns=columns, outputs=outputs)
-        return _UnobservedCall(told, self, received, answers)
+        return UnobservedCall(told, self, received, answers)
 
     def _outputs_of(self, answers: list[JsonValue]) -> list[float | None]:
+        if type(self).output is Model.output:
+            # the same for all of them at once: one by one it would be the dearest part of a capture
+            numbers: list[Any] = answers
+            if set(map(type, numbers)) == {dict}:
+                numbers = [answer.get("probability", answer.get("prediction")) for answer in numbers]
+            if _NUMBERS.issuperset(map(type, numbers)):
+                return list(map(float, numbers))
         return [self.output(answer) for answer in answers]
 
-    def _columns_of(self, rows: list[Row]) -> dict[str, list[Any]]:
+    def _columns_of(self, rows: list[Row]) -> Mapping[str, Any]:
         names = self.input_columns or dict.fromkeys(name for row in rows for name in row)
         return {name: [row.get(name) for row in rows] for name in names}
 
@@ -199,7 +206,7 @@ class _RequiredColumns:
         raise RequestError(f"row {index} lacks the column `{name}`")
 
 
-class _UnobservedCall(ModelCall):
+class UnobservedCall(ModelCall):
     """A call that nobody was to observe: what an observer would read is worked out when somebody asks after all.
 
     It is what :class:`ModelCall` would hold as long as the model did not change its rows or answers in place.

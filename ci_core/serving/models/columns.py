@@ -41,15 +41,18 @@ class RowEncoder:
 
     Args:
         columns: what the model reads.
+
+    Attributes:
+        pick: returns the values of the columns of one row; KeyError when one is not there.
     """
 
-    __slots__ = ("_columns", "_may_be_numbers", "_names", "_pick")
+    __slots__ = ("_columns", "_may_be_numbers", "_names", "pick")
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = tuple(columns)
         self._names = tuple(column.name for column in columns)
         self._may_be_numbers = bool(columns) and all(column.kind in {"number", "any"} for column in columns)
-        self._pick = _picker(self._names)
+        self.pick = _picker(self._names)
 
     def __call__(self, rows: list[Row]) -> Batch:
         """Return the columns of `rows`; see :func:`encode_rows`."""
@@ -62,7 +65,7 @@ class RowEncoder:
     def _numbers(self, rows: list[Row]) -> NDArray[np.float64] | None:
         """Return plain numbers as one matrix, which costs less than an array a column; None for anything else."""
         try:
-            values = [self._pick(row) for row in rows]
+            values = [self.pick(row) for row in rows]
             for row in values:
                 if not _NUMBERS_OR_MISSING.issuperset(map(type, row)):
                     return None

@@ -27,8 +27,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ci_core.errors import BrokenModelError
-from ci_core.serving.models.base import hint_to_name_columns
+from ci_core.serving.base import ModelCall
+from ci_core.serving.models.base import UnobservedCall, hint_to_name_columns
 from ci_core.serving.models.columns import Column
+from ci_core.serving.models.one_row import build_one_row
 from ci_core.serving.models.prediction import Prediction
 from ci_core.serving.models.tabular import TabularModel
 from ci_core.serving.models.transforms import build_transform, floats, numbers
@@ -40,7 +42,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ci_core.serving.base import Row
     from ci_core.serving.models.batch import Batch
+    from ci_core.serving.models.one_row import OneRow
+    from ci_core.serving.table import Table
+    from ci_core.types import JsonValue
 
     Floats: TypeAlias = NDArray[np.float64]
     Score: TypeAlias = Callable[[Floats], Floats]
@@ -59,6 +65,7 @@ class LoweredModel(TabularModel):
     _hides_infinite: bool
     _link: Callable[[Floats], Floats]
     _classes: NDArray[Any] | None
+    _one_row: OneRow | None
 
     def load(self) -> None:
         """Read the file.
@@ -94,6 +101,8 @@ class LoweredModel(TabularModel):
         classes = stored["classes"]
         self._classes = None if classes is None else np.array(classes, dtype=_CLASS_TYPES[stored["class-kind"]])
         self.n_classes = None if classes is None else len(classes)
+        labels = None if self._classes is None else self._classes.tolist()
+        self._one_row = build_one_row(stored, self._encode.pick, labels)
 
     def _trees(self, score: Mapping[str, Any]) -> Score:
         from ci_core.serving.models.onnx import open_session
@@ -115,6 +124,22 @@ class LoweredModel(TabularModel):
             return np.asarray(sums, dtype=np.float64) * scale + offsets
 
         return run
+
+    def call(self, rows: list[Row] | Table) -> ModelCall:
+        """Answer `rows`; see ``ci_core.serving.base.Model.call``."""
+        if self._one_row is not None and len(rows) == 1:
+            as_rows = rows if isinstance(rows, list) else rows.rows()
+            answer = self._one_row.answer(as_rows[0])
+            if answer is not None:
+                return self._call_of(as_rows, answer)
+        return super().call(rows)
+
+    def _call_of(self, rows: list[Row], answer: JsonValue) -> ModelCall:
+        answers = [answer]
+        if not self.is_observed:
+            return UnobservedCall(answers, self, rows, answers)
+        outputs = np.array(self._outputs_of(answers), dtype=np.float64)
+        return ModelCall(answers=answers, columns=self._encode(rows), outputs=outputs)
 
     def infer(self, batch: Batch, n_rows: int) -> Prediction:
         """Compute the scores of a batch, and what they mean.

@@ -67,16 +67,21 @@ class TabularModel(Model):
         prediction = self.infer(batch, len(rows))
         return ModelCall(answers=prediction.answers(), columns=batch, outputs=prediction.outputs)
 
+    def _columns_of(self, rows: list[Row]) -> Batch:
+        return self._encode(rows)
+
     def rehearse(self) -> None:
-        """Answer one made-up row, and forget the answer.
+        """Answer a made-up row, alone and among others, and forget the answers.
 
         What a library makes at its first call, a server makes before it forks: once for all workers. A model that does
         not like the row has no less been called.
         """
         row = {column.name: _MADE_UP[column.kind] for column in self._columns}
-        with warnings.catch_warnings(), suppress(Exception):
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.call([row])
+            for rows in ([row], [row, row]):
+                with suppress(Exception):
+                    self.call(rows)
 
     def score(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
         """Return one output a row of a table, shape ``(n_rows,)``; see ``ci_core.serving.base.Model.score``."""
