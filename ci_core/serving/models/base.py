@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ci_core.types import JsonValue
 
 _OPERATION_PREFIX = "op_"
+_NUMBERS = frozenset({float, int, bool})
 _NUMPY_VALUE = np.generic
 
 
