@@ -614,7 +614,7 @@ def test_every_request_of_a_joint_call_in_the_loop_is_answered_whatever_the_mode
     def call(rows: list[Row]) -> ModelCall:
         if any(row["x"] == -1 for row in rows):
             raise raised
-        return model(rows)
+        return model.call(rows)
 
     batcher = Batcher(call, clock=clock)
 
