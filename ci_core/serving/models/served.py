@@ -85,7 +85,6 @@ class ServedModel:
         self.delays_readiness = route.load != "first-use"
         self._call = model.call
         self._is_ready = False
-        self._failure = ""
         self._failed_at = 0.0
         self._serving, self._code_root, self._clock, self._retry_s = serving, code_root, clock, retry_s
         self._lock = threading.Lock()
@@ -96,9 +95,10 @@ class ServedModel:
 
     @property
     def reason(self) -> str:
-        """Why it is not ready; empty when it is."""
+        """Why it is not ready, as clients may see it; empty when it is. What failed is in the log."""
         waiting = "loads with the first request" if self.route.load == "first-use" else "not loaded yet"
-        return {"waiting": waiting, "loading": "still loading", "ready": "", "failed": self._failure}[self.state]
+        failed = "could not be loaded"
+        return {"waiting": waiting, "loading": "still loading", "ready": "", "failed": failed}[self.state]
 
     @property
     def input_columns(self) -> tuple[str, ...]:
@@ -298,7 +298,6 @@ class ServedModel:
             self._closing.wait(self._retry_s)
 
     def _note_failure(self, error: Exception) -> None:
-        self._failure = f"could not be loaded: {error}"
         self._failed_at = self._clock()
         self.state = "failed"
         logger.error("model not loaded model=%s retry_s=%g", self.key, self._retry_s, exc_info=error)
