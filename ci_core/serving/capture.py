@@ -1,8 +1,8 @@
 """Write down every model call without slowing the answer and without changing it.
 
-The server appends what a model call already made (references, no copies) to a bounded buffer; one thread groups it and
-writes segments (``segments.py``). What does not fit into the buffer, or cannot be written, is counted, never waited
-for.
+The server appends what a model call already made (references, no copies) to a bounded buffer; one thread packs it, a
+few hundred rows at a time (``packing.py``), and writes segments (``segments.py``). What does not fit into the buffer,
+or cannot be written, is counted, never waited for.
 """
 
 from __future__ import annotations
@@ -14,37 +14,30 @@ import time
 import zlib
 from collections import deque
 from datetime import UTC, datetime
-from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import CaptureFolderError
 from ci_core.serving.base import ANSWER
 from ci_core.serving.identity import SMOKE_HEADER
-from ci_core.serving.models.batch import Batch
-from ci_core.serving.segments import Segment, column_data, kind_of, write_segment
+from ci_core.serving.packing import DAY_S, Record, compact, groups, pack, segment_of
+from ci_core.serving.segments import write_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from ci_core.serving.base import ModelCall, Role
     from ci_core.serving.event import Event
-    from ci_core.serving.segments import ColumnData
+    from ci_core.serving.packing import Key, Pack
+    from ci_core.serving.segments import Segment
 
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY_S = 60.0
 _HASH_RANGE = 2**32
-_DAY_S = 86_400
-
-
-# One model call, as the request left it; a tuple, which costs a quarter of an object with names:
-# event id, time of arrival, own time if it has one, id and time of each row if they are known, model, role, call.
-_Record: TypeAlias = "tuple[str, float, datetime | None, tuple[tuple[str, datetime], ...] | None, str, Role, ModelCall]"
+_MANY_ROWS = 32
+_PACK_CALLS, _PACK_ROWS = 512, 4096
+"""Enough that arrays pay and the writer is seldom woken, and few enough that nobody waits long for the interpreter: a
+millisecond."""
 
 
 class Capture:
@@ -56,7 +49,7 @@ class Capture:
         sample: share of events that is captured, 0 to 1; chosen by the event's id, so all rows and models of one event
             are captured together, and the same ones by every process.
         max_rows: rows the buffer holds; more are dropped and counted. 100 000 rows of 20 columns are about 30 MB.
-        flush_rows: rows after which the writer is woken.
+        flush_rows: rows after which a segment is written.
         flush_interval_s: time after which rows are written even if they are few.
 
     Attributes:
@@ -79,8 +72,10 @@ class Capture:
         self._release = release
         self._threshold = round(sample * _HASH_RANGE)
         self._max_rows, self._flush_rows, self._flush_interval_s = max_rows, flush_rows, flush_interval_s
-        self._buffer: deque[_Record] = deque()
-        self._added_rows = 0  # counted by the server's thread only
+        self._buffer: deque[tuple[Any, ...]] = deque()
+        self._packs: dict[Key, list[Pack]] = {}
+        self._packed_rows = 0
+        self._added_rows = 0
         self._taken_rows = 0  # counted by the writer's thread only
         self._wake = threading.Event()
         self._stopping = False
@@ -127,8 +122,13 @@ class Capture:
             return
         self._added_rows += n_rows
         own_time = event.time if event.has_own_time else None
-        self._buffer.append((event.id, event.arrived, own_time, event.rows, model, role, call))
-        if waiting >= self._flush_rows:
+        columns, outputs = call.columns, call.outputs
+        if n_rows >= _MANY_ROWS:
+            columns, outputs = compact(columns, outputs)
+        buffer = self._buffer
+        # what will be a `Record`; not the call itself: what the client is told must not live until it is written down
+        buffer.append((event.id, event.arrived, own_time, event.rows, model, role, n_rows, columns, outputs))
+        if (waiting >= _PACK_ROWS or len(buffer) >= _PACK_CALLS) and not self._wake.is_set():
             self._wake.set()
 
     def close(self) -> None:
@@ -140,32 +140,65 @@ class Capture:
             self._thread = None
 
     def _write_until_closed(self) -> None:
+        next_write = time.monotonic() + self._flush_interval_s
         while not self._stopping:
-            self._wake.wait(self._flush_interval_s)
+            self._wake.wait(max(0.0, next_write - time.monotonic()))
             self._wake.clear()
-            self.flush()
+            self._pack()
+            if self._packed_rows >= self._flush_rows or time.monotonic() >= next_write:
+                self._write_packed()
+                next_write = time.monotonic() + self._flush_interval_s
         self.flush()
 
     def flush(self) -> None:
         """Write all that is in the buffer now; called by the writer's thread, or by tests without one."""
-        take = self._buffer.popleft
-        records = [take() for _ in range(len(self._buffer))]
-        taken_rows = 0
-        for (day, model, role, _names), group in _groups(records).items():
-            n_rows = sum([len(call.answers) for call in group.calls])
-            self._write(datetime.fromtimestamp(day * _DAY_S, UTC).strftime("%Y%m%d"), model, role, group, n_rows)
-            taken_rows += n_rows
-        self._taken_rows += taken_rows
+        self._pack()
+        self._write_packed()
 
-    def _write(self, day: str, model: str, role: Role, group: _Group, n_rows: int) -> None:
+    def _pack(self) -> None:
+        """Take what is in the buffer, some calls at a time, out of their objects into arrays."""
+        take = self._buffer.popleft
+        while self._buffer:
+            records: list[Record] = []
+            taken_rows = 0
+            while self._buffer and taken_rows < _PACK_ROWS and len(records) < _PACK_CALLS:
+                record = Record._make(take())
+                records.append(record)
+                taken_rows += record.n_rows
+            for key, group in groups(records).items():
+                self._keep(key, group)
+            self._taken_rows += taken_rows
+            if self._packed_rows >= self._flush_rows:
+                self._write_packed()
+
+    def _keep(self, key: Key, records: list[Record]) -> None:
         try:
-            segment = group.segment(self._release, model, role)
-            folder = self.folder / day
+            packed = pack(records)
+        except Exception as error:  # noqa: BLE001 - whatever happens here, the answers go on
+            self._note_failure(sum(record.n_rows for record in records), error)
+            return
+        others = self._packs.setdefault(key, [])
+        if others and others[0].kinds != packed.kinds:
+            self._write(key, others)  # a column has one type a segment
+            others = self._packs[key] = []
+        others.append(packed)
+        self._packed_rows += packed.n_rows
+
+    def _write_packed(self) -> None:
+        packs, self._packs, self._packed_rows = self._packs, {}, 0
+        for key, some in packs.items():
+            self._write(key, some)
+
+    def _write(self, key: Key, packs: list[Pack]) -> None:
+        day, model, role, _names = key
+        n_rows = sum(one.n_rows for one in packs)
+        try:
+            segment = segment_of(packs, release=self._release, model=model, role=role)
+            folder = self.folder / datetime.fromtimestamp(day * DAY_S, UTC).strftime("%Y%m%d")
             folder.mkdir(parents=True, exist_ok=True)
             self._write_under_free_name(segment, folder)
-        except Exception as error:  # noqa: BLE001 - whatever happens here, the answers go on
-            self.failed_rows += n_rows
-            self._log_failure(error)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._note_failure(n_rows, error)
         else:
             self.written_rows += n_rows
 
@@ -179,7 +212,8 @@ class Capture:
                 continue
             return
 
-    def _log_failure(self, error: Exception) -> None:
+    def _note_failure(self, n_rows: int, error: Exception) -> None:
+        self.failed_rows += n_rows
         now = time.monotonic()
         if now - self._logged_at >= _LOG_EVERY_S:
             self._logged_at = now
@@ -190,75 +224,3 @@ class Capture:
                 type(error).__name__,
                 error,
             )
-
-
-class _Group:
-    """Calls whose rows go to one segment."""
-
-    __slots__ = ("calls", "ids", "times")
-
-    def __init__(self) -> None:
-        self.ids: list[str] = []
-        self.times: list[datetime | float] = []
-        self.calls: list[ModelCall] = []
-
-    def segment(self, release: str | None, model: str, role: Role) -> Segment:
-        return Segment(
-            release=release,
-            model=model,
-            role=role,
-            event_ids=self.ids,
-            event_times=self.times,
-            columns=_columns([call.columns for call in self.calls]),
-            outputs=np.asarray(_joined([call.outputs for call in self.calls]), dtype=np.float64),
-        )
-
-
-def _groups(records: list[_Record]) -> dict[tuple[int, str, Role, Sequence[str]], _Group]:
-    """Return the calls by what the rows of a segment have in common: day, model, role and columns."""
-    groups: dict[tuple[int, str, Role, Sequence[str]], _Group] = {}
-    for event_id, arrived, own_time, rows, model, role, call in records:
-        columns = call.columns
-        names = columns.names if type(columns) is Batch else tuple(columns)
-        key = (int(arrived // _DAY_S), model, role, names)
-        group = groups.get(key)
-        if group is None:
-            group = groups[key] = _Group()
-        group.calls.append(call)
-        moment = own_time or arrived
-        n_rows = len(call.answers)
-        if rows is not None and len(rows) == n_rows:
-            group.ids += [row_id for row_id, _time in rows]
-            group.times += [row_time for _id, row_time in rows]
-        elif n_rows == 1:
-            group.ids.append(event_id)
-            group.times.append(moment)
-        else:
-            group.ids += [f"{event_id}/{index}" for index in range(n_rows)]
-            group.times += [moment] * n_rows
-    return groups
-
-
-def _columns(parts: list[Any]) -> dict[str, ColumnData]:
-    """Return the columns of many calls as one table; the types are looked at once for all of them."""
-    if set(map(type, parts)) == {Batch}:
-        names, read = parts[0].names, [part.as_read for part in parts]
-        kinds = set(map(type, read))
-        if kinds == {np.ndarray}:
-            return dict(zip(names, map(_column, np.ascontiguousarray(np.concatenate(read).T)), strict=True))
-        if np.ndarray not in kinds:
-            parts = read
-    return {name: _column(_joined([part[name] for part in parts])) for name in parts[0]}
-
-
-def _column(values: Sequence[Any] | NDArray[Any]) -> ColumnData:
-    return column_data(kind_of(values), values)
-
-
-def _joined(parts: list[Any]) -> Sequence[Any] | NDArray[Any]:
-    types = set(map(type, parts))
-    if types == {np.ndarray}:
-        return np.concatenate(parts)
-    if np.ndarray in types:
-        parts = [part.tolist() if type(part) is np.ndarray else part for part in parts]
-    return list(chain.from_iterable(parts))

@@ -48,6 +48,15 @@ class EventIdentity:
             keys.append((row_id, row_time))
         return tuple(keys)
 
+    def is_in_rows(self, body: list[Any]) -> bool:
+        """Return whether a row of a list body may say who or when; much cheaper than :meth:`rows`."""
+        try:
+            if self.time_column is None:
+                return any([_ID_FIELD in row for row in body])  # noqa: C419 - a generator takes twice as long
+            return any([_ID_FIELD in row or self.time_column in row for row in body])  # noqa: C419
+        except TypeError:  # a row that is a number
+            return True
+
     def is_in(self, columns: Sequence[str]) -> bool:
         """Return whether rows with these columns say who or when."""
         return _ID_FIELD in columns or self.time_column in columns

@@ -23,7 +23,6 @@ import contextlib
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import repeat
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -46,6 +45,34 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """Many texts in one piece, as Arrow keeps them."""
+
+    data: bytes
+    """All of them, in UTF-8, without anything in between."""
+    lengths: NDArray[np.int32]
+    """Of each, in bytes."""
+
+    @classmethod
+    def of(cls, values: Sequence[str]) -> Texts:
+        """Return `values` in one piece."""
+        joined = "".join(values)
+        if joined.isascii():
+            return cls(data=joined.encode("ascii"), lengths=np.fromiter(map(len, values), np.int32, len(values)))
+        # a lone surrogate is valid in a JSON text and in no UTF-8; it must not cost the segment
+        encoded = [value.encode("utf-8", "replace") for value in values]
+        return cls(data=b"".join(encoded), lengths=np.fromiter(map(len, encoded), np.int32, len(encoded)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Texts]) -> Texts:
+        """Return several as one, in their order."""
+        return cls(data=b"".join([one.data for one in parts]), lengths=np.concatenate([one.lengths for one in parts]))
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """What one file holds; all columns are equally long."""
 
@@ -53,9 +80,9 @@ class Segment:
     model: str
     role: str = ANSWER
     """Of all its calls, see ``ModelObserver``. What the client got nothing of is kept, and not counted as an event."""
-    event_ids: Sequence[str]
-    event_times: Sequence[datetime | float]
-    """With time zone, or seconds since 1970."""
+    event_ids: Sequence[str] | Texts
+    event_times: Sequence[datetime] | NDArray[np.int64]
+    """With time zone, or in microseconds since 1970."""
     columns: Mapping[str, ColumnData]
     outputs: NDArray[np.float64]
     """NaN where there is no number."""
@@ -164,48 +191,36 @@ def _floats(values: NDArray[Any]) -> Any:
     return na.c_array_from_buffers(na.float64(), len(values), [validity, values], null_count=n_null)
 
 
-def _strings(values: Sequence[str | None]) -> Any:
-    present = values if set(map(type, values)) <= {str} else ["" if value is None else value for value in values]
-    validity: NDArray[np.uint8] | None = None
-    n_null = 0
-    if present is not values:
-        validity, n_null = _validity(np.array([value is not None for value in values], dtype=np.bool_))
-    joined = "".join(present)  # type: ignore[arg-type] # no None is left
-    if joined.isascii():
-        return _texts(joined.encode("ascii"), map(len, present), len(values), validity, n_null)  # type: ignore[arg-type]
-    # a lone surrogate is valid in a JSON text and in no UTF-8; it must not cost the segment
-    encoded = [value.encode("utf-8", "replace") for value in present]  # type: ignore[union-attr]
-    return _texts(b"".join(encoded), map(len, encoded), len(values), validity, n_null)
-
-
-def _texts(
-    data: bytes, lengths: Iterable[int], n_rows: int, validity: NDArray[np.uint8] | None = None, n_null: int = 0
-) -> Any:
+def _strings(values: Sequence[str | None] | Texts) -> Any:
     import nanoarrow as na
 
-    offsets = np.zeros(n_rows + 1, dtype=np.int32)
-    np.cumsum(np.fromiter(lengths, dtype=np.int32, count=n_rows), out=offsets[1:])
-    return na.c_array_from_buffers(na.string(), n_rows, [validity, offsets, data], null_count=n_null)
+    validity: NDArray[np.uint8] | None = None
+    n_null = 0
+    if not isinstance(values, Texts):
+        if None in set(values):
+            validity, n_null = _validity(np.array([value is not None for value in values], dtype=np.bool_))
+        values = Texts.of(["" if value is None else value for value in values])
+    offsets = np.zeros(len(values) + 1, dtype=np.int32)
+    np.cumsum(values.lengths, out=offsets[1:])
+    return na.c_array_from_buffers(na.string(), len(values), [validity, offsets, values.data], null_count=n_null)
 
 
 def _repeated(value: str | None, n_rows: int) -> Any:
     if value is None:
         return _strings([None] * n_rows)
     encoded = value.encode("utf-8", "replace")
-    return _texts(encoded * n_rows, repeat(len(encoded), n_rows), n_rows)
+    return _strings(Texts(data=encoded * n_rows, lengths=np.full(n_rows, len(encoded), dtype=np.int32)))
 
 
-def _times(values: Sequence[datetime | float]) -> Any:
+def _times(values: Sequence[datetime] | NDArray[np.int64]) -> Any:
     import nanoarrow as na
 
-    if set(map(type, values)) <= {float}:
-        micros = np.round(np.array(values, dtype=np.float64) * 1e6).astype(np.int64)
-    else:
-        micros = np.array([_microseconds(value) for value in values], dtype=np.int64)
+    micros = values if isinstance(values, np.ndarray) else np.array([*map(microseconds, values)], dtype=np.int64)
     return na.c_array_from_buffers(na.timestamp("us", "UTC"), len(micros), [None, micros])
 
 
-def _microseconds(value: datetime | float) -> int:
+def microseconds(value: datetime | float) -> int:
+    """Return a point in time, with its zone or in seconds since 1970, as microseconds since 1970."""
     if isinstance(value, float):
         return round(value * 1e6)
     delta = value - _EPOCH

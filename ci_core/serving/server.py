@@ -240,7 +240,8 @@ class Application:
             event.deadline = monotonic() + self._seconds_allowed(allowed)
         if self.capture is not None and type(body) is not dict:
             if type(body) is list:
-                event.rows = identity.rows(body, event)
+                if identity.is_in_rows(body):
+                    event.rows = identity.rows(body, event)
             elif identity.is_in(body.names):  # a table is looked into only if there is something to find
                 event.rows = identity.rows(body.rows(), event)
         return event
