@@ -10,9 +10,11 @@ import asyncio
 import logging
 import threading
 import time
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Literal
 
 from ci_core.errors import GraphshipError
+from ci_core.serving.crashes import failure_of
 from ci_core.serving.modules import graph_code_error
 from ci_core.serving.problems import DeadlineError, NotReadyError
 
@@ -90,6 +92,8 @@ class ServedModel:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._loader: threading.Thread | None = None
+        self._load_under_way: Future[None] | None = None
+        self._begin_lock = threading.Lock()
         self._batcher: Batcher | None = None
         self._is_started = False
 
@@ -255,10 +259,45 @@ class ServedModel:
         return self.model.score(columns)
 
     async def _make_ready_async(self, deadline: float | None) -> None:
-        if self.route.load == "first-use":
-            await asyncio.to_thread(self._make_ready, deadline)
-        else:
-            self._make_ready(deadline)
+        """Await the load on first use that is under way, or begin it; refuse the request of any other model."""
+        if self.route.load != "first-use" or self._rests():
+            raise self._not_ready()
+        try:
+            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - self._clock())):
+                # a load is running from its beginning on, so that nobody who waits for it can cancel it
+                await asyncio.wrap_future(self._begun_load())
+        except TimeoutError:
+            raise self._too_late() from None
+        if not self._is_ready:
+            raise self._not_ready()
+
+    def _begun_load(self) -> Future[None]:
+        """Return the load that is under way, in a thread of its own: the loop's are for short calls."""
+        with self._begin_lock:
+            load = self._load_under_way
+            if load is None:
+                load = self._load_under_way = Future()
+                load.set_running_or_notify_cancel()
+                name = f"graphship-load-{self.key}"
+                threading.Thread(target=self._load_for_all, args=(load,), name=name, daemon=True).start()
+            return load
+
+    def _load_for_all(self, load: Future[None]) -> None:
+        try:
+            self._make_ready(None)
+        except Exception:  # noqa: BLE001 - it was noted, and is told to each who waits
+            logger.debug("model not loaded model=%s", self.key)
+        finally:
+            with self._begin_lock:
+                self._load_under_way = None
+            load.set_result(None)
+
+    def _rests(self) -> bool:
+        """Whether its last load failed so lately that it is not tried again yet."""
+        return self.state == "failed" and self._clock() - self._failed_at < self._retry_s
+
+    def _too_late(self) -> DeadlineError:
+        return DeadlineError(f"the deadline passed while the model `{self.key}` was loading")
 
     def _make_ready(self, deadline: float | None) -> None:
         """Load a model that loads on first use; refuse the request of any other."""
@@ -266,11 +305,11 @@ class ServedModel:
             raise self._not_ready()
         timeout = -1 if deadline is None else max(0.0, deadline - self._clock())
         if not self._lock.acquire(timeout=timeout):
-            raise DeadlineError(f"the deadline passed while the model `{self.key}` was loading")
+            raise self._too_late()
         try:
             if self._is_ready:
                 return
-            if self.state == "failed" and self._clock() - self._failed_at < self._retry_s:
+            if self._rests():
                 raise self._not_ready()
             try:
                 self.load()
@@ -316,10 +355,11 @@ class ServedModel:
         except GraphshipError:
             self.state = "waiting"
             raise
-        except Exception as error:
+        except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the model
             self.state = "waiting"
+            error = failure_of(raised)
             if self._code_root is None:
-                raise
+                raise error  # noqa: B904 - it has its cause
             raise graph_code_error(f"the model `{self.key}`", error, self._code_root) from error
         self.state = "ready"
         self._is_ready = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -220,7 +221,7 @@ def test_in_a_server_a_model_on_first_use_does_not_stop_the_loop_while_it_loads(
     one.start()
 
     async def ask_both() -> list[Any]:
-        both = [asyncio.create_task(one.call_async([{}])) for _ in range(2)]
+        both = [asyncio.ensure_future(one.call_async([{}])) for _ in range(2)]
         assert await asyncio.to_thread(model.begun.wait, LONG_S)
         model.may_load.set()  # by the loop, which is free
         return [(await task).answers for task in both]
@@ -228,6 +229,47 @@ def test_in_a_server_a_model_on_first_use_does_not_stop_the_loop_while_it_loads(
     assert one.is_async
     assert asyncio.run(ask_both()) == [[7], [7]]
     assert model.loads == 1
+
+
+def test_those_who_wait_for_a_load_on_first_use_take_no_thread_of_the_loops_executor() -> None:
+    model = Loaded(waits=True)
+    one = served(model, "first-use", serving=True)
+    one.start()
+
+    async def scene() -> list[Any]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        waiting = [asyncio.ensure_future(one.call_async([{}])) for _ in range(64)]
+        late = asyncio.ensure_future(one.call_async([{}], deadline=time.monotonic() + 0.01))
+        assert await asyncio.to_thread(model.begun.wait, LONG_S)  # the only thread is free
+        waiting[0].cancel()
+        with pytest.raises(DeadlineError):
+            await late
+        model.may_load.set()
+        return [(await task).answers for task in waiting[1:]]
+
+    assert asyncio.run(scene()) == [[7]] * 63
+    assert model.loads == 1
+
+
+@pytest.mark.parametrize("raised", [SystemExit(1), OSError("no disk")])
+def test_all_who_wait_for_a_load_on_first_use_are_told_that_it_failed(raised: BaseException) -> None:
+    class Raises(Loaded):
+        def load(self) -> None:
+            super().load()
+            raise raised
+
+    model = Raises(waits=True)
+    one = served(model, "first-use", serving=True)
+    one.start()
+
+    async def scene() -> list[Any]:
+        waiting = [asyncio.ensure_future(one.call_async([{}])) for _ in range(3)]
+        assert await asyncio.to_thread(model.begun.wait, LONG_S)
+        model.may_load.set()
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert [str(error) for error in asyncio.run(scene())] == ["the model `m` could not be loaded"] * 3
+    assert (one.state, model.loads) == ("failed", 1)
 
 
 @pytest.mark.parametrize(
