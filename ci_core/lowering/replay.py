@@ -1,7 +1,7 @@
 """Ask the original and the lowered model the same rows, and say where they differ.
 
 Beside the project's rows, some are made up from them: a missing value in each column, a text that no training data
-has, a number far out. Both models must answer alike there, too, or both refuse.
+has, numbers far out and infinite ones. Both models must answer alike there, too, or both refuse.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _CHUNK_ROWS = 256
 _SINGLE_ROWS = 32
 _MADE_UP_COLUMNS = 200
 _NO_LEVEL = "\x00no such level"
-_FAR_OUT = 1e30
+_FAR_OUT = (1e30, 1e39, math.inf)
+"""1e39 is a number that float32 does not have."""
 
 
 def difference(original: Model, lowered: Model, rows: Sequence[Mapping[str, Any]], form: Form) -> str | None:
@@ -59,7 +60,8 @@ def _made_up(rows: Sequence[Mapping[str, Any]], model: Model) -> Iterator[list[R
     for index, name in enumerate(model.input_columns[:_MADE_UP_COLUMNS]):
         base = dict(rows[index % len(rows)])
         is_text = any(isinstance(row[name], str) for row in rows)
-        changed: tuple[Any, ...] = (None, _NO_LEVEL) if is_text else (None, 0.0, _FAR_OUT, -_FAR_OUT)
+        numbers = (0.0, *_FAR_OUT, *(-value for value in _FAR_OUT))
+        changed: tuple[Any, ...] = (None, _NO_LEVEL, math.inf) if is_text else (None, *numbers)
         for value in changed:
             yield [{**base, name: value}]
     everything_missing = dict.fromkeys(model.input_columns)

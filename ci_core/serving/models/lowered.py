@@ -9,7 +9,7 @@ nothing. The trees of a forest are an ONNX file beside it. Key by key::
      "kinds": ["any", "string"],          # of the columns, see ``columns.py``; the route names them
      "features": {"do": "chain", …},      # see ``transforms.py``
      "accepts": "finite",                 # features that are refused: "finite" (NaN and infinite), "nan" (infinite),
-                                          # "any" (none)
+                                          # "any" (none); what comes before may refuse more: ``infinite.py``
      "score": {"weights": [[…]], "offsets": […]}       # features @ weights.T + offsets; or
               {"trees": "….onnx", "digest": "sha256:…", "as": "float32", "scale": 0.01, "offsets": […]},
      "link": "logistic",                  # from scores to what is told, see `_LINKS`
@@ -30,6 +30,7 @@ from ci_core.errors import BrokenModelError
 from ci_core.serving.base import ModelCall
 from ci_core.serving.models.base import UnobservedCall, hint_to_name_columns
 from ci_core.serving.models.columns import Column
+from ci_core.serving.models.infinite import hides_infinite, refuse_infinite, refusing_columns
 from ci_core.serving.models.one_row import build_one_row
 from ci_core.serving.models.prediction import Prediction
 from ci_core.serving.models.tabular import TabularModel
@@ -62,7 +63,9 @@ class LoweredModel(TabularModel):
     _features: Callable[[Any], Any]
     _score: Score
     _accepts: str
-    _hides_infinite: bool
+    _refusing_in_numbers: frozenset[int]
+    _refusing_beside_text: frozenset[int]
+    _is_single: bool
     _link: Callable[[Floats], Floats]
     _classes: NDArray[Any] | None
     _one_row: OneRow | None
@@ -93,9 +96,11 @@ class LoweredModel(TabularModel):
             )
         self.columns = tuple(Column(name=name, kind=kind) for name, kind in zip(names, kinds, strict=True))
         self._features, self._names = build_transform(stored["features"], names)
-        self._hides_infinite = _hides_infinite(stored["features"])
         self._accepts = stored["accepts"]
+        self._refusing_in_numbers = self._refusing(stored["features"], has_text=False)
+        self._refusing_beside_text = self._refusing(stored["features"], has_text=True)
         score = stored["score"]
+        self._is_single = score.get("as") == "float32"
         self._score = self._trees(score) if "trees" in score else _linear(score)
         self._link, self._tells_probabilities = _LINKS[stored["link"]]
         classes = stored["classes"]
@@ -103,6 +108,12 @@ class LoweredModel(TabularModel):
         self.n_classes = None if classes is None else len(classes)
         labels = None if self._classes is None else self._classes.tolist()
         self._one_row = build_one_row(stored, self._encode.pick, labels)
+
+    def _refusing(self, features: Mapping[str, Any], *, has_text: bool) -> frozenset[int]:
+        """Return the columns to be looked at for infinite numbers, as the check of the features would not see them."""
+        if self._accepts != "any" and not hides_infinite(features):
+            return frozenset()
+        return refusing_columns(features, len(self.columns), has_text=has_text)
 
     def _trees(self, score: Mapping[str, Any]) -> Score:
         from ci_core.serving.models.onnx import open_session
@@ -115,12 +126,9 @@ class LoweredModel(TabularModel):
             )
         session = open_session(content, path=self.path)
         scale, offsets = float(score["scale"]), floats(score["offsets"])
-        is_single = score["as"] == "float32"
 
         def run(features: Floats) -> Floats:
-            if is_single:  # the trees were grown on it, and compare it
-                features = features.astype(np.float32).astype(np.float64)
-            (sums,) = session.run(None, {"X": features})
+            (sums,) = session.run(None, {"X": features.astype(np.float64, copy=False)})
             return np.asarray(sums, dtype=np.float64) * scale + offsets
 
         return run
@@ -152,8 +160,10 @@ class LoweredModel(TabularModel):
         else:
             table = batch.matrix.astype(np.float64, copy=False)
         features = numbers(self._features(table), self._names)
-        if self._accepts != "any":
-            self._check(batch, features)
+        if self._is_single:  # the trees were grown on it, and compare it; what is too large for it is refused
+            with np.errstate(over="ignore"):
+                features = features.astype(np.float32)
+        self._check(batch, features)
         scores = self._score(features)
         told = self._link(scores)
         if self._classes is None:
@@ -161,16 +171,20 @@ class LoweredModel(TabularModel):
         labels = self._classes[told.argmax(axis=1)]
         return Prediction(values=labels, probabilities=told if self._tells_probabilities else None)
 
-    def _check(self, batch: Batch, features: Floats) -> None:
-        """Refuse what scikit-learn refuses: infinite numbers everywhere, missing ones at the end."""
-        if self._hides_infinite:
-            _refuse_infinite(batch)
-        if math.isfinite(np.add.reduce(features, axis=None)):
+    def _check(self, batch: Batch, features: NDArray[Any]) -> None:
+        """Refuse what scikit-learn refuses: infinite numbers by its transformers, all else at the end."""
+        refusing = self._refusing_beside_text if batch.has_text else self._refusing_in_numbers
+        if refusing:
+            refuse_infinite(batch, refusing)
+        if self._accepts == "any":
             return
+        with np.errstate(invalid="ignore", over="ignore"):
+            if math.isfinite(np.add.reduce(features, axis=None, dtype=np.float64)):
+                return
         wrong = np.isinf(features) if self._accepts == "nan" else ~np.isfinite(features)
         if not wrong.any():
             return
-        _refuse_infinite(batch)
+        refuse_infinite(batch, range(len(self.columns)))
         row = int(wrong.any(axis=1).argmax())
         name = self._missing_column(batch, row)
         if name is None:
@@ -200,21 +214,6 @@ def _only_row(values: NDArray[Any] | list[Any], row: int, *, keeps_nan: bool) ->
         return [values[row]]
     value = np.asarray(values[row : row + 1], dtype=np.float64)
     return value if keeps_nan else np.nan_to_num(value)
-
-
-def _refuse_infinite(batch: Batch) -> None:
-    for name, values in batch.items():
-        if not isinstance(values, list) and np.isinf(values).any():
-            raise RequestError(f"row {int(np.isinf(values).argmax())}, column `{name}`: the number is infinite")
-
-
-def _hides_infinite(stored: Mapping[str, Any]) -> bool:
-    """Whether an infinite number may become a finite feature: by a limit, or as an unknown category."""
-    if stored["do"] == "chain":
-        return any(_hides_infinite(step) for step in stored["steps"])
-    if stored["do"] == "join":
-        return any(_hides_infinite(part["then"]) for part in stored["parts"])
-    return stored["do"] == "lookup" or stored.get("clip") is not None
 
 
 def _linear(score: Mapping[str, Any]) -> Score:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import warnings
 from pathlib import Path
@@ -88,12 +89,12 @@ CLASSIFIERS: list[Any] = [
 ]
 REGRESSIONS: list[Any] = [LinearRegression(), Ridge(), Lasso(0.01), ElasticNet(0.01), SGDRegressor(random_state=0)]
 
-NUMBER = st.none() | st.integers(-3, 3) | st.floats(-50, 50, width=32) | st.sampled_from([1e12, True])
+NUMBER = st.none() | st.integers(-3, 3) | st.floats(-50, 50, width=32) | st.sampled_from([1e12, 1e39, math.inf, True])
 TEXT = st.sampled_from(["a", "b", "c", "d", "elsewhere", ""]) | st.none()
 ROW = st.fixed_dictionaries({
     "x": NUMBER,
     "y": NUMBER | st.sampled_from(["2.5", "many"]),
-    "city": TEXT | st.just(3),
+    "city": TEXT | st.sampled_from([3, math.inf]),
     "level": NUMBER | st.integers(0, 3),
 })  # fmt: skip
 

@@ -79,6 +79,20 @@ def test_a_form_that_answers_where_the_original_refuses_differs() -> None:
     )
 
 
+@pytest.mark.parametrize("beyond", [1e38, 1e300], ids=["float32", "infinite"])
+def test_a_form_that_answers_numbers_too_large_for_the_original_differs(beyond: float) -> None:
+    def refuses(x: Any) -> dict[str, Any]:
+        if abs(x or 0) > beyond:
+            raise ValueError("too large")
+        return {"prediction": 1, "probability": 0.5}
+
+    takes_anything = Answers(lambda _x: {"prediction": 1, "probability": 0.5})
+
+    assert (
+        difference(Answers(refuses), takes_anything, ROWS, "numpy") == "only the lowered form answers for a made-up row"
+    )
+
+
 @pytest.mark.parametrize(("form", "differs"), [("numpy", True), ("onnx", False)])
 def test_values_of_a_regression_may_differ_in_relation_to_themselves(form: Any, *, differs: bool) -> None:
     original = Answers(lambda x: {"prediction": 1000.0 + (x or 0.0)})

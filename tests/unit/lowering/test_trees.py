@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from ci_core.lowering import trees
 from ci_core.lowering.estimator import lower_estimator
 from ci_core.lowering.spec import NotLowerableError
 from ci_core.serving.models import model_from_file
+from ci_core.serving.problems import RequestError
 from tests.unit.lowering.pairs import assert_alike, pair
 
 if TYPE_CHECKING:
@@ -129,13 +131,40 @@ def test_a_vote_of_as_many_trees_for_as_against_stays_a_draw(tmp_path: Path) -> 
 
 @settings(max_examples=30)
 @given(
-    st.lists(st.tuples(*[st.floats(-5, 5) | st.none() | st.sampled_from([1e30, 0.125])] * 3), min_size=1, max_size=8)
+    st.lists(
+        st.tuples(*[st.floats(-5, 5) | st.none() | st.sampled_from([1e30, 1e39, -1e300, math.inf, 0.125])] * 3),
+        min_size=1,
+        max_size=8,
+    )
 )
 def test_rows_of_any_numbers_are_answered_alike(forests: list[Pair], rows: list[tuple[float | None, ...]]) -> None:
     requests = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
     for both in forests:
         assert_alike(both, requests, tolerance=1e-6)
+
+
+@pytest.mark.parametrize("value", [1e39, -1e300])
+def test_a_number_that_float32_does_not_have_is_refused_as_the_original_does(value: float, tmp_path: Path) -> None:
+    both = pair(tmp_path, RandomForestClassifier(5, random_state=0).fit(X, TWO), COLUMNS)
+
+    with pytest.raises(RequestError, match="row 0: its numbers are too large"):
+        both.lowered.call([{"p": value, "q": 0.0, "r": 0.0}])
+
+    assert not assert_alike(both, [{"p": value, "q": 0.0, "r": 0.0}])
+    assert assert_alike(both, [{"p": 3.4e38, "q": 0.0, "r": -3.4e38}])
+
+
+def test_what_an_imputer_refuses_is_refused_before_trees_that_take_any_number(tmp_path: Path) -> None:
+    chosen = ColumnTransformer([("n", SimpleImputer(), [0]), ("p", "passthrough", [1, 2])])
+    trees = HistGradientBoostingClassifier(max_iter=5, min_samples_leaf=5)
+    both = pair(tmp_path, make_pipeline(chosen, trees).fit(X, TWO), COLUMNS)
+
+    with pytest.raises(RequestError, match="row 0, column `p`: the number is infinite"):
+        both.lowered.call([{"p": math.inf, "q": 0.0, "r": 0.0}])
+
+    assert not assert_alike(both, [{"p": math.inf, "q": 0.0, "r": 0.0}])
+    assert assert_alike(both, [{"p": 0.0, "q": math.inf, "r": -math.inf}])
 
 
 def test_a_pipeline_that_ends_in_trees_keeps_its_encoders(tmp_path: Path) -> None:
@@ -148,6 +177,7 @@ def test_a_pipeline_that_ends_in_trees_keeps_its_encoders(tmp_path: Path) -> Non
 
     assert assert_alike(both, rows_of(table))
     assert assert_alike(both, [{"p": None, "q": 1, "r": "unheard of"}])
+    assert not assert_alike(both, [{"p": math.inf, "q": 1, "r": "a"}])
 
 
 def test_the_same_trees_always_give_the_same_bytes(tmp_path: Path) -> None:
