@@ -26,7 +26,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.call_times import CallTimes
 from ci_core.serving.crashes import CrashError
@@ -120,6 +120,17 @@ class Batcher:
             lane.forget(pending)
             raise
 
+    async def run(self, work: Callable[[], Any], n_rows: int, deadline: float | None = None) -> Any:
+        """Return what `work` returns, another operation of the model for `n_rows` rows, run while no call is made.
+
+        Raises:
+            DeadlineError: the deadline passed before it began.
+            OverloadedError: too much waits already, or the model was closed.
+            Exception: whatever it raises.
+        """
+        loop = asyncio.get_running_loop()
+        return await self._lane_of(loop).run(work, n_rows, deadline)
+
     def close(self) -> None:
         """Refuse what comes and what waits, and end the threads; a call that is under way is waited for, up to 1 s."""
         self.is_closed = True
@@ -165,13 +176,20 @@ class _Lane:
         self._next_call: asyncio.Handle | None = None
         self._is_in_window = False
         self._is_calling = False
+        self._operations = 0  # given to the thread, and not over
         self._alone = 0  # calls in a row, the latest ones, for a single request
         self._thread: ModelThread | None = None
 
     def gains_nothing(self, rows: int) -> bool:
         """Whether a request of so many rows is best called at once."""
         times = self._times
-        if self._is_calling or not times.is_known or self._batcher.isolate or times.expected_s(rows) > _SHORT_S:
+        if (
+            self._is_calling
+            or self._operations
+            or not times.is_known
+            or self._batcher.isolate
+            or times.expected_s(rows) > _SHORT_S
+        ):
             return False
         if times.fixed_s < _QUEUE_COST_S or times.useful_rows < 2 * rows:
             return True
@@ -197,9 +215,7 @@ class _Lane:
         batcher = self._batcher
         if batcher.is_closed:
             raise _closed()
-        if self.waiting_rows and self.waiting_rows + len(rows) > batcher.max_waiting_rows:
-            retry_after_s = max(1.0, self._times.expected_s(self.waiting_rows))
-            raise OverloadedError(f"{self.waiting_rows} rows wait for the model", retry_after_s=retry_after_s)
+        self._refuse_if_full(len(rows))
         pending = _Pending(rows, deadline, self.loop.create_future())
         queue = self._queues.get(pending.shape)
         if queue is None:
@@ -240,7 +256,7 @@ class _Lane:
         for queue in list(self._queues.values()):
             for pending in list(queue):
                 self.forget(pending)
-                _deliver(pending, _closed())
+                _deliver(pending.answer, _closed())
 
     def _plan_call(self, deadline: float | None = None) -> None:
         self._is_in_window = self._batcher.window_s > 0 and not self._need_not_wait(deadline)
@@ -272,13 +288,49 @@ class _Lane:
             return
         times, batcher = self._times, self._batcher
         rows = sum(len(pending.rows) for pending in requests)
-        if times.is_known and not batcher.isolate and times.expected_s(rows) <= _SHORT_S:
+        if times.is_known and not batcher.isolate and not self._operations and times.expected_s(rows) <= _SHORT_S:
             self._finish(requests, *self._answered(requests))
             return
+        self._is_calling = True
+        self._own_thread().put(partial(self._call_in_thread, requests))
+
+    def _own_thread(self) -> ModelThread:
         if self._thread is None:
             self._thread = ModelThread()
-        self._is_calling = True
-        self._thread.put(partial(self._call_in_thread, requests))
+        return self._thread
+
+    def run(self, work: Callable[[], Any], n_rows: int, deadline: float | None) -> asyncio.Future[Any]:
+        """Run another operation of the model in its thread; until it is over, all calls are made there, too."""
+        batcher = self._batcher
+        if batcher.is_closed:
+            raise _closed()
+        self._refuse_if_full(n_rows)
+        answer = self.loop.create_future()
+        self._operations += 1
+        self.waiting_rows += n_rows
+
+        def run() -> None:
+            outcome: Any
+            try:
+                is_late = deadline is not None and batcher.clock() >= deadline
+                outcome = _too_late() if is_late or answer.cancelled() else work()
+            except BaseException as error:  # noqa: BLE001 - whatever it is, somebody waits
+                outcome = error if isinstance(error, Exception) else CrashError(f"it raised {type(error).__name__}")
+            with suppress(RuntimeError):  # the loop was closed meanwhile, and nobody waits
+                self.loop.call_soon_threadsafe(self._end_operation, answer, outcome, n_rows)
+
+        self._own_thread().put(run)
+        return answer
+
+    def _end_operation(self, answer: asyncio.Future[Any], outcome: Any, n_rows: int) -> None:
+        self._operations -= 1
+        self.waiting_rows -= n_rows
+        _deliver(answer, outcome)
+
+    def _refuse_if_full(self, n_rows: int) -> None:
+        if self.waiting_rows and self.waiting_rows + n_rows > self._batcher.max_waiting_rows:
+            retry_after_s = max(1.0, self._times.expected_s(self.waiting_rows))
+            raise OverloadedError(f"{self.waiting_rows} rows wait for the model", retry_after_s=retry_after_s)
 
     def _take(self) -> list[_Pending]:
         """Take the requests of one call out of the queue; those that are too late are refused."""
@@ -299,7 +351,7 @@ class _Lane:
             n_rows, deadline = len(pending.rows), pending.deadline
             if deadline <= now or pending.answer.done():
                 self._left(queue.popleft())
-                _deliver(pending, _too_late())
+                _deliver(pending.answer, _too_late())
                 continue
             # one that is late anyway does not keep the others few
             if deadline < earliest and self._ends_at(now, n_rows) <= deadline:
@@ -342,13 +394,12 @@ class _Lane:
         for rows, seconds in durations:
             self._times.observe(rows, seconds)
         for pending, outcome in zip(requests, outcomes, strict=True):
-            _deliver(pending, outcome)
+            _deliver(pending.answer, outcome)
         if self._queues and self._next_call is None:
             self._plan_call()
 
 
-def _deliver(pending: _Pending, outcome: Outcome) -> None:
-    answer = pending.answer
+def _deliver(answer: asyncio.Future[Any], outcome: Any) -> None:
     if answer.done():  # cancelled
         return
     if not isinstance(outcome, Exception):

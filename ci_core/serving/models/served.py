@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from ci_core.errors import GraphshipError
@@ -250,7 +251,13 @@ class ServedModel:
         """Return one answer a row of one of :attr:`operations`; see :meth:`call`."""
         if not self._is_ready:
             await self._make_ready_async(deadline)
-        return self.model.operate(operation, rows)
+        if self._batcher is None:
+            return self.model.operate(operation, rows)
+        # never while it is called for rows of others
+        answers: list[JsonValue] = await self._batcher.run(
+            partial(self.model.operate, operation, rows), len(rows), deadline
+        )
+        return answers
 
     def score(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
         """Return one output a row of a table; see ``ci_core.serving.base.Model.score``."""

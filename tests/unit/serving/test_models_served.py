@@ -12,6 +12,7 @@ import pytest
 
 from ci_core.errors import BrokenModelError, GraphCodeError
 from ci_core.serving import Event, Model, Route, Router
+from ci_core.serving.crashes import CrashError
 from ci_core.serving.models.served import ServedModel
 from ci_core.serving.problems import DeadlineError, NotReadyError
 from ci_core.serving.spec import RouteSpec
@@ -311,6 +312,65 @@ def test_a_batched_plan_answers_many_requests_as_it_answers_each() -> None:
 
     assert plan.is_async
     assert answers == [graph.test(body) for body in bodies]
+
+
+def test_a_batched_model_is_never_called_twice_at_once() -> None:
+    class Watched(Constant):
+        gains_from_batches = True
+        operations = ("explain",)
+        running = most = 0
+
+        def call(self, rows: list[Any]) -> Any:
+            return self.watched(lambda: super(Watched, self).call(rows))
+
+        def operate(self, operation: str, rows: list[Any]) -> list[Any]:
+            answers: list[Any] = self.watched(lambda: [operation] * len(rows))
+            return answers
+
+        def watched(self, work: Callable[[], Any]) -> Any:
+            self.running += 1
+            self.most = max(self.most, self.running)
+            threading.Event().wait(0.005)
+            self.running -= 1
+            return work()
+
+    model = Watched(7)
+    one = served(model, batching=True)
+    one.start()
+
+    async def scene() -> list[Any]:
+        asked: list[Any] = []
+        for _ in range(4):
+            asked += [one.call_async([{}]), one.operate_async("explain", [{}])]
+        return await asyncio.gather(*asked)
+
+    answers = asyncio.run(scene())
+    one.close()
+
+    assert [one.answers for one in answers[::2]] == [[7]] * 4
+    assert answers[1::2] == [["explain"]] * 4
+    assert model.most == 1
+
+
+def test_an_operation_of_a_batched_model_that_fails_fails_its_request() -> None:
+    class Fails(Constant):
+        gains_from_batches = True
+
+        def operate(self, operation: str, rows: list[Any]) -> list[Any]:
+            raise SystemExit(operation)
+
+    one = served(Fails(7), batching=True)
+    one.start()
+
+    async def scene() -> list[Any]:
+        late = one.operate_async("explain", [{}], deadline=0.0)
+        return [*await asyncio.gather(one.operate_async("explain", [{}]), late, return_exceptions=True)]
+
+    failed, late = asyncio.run(scene())
+    one.close()
+
+    assert type(failed) is CrashError
+    assert type(late) is DeadlineError
 
 
 def test_a_plan_can_be_started_again_after_it_was_closed() -> None:
