@@ -3,6 +3,11 @@
 The server appends what a model call already made (references, no copies) to a bounded buffer; one thread packs it, a
 few hundred rows at a time (``packing.py``), and writes segments (``segments.py``). What does not fit into the buffer,
 or cannot be written, is counted, never waited for.
+
+Rows with the same columns share a segment. A model that names no columns receives whatever clients send, and so that
+they cannot make a file a request, rows of the first 64 sets of columns of a model on a day are kept; rows with any
+other set are dropped, counted, and told in the log once a day and model. Models that name their ``input_columns`` have
+one set.
 """
 
 from __future__ import annotations
@@ -35,6 +40,8 @@ logger = logging.getLogger(__name__)
 _LOG_EVERY_S = 60.0
 _HASH_RANGE = 2**32
 _MANY_ROWS = 32
+_COLUMN_SETS = 64
+"""Sets of columns of one model and role that are kept on a day, at most."""
 _PACK_CALLS, _PACK_ROWS = 512, 4096
 """Enough that arrays pay and the writer is seldom woken, and few enough that nobody waits long for the interpreter: a
 millisecond."""
@@ -54,7 +61,6 @@ class Capture:
 
     Attributes:
         written_rows: rows in published segments.
-        dropped_rows: rows that met a full buffer.
         failed_rows: rows that could not be written.
     """
 
@@ -82,7 +88,16 @@ class Capture:
         self._thread: threading.Thread | None = None
         self._next_number = 0
         self._logged_at = -_LOG_EVERY_S
-        self.written_rows = self.dropped_rows = self.failed_rows = 0
+        self._column_sets: dict[tuple[int, str, Role], set[tuple[str, ...]]] = {}
+        self._overfull: set[tuple[int, str, Role]] = set()
+        self._unbuffered_rows = 0
+        self._strange_rows = 0  # counted by the writer's thread only
+        self.written_rows = self.failed_rows = 0
+
+    @property
+    def dropped_rows(self) -> int:
+        """Rows that met a full buffer, or had one set of columns too many."""
+        return self._unbuffered_rows + self._strange_rows
 
     def check_folder(self) -> None:
         """Make sure that the folder can be written.
@@ -117,7 +132,7 @@ class Capture:
         n_rows = len(call.answers)
         waiting = self._added_rows - self._taken_rows + n_rows
         if waiting > self._max_rows:
-            self.dropped_rows += n_rows
+            self._unbuffered_rows += n_rows
             self._wake.set()
             return
         self._added_rows += n_rows
@@ -172,6 +187,9 @@ class Capture:
                 self._write_packed()
 
     def _keep(self, key: Key, records: list[Record]) -> None:
+        if not self._knows_columns(key):
+            self._strange_rows += sum(record.n_rows for record in records)
+            return
         try:
             packed = pack(records)
         except Exception as error:  # noqa: BLE001 - whatever happens here, the answers go on
@@ -183,6 +201,26 @@ class Capture:
             others = self._packs[key] = []
         others.append(packed)
         self._packed_rows += packed.n_rows
+
+    def _knows_columns(self, key: Key) -> bool:
+        """Whether the columns are among the first sets of their model on their day."""
+        day, model, role, names = key
+        known = self._column_sets.get((day, model, role))
+        if known is None:
+            for old in [one for one in self._column_sets if one[0] < day - 1]:
+                del self._column_sets[old]
+                self._overfull.discard(old)
+            known = self._column_sets[day, model, role] = set()
+        if names in known:
+            return True
+        if len(known) < _COLUMN_SETS:
+            known.add(names)
+            return True
+        if (day, model, role) not in self._overfull:
+            self._overfull.add((day, model, role))
+            text = "capture drops rows model=%s reason=more than %d sets of columns today; name its `input_columns`"
+            logger.warning(text, model, _COLUMN_SETS)
+        return False
 
     def _write_packed(self) -> None:
         packs, self._packs, self._packed_rows = self._packs, {}, 0

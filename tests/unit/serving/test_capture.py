@@ -146,6 +146,30 @@ def test_a_full_buffer_drops_rows_and_counts_them(tmp_path: Path) -> None:
     assert (capture.written_rows, capture.dropped_rows, capture.failed_rows) == (6, 4, 0)
 
 
+def test_clients_cannot_make_a_file_a_request_by_sending_other_columns_each_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    capture = Capture(tmp_path)
+    arrived = NOON.timestamp()
+    event = Event([])
+    event.arrived = arrived
+
+    for _ in range(2):
+        for index in range(70):
+            capture.add(event, "m", ModelCall(answers=[1], columns={f"k{index}": [1]}, outputs=[0.5]))
+        capture.flush()
+    capture.add(event, "other", model_call(k99=[1]))
+    event.arrived = arrived + 86_400
+    capture.add(event, "m", model_call(k69=[1]))
+    capture.flush()
+
+    assert len(segments(tmp_path)) == 64 + 64 + 1 + 1
+    assert (capture.written_rows, capture.dropped_rows, capture.failed_rows) == (130, 12, 0)
+    assert [record.getMessage() for record in caplog.records] == [
+        "capture drops rows model=m reason=more than 64 sets of columns today; name its `input_columns`"
+    ]
+
+
 def test_a_sample_takes_the_same_events_in_every_process_and_about_its_share(tmp_path: Path) -> None:
     chosen = []
     for folder in ("a", "b"):
