@@ -28,6 +28,7 @@ INFER = "infer"
 _BY_TENSOR = frozenset({INFER, "predict"})
 _BY_NAME = frozenset({"infer_dict", "predict_dict"})
 _READY = "ready"
+_REMEMBERED_PATHS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Inference:
     def __init__(self, plan: Plan, *, is_direct: bool) -> None:
         self._models: Mapping[str, Any] = plan.models
         self._is_direct = is_direct
+        self._found: dict[str, Asked] = {}
 
     def find(self, path: str) -> Asked:
         """Return what a path below ``/v2/models/`` asks for.
@@ -62,6 +64,14 @@ class Inference:
             UnknownModelError: there is no such model, or not in this version.
             UnknownPathError: the model has no such operation.
         """
+        found = self._found.get(path)
+        if found is None:
+            found = self._find(path)
+            if len(self._found) < _REMEMBERED_PATHS:
+                self._found[path] = found
+        return found
+
+    def _find(self, path: str) -> Asked:
         parsed = parse_model_path(path)
         if parsed is None:
             raise UnknownModelError(path[len(MODELS_PREFIX) :], tuple(self._models))

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ci_core.serving.row_maker import make_rows
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -72,10 +74,10 @@ class Table:
         if self._rows is None:
             names = self.names
             if self.matrix is not None:
-                self._rows = [dict(zip(names, row, strict=True)) for row in self.matrix.tolist()]
+                self._rows = make_rows(names, self.matrix.tolist())
             else:
                 values = [_plain(self._columns[name]) for name in names]
-                self._rows = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+                self._rows = make_rows(names, zip(*values, strict=True))
         return self._rows
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ci_core.serving.problems import RequestError
 from ci_core.serving.protocol.tensors import shown_shape
+from ci_core.serving.row_maker import make_rows
 from ci_core.serving.table import Table
 
 if TYPE_CHECKING:
@@ -38,14 +39,18 @@ def body_of(
     """
     if request.rows is not None:
         return _rows(request.rows, columns, is_direct=is_direct)
-    if as_table:
-        return _table(request.tensors, columns)
     first = request.tensors[0]
-    if len(request.tensors) == 1 and isinstance(first.values, list) and _is_matrix(first, columns):
+    is_worth_an_array = as_table and first.shape[0] > 1
+    if (
+        len(request.tensors) == 1
+        and not is_worth_an_array
+        and isinstance(first.values, list)
+        and _is_matrix(first, columns)
+    ):
         # what JSON made of them already are the rows' values; the iterator is taken from once a column, row by row
-        rows = zip(*[iter(first.values)] * len(columns), strict=True)
-        return [dict(zip(columns, row, strict=True)) for row in rows]
-    return _table(request.tensors, columns).rows()
+        return make_rows(columns, zip(*[iter(first.values)] * len(columns), strict=True))
+    table = _table(request.tensors, columns)
+    return table if as_table else table.rows()
 
 
 def _table(tensors: Sequence[Tensor], columns: Sequence[str]) -> Table:
@@ -108,7 +113,7 @@ def _rows(rows: Sequence[Any], columns: Sequence[str], *, is_direct: bool) -> li
             raise RequestError(
                 f"row {index}: the model reads {len(columns)} columns ({_order(columns)}), found {found}"
             )
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    return make_rows(columns, rows)
 
 
 def _in_order(index: int, row: Row, columns: Sequence[str]) -> Row:
