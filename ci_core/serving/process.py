@@ -275,7 +275,7 @@ def _follow(metrics: Metrics, application: Application) -> None:
     capture = application.capture
     if capture is not None:
         name = "graphship_capture_rows_total"
-        text = "Captured rows: written, dropped for want of room or for one set of columns too many, failed to be written."
+        text = "Captured rows: written, dropped for want of room or for too many sets of columns, failed to be written."
         metrics.follow_counter(name, text, lambda: capture.written_rows, result="written")
         metrics.follow_counter(name, text, lambda: capture.dropped_rows, result="dropped")
         metrics.follow_counter(name, text, lambda: capture.failed_rows, result="failed")
