@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import fields
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from ci_core.errors import InvalidStepError
+from ci_core.errors import InvalidStepError, quoted
 from ci_core.serving.queues.base import Queue
+from ci_core.serving.spec import Join
 
 if TYPE_CHECKING:
     from ci_core.serving.spec import StepSpec
@@ -55,6 +56,10 @@ def check_step(step: StepSpec) -> None:
 
 
 def _check_join(step: StepSpec) -> None:
+    if step.join is not None and step.join not in get_args(Join):
+        raise InvalidStepError(
+            step=step.name, reason=f"joins by `{step.join}`", hint=f"there are {quoted(get_args(Join))}"
+        )
     if step.join is not None and len(step.after) < 2:  # noqa: PLR2004 - a join has two inputs at least
         raise InvalidStepError(
             step=step.name, reason=f"joins (`{step.join}`) and has no two inputs", hint="name them in its `after`"

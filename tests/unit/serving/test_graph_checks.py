@@ -252,3 +252,12 @@ def test_a_model_outside_the_project_is_refused() -> None:
     for path in ("/etc/model.onnx", "../model.onnx"):
         with pytest.raises(errors.InvalidStepError, match="outside the project"):
             Graph("g").to(Router.single({"m": path}))
+
+
+def test_a_join_that_python_misspells_is_refused_as_in_yaml() -> None:
+    graph = Graph("g")
+    graph.to("m:a", "a")
+    graph.add_step("m:b", "b", after=["a", "request"], join="merg")  # type: ignore[arg-type]  # the mistake
+
+    with pytest.raises(errors.InvalidStepError, match="joins by `merg`"):
+        graph.spec  # noqa: B018 - the property checks
