@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -65,11 +66,10 @@ class RowEncoder:
     def _numbers(self, rows: list[Row]) -> NDArray[np.float64] | None:
         """Return plain numbers as one matrix, which costs less than an array a column; None for anything else."""
         try:
-            values = [self.pick(row) for row in rows]
-            for row in values:
-                if not _NUMBERS_OR_MISSING.issuperset(map(type, row)):
-                    return None
-            return np.array(values, dtype=np.float64)
+            values = list(chain.from_iterable(map(self.pick, rows)))
+            if not _NUMBERS_OR_MISSING.issuperset(map(type, values)):
+                return None
+            return np.array(values, dtype=np.float64).reshape(len(rows), len(self._names))
         except (KeyError, OverflowError):
             return None
 

@@ -106,6 +106,8 @@ def _columns(rows: list[Any]) -> dict[str, list[Any]]:
     """Return the fields of answers, field by field; an answer that is no object is the field ``output``."""
     if not rows:
         return {}
+    if len(rows) == 1 and type(rows[0]) is dict:
+        return {str(name): [value] for name, value in rows[0].items()}
     kinds = set(map(type, rows))
     if dict not in kinds:
         return {"output": rows}

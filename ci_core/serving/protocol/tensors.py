@@ -37,6 +37,7 @@ TEXT = "BYTES"
 _MOST_DIMENSIONS = 32
 _LARGEST_DIMENSION = 2**31
 _SHOWN_DIMENSIONS = 8
+_MATRIX = 2
 
 _RANGES = {
     name: (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) for name, dtype in DTYPES.items() if dtype.kind in "iu"
@@ -72,6 +73,8 @@ def n_values(name: str, datatype: str, shape: Sequence[int]) -> int:
         raise RequestError(f"tensor `{name}`: there is no datatype `{datatype}`; datatypes: {known}")
     if len(shape) == 1 and 0 <= shape[0] <= _LARGEST_DIMENSION:
         return shape[0]
+    if len(shape) == _MATRIX and 0 <= shape[0] <= _LARGEST_DIMENSION and 0 < shape[1] <= _LARGEST_DIMENSION:
+        return shape[0] * shape[1]
     # before anything is multiplied or written out: both take long for long numbers
     if len(shape) > _MOST_DIMENSIONS:
         raise RequestError(f"tensor `{name}`: expected at most {_MOST_DIMENSIONS} dimensions, found {len(shape)}")
