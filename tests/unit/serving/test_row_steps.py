@@ -212,7 +212,7 @@ def test_a_value_nested_deeper_than_python_can_show_names_no_event_and_is_not_ma
 
     with pytest.raises(RequestError, match="the field `a` is no text or whole number: a list"):
         steps.SetEvent(id="a").do_event(Event({"a": deep}))
-    assert steps.MapValues(values={"a": {"[]": 1}}).do({"a": deep})["a"] is deep
+    assert steps.MapValues(values={"a": {"[]": 1}}).change({"a": deep}, 0)["a"] is deep
 
 
 def nested(depth: int) -> list[Any]:
