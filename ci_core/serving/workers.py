@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+_prctl = ctypes.CDLL(None).prctl
+"""Looked up before the fork: it makes classes, and so would have each worker copy 0.1 MB of shared pages."""
 _MIN_LIFE_S = 5.0
 """A worker that ended by itself and lived shorter did not fail by accident, and is not replaced. One that was killed
 is, but not before a pause, so that a model that kills its process does not keep a core busy with forking."""
@@ -148,7 +150,7 @@ class _Supervisor:
         for name in (*_ENDING, signal.SIGALRM):
             signal.signal(name, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it ended before the line above
             return 0
         try:
