@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _MEANS_INFER = frozenset({"", INFER, "infer_dict", "predict", "predict_dict"})
 _REMEMBERED_PATHS = 256
+_DICTS = {dict}
 _NOBODY: tuple[str | None, str] = (None, INFER)
 
 
@@ -199,6 +200,8 @@ def rows_of(body: Any) -> list[Row]:
     Raises:
         RequestError: it is neither an object nor a list of objects.
     """
+    if type(body) is list and set(map(type, body)) == _DICTS:  # most often, and of many rows in half the time
+        return body
     rows = body.rows() if type(body) is Table else body if isinstance(body, list) else [body]
     for index, row in enumerate(rows):
         if not isinstance(row, dict):

@@ -93,6 +93,40 @@ def test_an_observer_reads_the_columns_as_the_model_received_them_whatever_it_di
     assert seen.calls[0][1].columns == {"a": [1]}
 
 
+class Ones(Model):
+    """Says 1 to every row, and reads what comes."""
+
+    def predict(self, rows: Rows) -> list[Any]:
+        return [1 for _ in rows]
+
+
+class Filled(dict[str, Any]):
+    """Finds whatever is asked for."""
+
+    def __missing__(self, name: str) -> int:
+        self[name] = 0
+        return 0
+
+
+@pytest.mark.parametrize("kind", [dict, Filled])
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        ([{"a": 1, "b": 2}, {"b": 4, "a": 3}], {"a": [1, 3], "b": [2, 4]}),
+        ([{"a": 1, "b": 2}, {"a": 3, "c": 4}], {"a": [1, 3], "b": [2, None], "c": [None, 4]}),
+        ([{"a": 1}, {"a": 2, "b": 3}], {"a": [1, 2], "b": [None, 3]}),
+    ],
+    ids=["same", "as many, others", "more"],
+)
+def test_an_observer_reads_none_where_a_row_lacks_a_column_that_others_have(
+    kind: type[dict[str, Any]], rows: Rows, columns: dict[str, list[Any]]
+) -> None:
+    given = [kind(row) for row in rows]
+
+    assert Ones().call(given).columns == columns
+    assert given == rows
+
+
 class Reading(Model):
     """Has an `output` that refuses one answer."""
 
@@ -112,13 +146,6 @@ def test_an_output_that_fails_fails_whether_it_is_read_or_not(seen: Seen) -> Non
     assert ask(plan, [{"a": 1}]) == [1]
     with pytest.raises(ValueError, match="no seven"):
         ask(plan, [{"a": 7}])
-
-
-class Filled(dict[str, Any]):
-    """Finds whatever is asked for."""
-
-    def __missing__(self, name: str) -> int:
-        return 0
 
 
 def test_a_row_that_makes_up_its_values_lacks_its_columns_all_the_same() -> None:
