@@ -31,18 +31,33 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a step may ask for by an argument called ``context``."""
+    """What a step, model or router may ask for: by an argument called ``context``, of its constructor or its function.
+
+    It is given, never made by hand.
+
+    Example:
+        >>> from ci_core.serving import Graph
+        >>> def clip(body, context):
+        ...     if body["age"] > 99:
+        ...         context.counter("clipped", "Ages that were clipped.", column="age").inc()
+        ...     return {**body, "age": min(body["age"], 99)}
+        >>> graph = Graph("clip")
+        >>> _ = graph.to(clip)
+        >>> graph.test({"age": 120})
+        {'age': 99}
+    """
 
     graph: str
     """Name of the graph."""
     release: str | None
     """Id of the release that is served; None in tests and notebooks."""
     logger: logging.Logger
-    """Goes to the server's stderr."""
+    """Called ``ci_core.serving.graph.<graph>``. A server shows warnings and errors, on stderr."""
     step: str = ""
     """Name of the step that was given this; empty for models."""
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
-    """The environment variables of the process, secrets among them; empty in tests that give none."""
+    """The environment variables of the process, secrets among them, read when the server started; empty in
+    ``graph.test`` and ``graph.serve``, and what ``graph.compile(environment=…)`` was given."""
     metrics: CustomMetrics = field(default_factory=CustomMetrics, repr=False)
     """Makes the metrics of :meth:`counter`, :meth:`gauge` and :meth:`histogram`."""
 

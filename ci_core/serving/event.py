@@ -60,18 +60,28 @@ class StepFailure:
 class Event:
     """One request on its way through the graph.
 
+    A step that gets it may set ``body``, ``id``, ``key`` and ``time`` for the steps after it, and returns either the
+    event or the next body. ``time``, ``trace_id`` and ``remaining_s`` are properties.
+
     Attributes:
         body: what the next step gets; any Python value, usually a dict of columns or a list of such dicts.
-        headers: request headers, names in lower case.
-        id: from the header ``x-event-id``, else the body's ``event_id``, else made up.
-        key: what sticky routers and joins go by; None when nothing set it.
-        path: of the request, without the query.
-        method: of the request, upper case.
-        content_type: of the request body, or None.
-        error: the failure that an error handler is called for, else None.
-        arrived: when it was made, in seconds since 1970.
-        deadline: when the answer is wanted at the latest, on the clock of ``time.monotonic``; None for never.
+        headers: request headers: str → str, names in lower case; those of a notebook's test likewise.
+        id: str, never empty: from the header ``x-event-id``, else the body's ``event_id``, else made up.
+        key: str or None: what sticky routers go by; None when nothing set it.
+        path: str: of the request, without the query.
+        method: str: of the request, upper case.
+        content_type: str or None: of the request body, without its parameters.
+        error: the failure that an error handler is called for, with ``error.step`` (full name of the step, str) and
+            ``error.exception`` (as it was raised); ``str(error)`` is ``Type: text``. Else None.
+        arrived: float: when it was made, in seconds since 1970.
+        deadline: float or None: when the answer is wanted at the latest, in seconds on the clock of
+            ``time.monotonic``; None for never.
         rows: for a list body that is captured, one ``(id, time)`` a row; else None.
+
+    Example:
+        >>> event = Event({"x": 1}, headers={"x-event-time": "2026-01-31T12:00:00Z"}, id="e1")
+        >>> event.time.isoformat(), event.key, event.remaining_s
+        ('2026-01-31T12:00:00+00:00', None, None)
     """
 
     __slots__ = (

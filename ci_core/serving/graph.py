@@ -110,7 +110,15 @@ class Node:
         Args:
             stream: name of the stream.
             name: of the step, unique in the graph; the stream's when left out.
-            settings: ``max_deliveries``, ``max_length``.
+            settings: ``max_deliveries`` (5) before a message becomes a dead letter, ``max_length`` (100 000) messages
+                that may wait, ``concurrency`` (1) messages that one process works on side by side.
+
+        Example:
+            >>> stored = []
+            >>> graph = Graph("log")
+            >>> _ = graph.to(lambda body: body + 1, "add").respond().queue("added", max_deliveries=3).to(stored.append)
+            >>> graph.test(1), stored
+            (2, [2])
         """
         written = {key.replace("_", "-"): value for key, value in settings.items()}
         return self._graph._add(describe_queue(stream, written), name, after=(self.name,))  # noqa: SLF001 - one builder
@@ -131,6 +139,12 @@ class Node:
             name: of the handler.
             back_to: step at which the flow goes on with the handler's result; left out, that result is the answer.
             options: see :class:`StepOptions`.
+
+        Example:
+            >>> graph = Graph("safe")
+            >>> _ = graph.to(lambda body: 1 / body, "divide").error_handler(lambda body: None, "none")
+            >>> graph.test(0) is None
+            True
         """
         handler = self._graph.add_step(step, name, after=[], **options)
         self._graph._set(handler.name, back_to=back_to)  # noqa: SLF001 - graph and node are one builder
@@ -180,7 +194,11 @@ class Graph:
 
     @classmethod
     def from_spec(cls, spec: GraphSpec) -> Graph:
-        """Return the graph that a spec describes."""
+        """Return the graph that a spec describes; see :meth:`GraphSpec.from_dict`.
+
+        Raises:
+            GraphshipError: the spec names a step twice.
+        """
         graph = cls(spec.name, spec.files, timeout=spec.timeout_s, inputs=spec.inputs)
         graph._steps = {step.name: step for step in spec.steps}
         if len(graph._steps) != len(spec.steps):
@@ -234,6 +252,14 @@ class Graph:
             DuplicateStepError: `name` is taken.
             InvalidStepError: `step` cannot be one, or an argument is no JSON value.
             UnknownStepError: `before` names a step that is not there.
+
+        Example:
+            >>> graph = Graph("sum")
+            >>> a = graph.to(lambda body: body + 1, "a")
+            >>> b = graph.to(lambda body: body * 10, "b")
+            >>> _ = graph.add_step(sum, "sum", after=[a, b])
+            >>> graph.test(2)
+            23
         """
         called = {key: options.pop(key) for key in _OPTIONS if key in options}
         arguments = {**options, **called.pop("arguments", {})}
@@ -270,7 +296,17 @@ class Graph:
         return Node(self, chosen)
 
     def error_handler(self, step: Any, name: str | None = None, **options: Any) -> Graph:
-        """Call `step` when any step without a handler of its own fails; its result is the answer."""
+        """Call `step` when any step without a handler of its own fails; its result is the answer.
+
+        The arguments are those of :meth:`add_step`. Returns the graph.
+
+        Example:
+            >>> graph = Graph("told")
+            >>> _ = graph.to(lambda body: body["x"], "read")
+            >>> _ = graph.error_handler(lambda event: str(event.error), "tell", full_event=True)
+            >>> graph.test({})
+            "KeyError: 'x'"
+        """
         handler = self.add_step(step, name, after=[], **options)
         self._on_error = handler.name
         return self
@@ -339,9 +375,19 @@ class Graph:
             start: whether models that open sessions and steps that start threads may do so now; a server that forks
                 workers calls ``plan.start()`` in each of them.
 
+        Returns:
+            A function with attributes; call ``plan.close()`` when it is not needed any more.
+
         Raises:
             GraphshipError: the graph makes no sense, a reference cannot be resolved, a model cannot be read, or a
                 step's constructor raised.
+
+        Example:
+            >>> graph = Graph("double")
+            >>> _ = graph.to(lambda body: 2 * body, "double")
+            >>> plan = graph.compile()
+            >>> plan(21), plan.steps, plan.is_async
+            (42, ('double',), False)
         """
         from ci_core.serving.assemble import Surroundings, assemble
 
@@ -388,13 +434,29 @@ class Graph:
     ) -> Any:
         """Run one event through the graph, here, without a server, and return the answer.
 
-        Steps are constructed and models loaded at the first call. What a step raises reaches the caller.
+        Steps are constructed and models loaded at the first call. Steps behind a queue run as well, before this
+        returns. Works in a notebook, async steps included.
 
         Args:
-            body: what a client would post, already parsed.
+            body: what a client would post, already parsed: an object is a dict, several rows are a list of dicts.
             path: such as ``/v2/models/m1/infer``, which routers look at.
             method: of the request.
-            headers: of the request.
+            headers: of the request; names in any case.
+
+        Returns:
+            What the responding step returned: for a router, one answer for a dict and a list of answers for a list.
+
+        Raises:
+            RequestError: the body does not fit the graph's `inputs`, or a step refuses it.
+            MissingSecretError: a step takes a secret from the environment, of which a test has none; give it one by
+                ``graph.compile(environment={"TOKEN": "…"})``, which returns a plan to call.
+            Exception: whatever a step raises, as it was raised, with a note that names the step.
+
+        Example:
+            >>> graph = Graph("even")
+            >>> _ = graph.to(lambda body, context: {"even": body["n"] % 2 == 0}, "even")
+            >>> graph.test({"n": 4})
+            {'even': True}
         """
         if self._plan is None:
             self._plan = self.compile()
@@ -411,10 +473,19 @@ class Graph:
         return self._test_loop.run(result)
 
     def serve(self, port: int = 8080, host: str = "127.0.0.1") -> None:
-        """Serve the graph in this process until it is told to stop; the same as ``graphship serve`` without captures.
+        """Serve the graph in this process until it is told to stop (Ctrl-C, SIGTERM).
+
+        The same as ``graphship serve`` with its defaults, but for what comes from the project and the environment:
+        nothing is captured, steps get no secrets, and queues live in this process. It must be called in the main
+        thread, and not inside a running event loop: in a notebook, use :meth:`test`.
+
+        Args:
+            port: 0 is any free one; the address is printed to stderr.
+            host: address to listen on; ``0.0.0.0`` is every one of this machine.
 
         Raises:
             PortTakenError: another program listens there.
+            GraphshipError: the graph cannot be compiled.
         """
         from ci_core.serving.process import serve_graph
 

@@ -35,7 +35,24 @@ class HttpError(Exception):
 
 
 class RequestError(HttpError):
-    """The request cannot be answered, and the fault is the client's: a 4xx, 400 unless `status` says otherwise."""
+    """The request cannot be answered, and the fault is the client's: a 4xx, 400 unless `status` says otherwise.
+
+    What steps and models raise to refuse a request; its text is told to the client. It is never tried again.
+
+    Example:
+        >>> from ci_core.serving import Graph
+        >>> def check(body):
+        ...     if "user" not in body:
+        ...         raise RequestError("the body lacks `user`", status=422)
+        ...     return body
+        >>> graph = Graph("checked")
+        >>> _ = graph.to(check)
+        >>> try:
+        ...     graph.test({})
+        ... except RequestError as error:
+        ...     print(error.status, error.message)
+        422 the body lacks `user`
+    """
 
     slug = "bad-request"
     status = 400

@@ -29,17 +29,38 @@ _PLAIN = _NUMBERS | {str, dict, list, type(None)}
 
 
 class Model:
-    """A model that users write: override ``load`` and ``predict``, and the others when needed.
+    """A model that users write: override ``predict``, most often ``load``, and the others when needed.
 
-    One instance answers all requests; it is made once with the arguments of its route, and with ``context`` when its
-    constructor has an argument of that name. A method ``op_<name>(rows)`` answers ``/v2/models/<m>/<name>``.
+    One instance answers all requests of a process, one call at a time (but see the shadow router); it is made once
+    with the arguments of its route, and with ``context`` when its constructor has an argument of that name. A call
+    runs ``validate``, ``preprocess``, the check of ``input_columns``, ``predict`` and ``postprocess``, in this order.
+    None of them may be a coroutine function.
+
+    `rows` is a list of dicts, column → JSON value, at least one, as the client sent them and the steps before left
+    them: an object in the request is one row, a list of objects as many, and tensors of shape ``(n,)`` or ``(n, k)``
+    are n rows. Missing values are None. Answers are one a row, in the order of the rows; a numpy array ``(n,)`` or
+    ``(n, k)`` will do. A method ``op_<name>(self, rows)`` answers ``/v2/models/<m>/<name>``; like ``explain`` it gets
+    what ``preprocess`` returned, and answers one a row.
 
     Example:
-        A model in ``serving/models.py``, used as ``Router.single({"mean": "serving.models:Mean"})``::
-
-            class Mean(Model):
-                def predict(self, rows):
-                    return [sum(row.values()) / len(row) for row in rows]
+        >>> from ci_core.serving import Graph, RequestError, Route, Router
+        >>> class Mean(Model):
+        ...     input_columns = ("a", "b")
+        ...     def __init__(self, digits=2):
+        ...         self.digits = digits
+        ...     def validate(self, rows):
+        ...         if any(row.get("a", 0) < 0 for row in rows):
+        ...             raise RequestError("`a` is below 0")
+        ...     def predict(self, rows):
+        ...         return [round((row["a"] + row["b"]) / 2, self.digits) for row in rows]
+        ...     def op_range(self, rows):
+        ...         return [abs(row["a"] - row["b"]) for row in rows]
+        >>> graph = Graph("mean")
+        >>> _ = graph.to(Router.single({"mean": Route(Mean, arguments={"digits": 1})}))
+        >>> graph.test({"a": 1, "b": 2})
+        1.5
+        >>> graph.test([{"a": 1, "b": 2}, {"a": 3, "b": 9}], path="/v2/models/mean/range")
+        [1, 6]
     """
 
     input_columns: tuple[str, ...] = ()
@@ -57,17 +78,27 @@ class Model:
     _required: _RequiredColumns | None = None
 
     def load(self) -> None:
-        """Read what the model needs; called once, before the first request."""
+        """Read what the model needs; called once, before the first request. What it raises keeps the server from ready.
+
+        Paths are relative to the project. With ``load="first-use"`` the first request runs it, in a server in a thread.
+        """
 
     def validate(self, rows: list[Row]) -> None:
-        """Refuse rows that cannot be answered: raise ``RequestError``."""
+        """Refuse rows that cannot be answered: raise ``RequestError``, which the client is told as a 400."""
 
     def preprocess(self, rows: list[Row]) -> Any:
-        """Return what :meth:`predict` gets: rows, or any other form of as many."""
+        """Return what :meth:`predict` gets: rows, or any other form of as many, such as an array ``(n, k)``.
+
+        When it returns other rows, those are what captures keep and what :attr:`input_columns` is held to.
+        """
         return rows
 
     def predict(self, rows: Any) -> Sequence[JsonValue] | NDArray[Any]:
-        """Return one answer a row: a number, or an object with ``prediction`` and perhaps ``probability``."""
+        """Return one answer a row: a number, or an object with ``prediction`` and perhaps ``probability``.
+
+        ``probability`` is of class 1 of two, or of the predicted class of more, from 0 to 1: what monitoring follows.
+        Any other JSON value is sent to the client, too, but monitoring has no number of it; see :meth:`output`.
+        """
         raise NotImplementedError(f"{type(self).__name__} defines no `predict(self, rows)`")
 
     def postprocess(self, answers: list[JsonValue]) -> list[JsonValue]:

@@ -16,29 +16,34 @@ if TYPE_CHECKING:
 class Route:
     """A model with what it must be told.
 
-    Attributes:
-        model: file relative to the project, ``module:Class``, or a subclass of ``Model``.
-        columns: names of the columns, in order, of a model that takes one matrix and does not know them.
-        arguments: constructor arguments of a model class.
-        load: before the server answers (``start``), beside the first requests (``background``), or by the first request
-            (``first-use``). Until then requests of a model in the background are answered 503.
-        batch: whether requests that are ready together share a call; ``auto``: when the model gains from it.
-        max_batch_rows: rows of such a call at most.
-        batch_window: how long to wait for more requests, in seconds; 0 never waits while the model is idle.
-        trust: types in a skops file that the author vouches for: trees and forests need
-            ``sklearn.tree._tree.Tree``.
-        lower: whether a release replaces the model by an equal, cheaper form.
+    Example:
+        >>> route = Route("models/forest.skops", columns=["age", "income"], trust=["sklearn.tree._tree.Tree"])
+        >>> draft = Router.vote({"linear": "models/linear.onnx", "forest": route}, weights={"linear": 1, "forest": 2})
+        >>> list(draft.routes), draft.routes["linear"].load
+        (['linear', 'forest'], 'start')
     """
 
     model: str | type
+    """File relative to the project (``.onnx``, ``.skops``, XGBoost's ``.ubj`` and ``.json``, LightGBM's ``.txt``),
+    ``module:Class``, or a subclass of ``Model``."""
     columns: tuple[str, ...] | list[str] = ()
+    """Names of the columns, in order, of a model that takes one matrix and does not know them."""
     arguments: Mapping[str, JsonValue] | None = None
+    """Constructor arguments of a model class."""
     load: Load = "start"
+    """Before the server answers (``start``), beside the first requests (``background``: the server is not ready, and
+    the model's requests are answered 503, until it is there), or by the first request, which waits for it
+    (``first-use``: the server is ready without the model)."""
     batch: Switch = "auto"
+    """Whether requests that are ready together share a call; ``auto``: when the model gains from it."""
     max_batch_rows: int = 1024
+    """Rows of such a call at most."""
     batch_window: float = 0.0
+    """How long to wait for more requests, in seconds; 0 never waits while the model is idle."""
     trust: tuple[str, ...] | list[str] = ()
+    """Types in a skops file that the author vouches for: trees and forests need ``sklearn.tree._tree.Tree``."""
     lower: Switch = "auto"
+    """Whether a release replaces the model by an equal, cheaper form; ``on`` fails where it cannot."""
 
 
 Routes: TypeAlias = "Mapping[str, str | type | Route]"
@@ -71,6 +76,9 @@ class Router:
         Args:
             routes: name → model.
             field: of the body, with the value ``name`` or ``name:version``.
+
+        Raises:
+            UnknownModelError: of a request: it asks for a model that is not there (404).
         """
         return _draft("single", routes, {"field": field}, {"field": "model"})
 
@@ -87,6 +95,9 @@ class Router:
             key: dotted path into a row: rows of a list are then split by it. Where a row has none, and without this,
                 ``event.key`` decides when a step has set it, else the event's id, so that a repeated request gets the
                 same model.
+
+        Raises:
+            InvalidStepError: when the graph is compiled: a model has no weight, or there is no weight above 0.
         """
         return _draft("weighted", routes, {"weights": dict(weights), "key": key}, {"key": None})
 
@@ -115,7 +126,8 @@ class Router:
     ) -> RouterDraft:
         """Return an ensemble of classifiers: the label with the most weight behind it.
 
-        Of labels with equal weight the one wins whose first voter comes first among the routes.
+        Each row is answered ``{"prediction": label}``, with ``probability`` where `probabilities` asks for it. Of
+        labels with equal weight the one wins whose first voter comes first among the routes.
 
         Args:
             routes: name → model.
@@ -125,6 +137,9 @@ class Router:
             missing: when a model fails, fail too (``refuse``), or go by those that answered (``ignore``). That a model
                 refuses the request (4xx) is always told.
             detail: tell each model's prediction, under ``models``.
+
+        Raises:
+            InvalidStepError: when the graph is compiled: `weights` leave a model out, or one is not above 0.
         """
         given = {"weights": weights, "probabilities": probabilities, "missing": missing, "detail": detail}
         return _draft("vote", routes, given, _ENSEMBLE_DEFAULTS)
@@ -137,7 +152,10 @@ class Router:
         missing: Literal["refuse", "ignore"] = "refuse",
         detail: bool = False,
     ) -> RouterDraft:
-        """Return an ensemble of regressions: the weighted mean of their predictions. Arguments as of :meth:`vote`."""
+        """Return an ensemble of regressions: the weighted mean of their predictions.
+
+        Each row is answered ``{"prediction": mean}``. The arguments, and what is refused, are those of :meth:`vote`.
+        """
         return _draft("mean", routes, {"weights": weights, "missing": missing, "detail": detail}, _ENSEMBLE_DEFAULTS)
 
     @staticmethod
@@ -148,6 +166,8 @@ class Router:
         missing: Literal["refuse", "ignore"] = "refuse",
     ) -> RouterDraft:
         """Return a router that asks all of its models and answers with what each of them said.
+
+        Each row is answered ``{"m1": answer, "m2": answer}``.
 
         Args:
             routes: name → model.
@@ -162,12 +182,44 @@ class Router:
     def custom(router: str | type, routes: Routes, **settings: JsonValue) -> RouterDraft:
         """Return a router whose class the author writes.
 
+        The class is constructed once, with `settings`, and with ``context`` when its constructor has an argument of
+        that name. It must have ``choose(self, body, event, models)``: returns the name of one of its models, or a
+        list of names, for the whole request. `body` is the row, or the list of rows; `models` holds the router's
+        models by name, in the order of the routes. It may have ``merge(self, answers, body)``, asked when ``choose``
+        returned a list: `answers` is name → list of answers, one a row; it returns one list, one answer a row.
+        Without it each row is answered ``{name: answer}``. Both may be coroutine functions. ``start(self)`` and
+        ``close(self)``, if there, are called when the server starts and ends. A request for a model's own path never
+        reaches ``choose``.
+
         Args:
-            router: ``module:Class`` or the class: ``choose(body, event, models)`` returns the name of a model, or a
-                list of names; ``merge(answers, body)``, if it has one, makes one answer a row of ``{name: answers}``.
-                Both may be coroutine functions.
+            router: ``module:Class`` or the class.
             routes: name → model.
             settings: arguments of its constructor, JSON values.
+
+        Raises:
+            InvalidStepError: when the graph is compiled: the class has no ``choose``, or `settings` do not fit.
+
+        Example:
+            >>> from ci_core.serving import Graph, Model
+            >>> class Times(Model):
+            ...     def __init__(self, factor):
+            ...         self.factor = factor
+            ...     def predict(self, rows):
+            ...         return [row["x"] * self.factor for row in rows]
+            >>> class BySize:
+            ...     def __init__(self, limit):
+            ...         self.limit = limit
+            ...     def choose(self, body, event, models):
+            ...         rows = body if isinstance(body, list) else [body]
+            ...         return "small" if all(row["x"] < self.limit for row in rows) else ["small", "large"]
+            ...     def merge(self, answers, body):
+            ...         return [max(row) for row in zip(*answers.values())]
+            >>> factors = {"small": 1, "large": 9}
+            >>> routes = {name: Route(Times, arguments={"factor": one}) for name, one in factors.items()}
+            >>> graph = Graph("sizes")
+            >>> _ = graph.to(Router.custom(BySize, routes, limit=10))
+            >>> graph.test({"x": 2}), graph.test([{"x": 2}, {"x": 20}])
+            (2, [18, 180])
         """
         return _draft(router, routes, settings, {})
 

@@ -58,7 +58,10 @@ class ExtractDate(RowStep):
 
     Args:
         column: that holds the time.
-        parts: of ``PARTS``.
+        parts: any of ``year``, ``quarter``, ``month``, ``week`` (of ISO 8601), ``day``, ``day_of_week`` (Monday is 0),
+            ``day_of_year``, ``days_in_month``, ``hour``, ``minute``, ``second`` (whole numbers), ``is_leap_year``,
+            ``is_month_start``, ``is_month_end``, ``is_quarter_start``, ``is_quarter_end``, ``is_year_start`` and
+            ``is_year_end`` (true or false).
 
     Example:
         >>> ExtractDate("time", ["hour", "day_of_week"]).do({"time": "2013-01-01T05:15:00"})

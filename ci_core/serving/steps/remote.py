@@ -233,6 +233,11 @@ class BatchRemote(Remote):
 
     Arguments are those of :class:`Remote`; fields are fields of an item. At most `max_in_flight` calls are made at a
     time. When one fails the others are given up and the event fails, told which item it was.
+
+    Example:
+        >>> step = BatchRemote("http://geo:8080", path="/v1/cities/{city}", method="GET", max_in_flight=8)
+        >>> dict(step.arguments)
+        {'url': 'http://geo:8080', 'path': '/v1/cities/{city}', 'method': 'GET', 'max_in_flight': 8}
     """
 
     async def do_event(self, event: Event) -> list[Any]:
