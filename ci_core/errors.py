@@ -18,10 +18,10 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class ExitCode(IntEnum):
@@ -75,9 +75,15 @@ class Location:
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that `name` was most likely meant to be, or None."""
-    close = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
-    return close[0] if close else None
+    """Return the candidate that `name` was most likely meant to be, or None; upper and lower case are alike."""
+    by_lower = {candidate.lower(): candidate for candidate in candidates}
+    meant = name.lower()
+    close = difflib.get_close_matches(meant, by_lower, n=3, cutoff=0.6)
+    if not close:
+        return None
+    # of equally similar ones the one of like length: `retry` is rather `retries` than `retry-wait`
+    ratios = {one: difflib.SequenceMatcher(a=one, b=meant).ratio() for one in close}
+    return by_lower[max(close, key=lambda one: (ratios[one], -abs(len(one) - len(meant))))]
 
 
 def quoted(names: Iterable[str]) -> str:
@@ -115,6 +121,19 @@ class GraphshipError(Exception):
         )
         self.known = tuple(known)
         self.hint = hint
+        # a traceback shows the first line and these; `cli` shows the parts themselves
+        for place in self.where:
+            self.add_note(f"  --> {place}")
+        for line in self.known:
+            self.add_note(f"  {line}")
+        if hint:
+            self.add_note(f"hint: {hint}")
+
+    def found_at(self, place: str) -> None:
+        """Tell the place in the user's files, learned by whoever knows it; the one that is known already stays."""
+        if not self.where:
+            self.where = (place,)
+            self.__notes__ = [f"  --> {place}", *getattr(self, "__notes__", ())]
 
 
 # --- usage and configuration: exit 2 -------------------------------------------------------------------------------
@@ -129,8 +148,49 @@ class MissingExtraError(GraphshipError):
         self.extra, self.module = extra, module
         super().__init__(
             f"this needs the library `{module}`, which is not installed",
-            hint=f"pip install 'graphship[{extra}]'",
+            hint=how_to_install(extra, _installed_from()),
         )
+
+
+def how_to_install(extra: str, direct_url: Mapping[str, Any] | None) -> str:
+    """Return how graphship gets one more extra, from the place that it was installed from itself.
+
+    Args:
+        extra: its name.
+        direct_url: what the installer noted about the place (PEP 610); empty when it was a package index, None when
+            graphship was not installed at all, or when the place is gone.
+    """
+    if direct_url is None:
+        return f'install graphship again with its extra `{extra}`, as its README says under "Use it on your project"'
+    if not direct_url:
+        return f"pip install 'graphship[{extra}]'"
+    from shlex import quote
+
+    url = str(direct_url["url"])
+    if "dir_info" in direct_url:
+        option = "-e " if direct_url["dir_info"].get("editable") else ""
+        return f"pip install {option}{quote(f'{_path_of(url)}[{extra}]')}"
+    version = direct_url.get("vcs_info")
+    where = f"{version['vcs']}+{url}@{version['commit_id']}" if version else url
+    return f"pip install {quote(f'graphship[{extra}] @ {where}')}"
+
+
+def _installed_from() -> Mapping[str, Any] | None:
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+    from pathlib import Path
+
+    try:
+        noted: dict[str, Any] = json.loads(distribution("graphship").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        return None
+    return None if "dir_info" in noted and not Path(_path_of(noted["url"])).is_dir() else noted
+
+
+def _path_of(url: str) -> str:
+    from urllib.parse import unquote, urlsplit
+
+    return unquote(urlsplit(url).path)
 
 
 class NotAProjectError(GraphshipError):
@@ -557,8 +617,8 @@ class UnknownStepError(GraphshipError):
         close = nearest(name, known_names)
         super().__init__(
             f"step `{step}` {relation} `{name}`, which the graph `{graph}` does not define",
-            known=[f"defined steps: {quoted(known_names)}"],
-            hint=f"did you mean `{close}`?" if close else None,
+            known=[f"defined steps: {quoted(known_names)}"] if known_names else ["no step is defined yet"],
+            hint=f"did you mean `{close}`?" if close else f"name a step that is defined, or add one named `{name}`",
         )
 
 
@@ -641,6 +701,16 @@ class UnansweredChoiceError(GraphshipError):
             known=[f"the answer is the result of {quoted(responders)}"],
             hint=f"lead {quoted(branches)} to a step whose result is the answer",
         )
+
+
+class InvalidCallError(GraphshipError):
+    """What makes a graph in Python was called in a way that it cannot be."""
+
+    slug = "invalid-call"
+
+    def __init__(self, *, call: str, reason: str, hint: str | None = None) -> None:
+        self.call, self.reason = call, reason
+        super().__init__(f"`{call}` {reason}", hint=hint)
 
 
 class InvalidStepError(GraphshipError):
@@ -785,7 +855,9 @@ class UnsupportedModelError(GraphshipError):
             f"the model `{path}` is refused: {reason}",
             where=path,
             known=[f"formats: {quoted(supported)}"],
-            hint="save it with `skops.io.dump` or export it to ONNX" if runs_code else None,
+            hint="save it with `skops.io.dump` or export it to ONNX"
+            if runs_code
+            else "export it to ONNX, or derive a class from `ci_core.serving.Model` that reads it",
         )
 
 

@@ -66,7 +66,9 @@ def _tell_unexpected(error: Exception, *, color: bool | None, with_traceback: bo
 
 def _tell(error: GraphshipError, *, color: bool | None, with_traceback: bool) -> ExitCode:
     if with_traceback:
-        traceback.print_exception(error)
+        shown = traceback.TracebackException.from_exception(error)
+        shown.__notes__ = []  # they say what follows
+        click.echo("".join(shown.format()), nl=False, err=True)
     click.echo(render_error(error, color=color is None and sys.stderr.isatty()), err=True)
     return error.exit_code
 

@@ -66,6 +66,7 @@ def test_debug_adds_the_traceback_and_keeps_text_and_exit_code(capsys: pytest.Ca
     assert code == 3
     assert printed.startswith("Traceback (most recent call last):")
     assert "\nerror[unknown-next-step]: " in printed
+    assert printed.count("rename it to `calibrated`, or add a step named `calibrate`") == 1
 
 
 def test_a_reader_that_goes_away_is_no_failed_gate() -> None:

@@ -181,7 +181,8 @@ def test_without_its_own_libraries_doctor_says_only_that(patient: Patient) -> No
 
     (finding,) = patient.findings()
 
-    assert (finding.slug, finding.hint) == ("missing-extra", "pip install 'graphship[ci]'")
+    assert finding.slug == "missing-extra"
+    assert extra_in(finding.hint) == "ci"
 
 
 def test_an_extra_is_missing_only_when_the_settings_need_it(patient: Patient) -> None:
@@ -193,12 +194,13 @@ def test_an_extra_is_missing_only_when_the_settings_need_it(patient: Patient) ->
     reconfigure(patient, "name: churn\ngraph: g.py:graph\nmonitor: {reference: d.parquet}\n")
     after = [finding.hint for finding in patient.findings()]
 
-    assert before == ["pip install 'graphship[dvc]'"]
-    assert after == [
-        "pip install 'graphship[dvc]'",
-        "pip install 'graphship[serve]'",
-        "pip install 'graphship[monitor]'",
-    ]
+    assert [extra_in(hint) for hint in before] == ["dvc"]
+    assert [extra_in(hint) for hint in after] == ["dvc", "serve", "monitor"]
+
+
+def extra_in(hint: str | None) -> str:
+    """The extra that `pip install '…[extra]'` names."""
+    return str(hint).partition("[")[2].partition("]")[0]
 
 
 def test_a_capture_folder_that_cannot_be_written_is_a_finding(patient: Patient) -> None:

@@ -230,7 +230,7 @@ def test_a_missing_library_is_named_with_its_extra(
     with pytest.raises(MissingExtraError) as caught:
         loaded(tmp_path / name)
 
-    assert caught.value.hint == f"pip install 'graphship[{extra}]'"
+    assert f"[{extra}]" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("name", ["m.ubj", "m.txt"])
