@@ -27,6 +27,7 @@ Kind = Literal["number", "string", "boolean", "any"]
 
 _NUMBERS = frozenset({float, int, bool})
 _NUMBERS_OR_MISSING = _NUMBERS | {type(None)}
+_TEXT_OR_MISSING = frozenset({str, type(None)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,14 @@ def _booleans(name: str, values: list[Any]) -> NDArray[Any]:
 
 
 def _any(name: str, values: list[Any]) -> Values:
-    return _strings(name, values) if any(type(value) is str for value in values) else _numbers(name, values)
+    kinds = set(map(type, values))
+    if str not in kinds:
+        return _numbers(name, values)
+    if kinds <= _TEXT_OR_MISSING:
+        return values
+    is_text = type(next(value for value in values if value is not None)) is str
+    index = next(index for index, value in enumerate(values) if value is not None and (type(value) is str) != is_text)
+    raise _wrong_type(index, name, f"{'text' if is_text else 'a number'} as in the rows before it", values[index])
 
 
 _ENCODERS: dict[Kind, Callable[[str, list[Any]], Values]] = {

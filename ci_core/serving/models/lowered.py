@@ -33,6 +33,7 @@ from ci_core.serving.models.columns import Column
 from ci_core.serving.models.infinite import hides_infinite, refuse_infinite, refusing_columns
 from ci_core.serving.models.one_row import build_one_row
 from ci_core.serving.models.prediction import Prediction
+from ci_core.serving.models.refusals import MISSING, is_missing
 from ci_core.serving.models.tabular import TabularModel
 from ci_core.serving.models.transforms import build_transform, floats, numbers
 from ci_core.serving.problems import RequestError
@@ -189,11 +190,11 @@ class LoweredModel(TabularModel):
         name = self._missing_column(batch, row)
         if name is None:
             raise RequestError(f"row {row}: its numbers are too large")
-        raise RequestError(f"row {row}, column `{name}`: the value is missing, and the model needs one")
+        raise RequestError(f"row {row}, column `{name}`: {MISSING}")
 
     def _missing_column(self, batch: Batch, row: int) -> str | None:
         """Return the column whose missing value is in the way: one whose absence alone makes a feature that is none."""
-        missing = [name for name, values in batch.items() if values[row] is None or values[row] != values[row]]
+        missing = [name for name, values in batch.items() if is_missing(values[row])]
         for name in missing:
             table: Any = [_only_row(values, row, keeps_nan=one == name) for one, values in batch.items()]
             features = self._features(table if batch.has_text else np.column_stack(table))

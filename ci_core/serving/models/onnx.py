@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ci_core.errors import BrokenModelError, MissingExtraError
+from ci_core.serving.models.answers import ModelAnswerError
 from ci_core.serving.models.base import hint_to_name_columns
 from ci_core.serving.models.columns import Column
 from ci_core.serving.models.prediction import Prediction
+from ci_core.serving.models.refusals import ANY_NUMBER, MISSING, find_refusal, is_missing
 from ci_core.serving.models.tabular import TabularModel
-from ci_core.serving.problems import RequestError
+from ci_core.serving.problems import RequestError, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +37,8 @@ _DTYPES: dict[str, tuple[Kind, Any]] = {
     "tensor(bool)": ("boolean", np.bool_),
 }
 """Element type of an input → kind of column, dtype of the tensor."""
+_UNKNOWN_CATEGORY = "Unknown Category"
+"""What onnxruntime's encoders say of a value they do not know."""
 _FLOATS = (np.float32, np.float64)
 
 
@@ -56,7 +60,7 @@ def open_session(source: str | bytes, *, path: str) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is raised, and a client could fill the log with it
     try:
         return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base class but Exception
@@ -128,11 +132,53 @@ class OnnxModel(TabularModel):
         """Run the session on a batch.
 
         Raises:
-            RequestError: a column of integers has a missing value or a fraction.
+            RequestError: a column of integers has a missing value or a fraction, or the model makes nothing of a row
+                with a value that is missing, too large, or of an unknown category.
+            ModelAnswerError: it gives NaN for a probability, and no value is to blame.
         """
+        try:
+            prediction = self._ask(batch, n_rows)
+        except Exception as error:  # onnxruntime's exceptions share no base class but Exception
+            if _UNKNOWN_CATEGORY not in str(error):
+                raise
+            raise self._unknown_category(batch, n_rows) from error
+        if _has_gaps(prediction):
+            self._refuse_gaps(batch, n_rows, prediction)
+        return prediction
+
+    def _ask(self, batch: Batch, n_rows: int) -> Prediction:
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, as it would in training
             feed = self._feed(batch, n_rows)
         return _prediction(self._session.run(None, feed), n_rows)
+
+    def _unknown_category(self, batch: Batch, n_rows: int) -> RequestError:
+        row, _refusal = find_refusal(batch, n_rows, {}, self._takes)
+        texts = [column.name for column in self.columns if column.kind == "string"]
+        if row is None or len(texts) != 1:
+            return RequestError(f"row {row or 0}: a category is unknown to the model")
+        value = batch[texts[0]][row]
+        what = MISSING if is_missing(value) else f"unknown category {shown(value)}"
+        return RequestError(f"row {row}, column `{texts[0]}`: {what}")
+
+    def _refuse_gaps(self, batch: Batch, n_rows: int, prediction: Prediction) -> None:
+        """Refuse rows that the model makes no number of; a regression may say NaN of values that are all there.
+
+        A file does not say whether its model takes missing values: its answer does.
+        """
+        stand_ins = {column.name: ANY_NUMBER for column in self.columns if column.kind == "number"}
+        _row, refusal = find_refusal(batch, n_rows, stand_ins, self._takes)
+        if refusal is not None:
+            raise refusal
+        if prediction.probabilities is not None:
+            raise ModelAnswerError(f"the model `{self.path}` gives NaN for a probability")
+
+    def _takes(self, batch: Batch, n_rows: int) -> bool:
+        try:
+            return not _has_gaps(self._ask(batch, n_rows))
+        except Exception as error:  # as in `infer`
+            if _UNKNOWN_CATEGORY not in str(error):
+                raise
+            return False
 
     def _feed(self, batch: Batch, n_rows: int) -> dict[str, NDArray[Any]]:
         if self._matrix is None:
@@ -145,6 +191,14 @@ class OnnxModel(TabularModel):
             return {name: batch.matrix.astype(dtype, order="C", copy=False)}
         stacked = np.column_stack([_tensor(column, batch[column], dtype) for column in self.input_columns])
         return {name: stacked.reshape(n_rows, len(self.columns))}
+
+
+def _has_gaps(prediction: Prediction) -> bool:
+    """Whether a number that the model gives is NaN; a product is by far the quickest way to see it."""
+    if prediction.probabilities is None and prediction.values.dtype.kind != "f":
+        return False
+    outputs = prediction.outputs
+    return is_missing(outputs.dot(outputs))
 
 
 def _prediction(outputs: list[Any], n_rows: int) -> Prediction:
@@ -162,6 +216,9 @@ def _tensor(name: str, values: Values, dtype: Any) -> NDArray[Any]:
         # onnxruntime has no missing strings; an empty one is a level no training data has
         return np.array([value or "" for value in values], dtype=np.object_)
     if dtype in {np.int64, np.int32}:
+        missing = np.isnan(values)
+        if missing.any():
+            raise RequestError(f"row {int(missing.argmax())}, column `{name}`: {MISSING}")
         whole = np.isfinite(values) & (values == np.round(values))
         if not whole.all():
             index = int(np.argmin(whole))

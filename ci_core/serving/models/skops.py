@@ -11,11 +11,12 @@ from ci_core.errors import BrokenModelError, MissingExtraError, UntrustedModelEr
 from ci_core.serving.models.base import hint_to_name_columns
 from ci_core.serving.models.columns import Column, Kind
 from ci_core.serving.models.prediction import Prediction
+from ci_core.serving.models.refusals import ANY_NUMBER, find_refusal, is_missing
 from ci_core.serving.models.tabular import TabularModel
 from ci_core.serving.problems import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ci_core.serving.models.batch import Batch
 
@@ -24,6 +25,7 @@ _DECIDES_ITSELF = frozenset({"SVC", "NuSVC", "FixedThresholdClassifier", "TunedT
 
 _HARMLESS = frozenset({"numpy.dtype"})
 """Of types that skops does not trust by itself: a dtype is a word about numbers, and runs nothing."""
+_SKLEARN = "sklearn."
 _MAY_READ_TEXT = frozenset(
     {
         *("ColumnTransformer", "FeatureHasher", "FeatureUnion", "FunctionTransformer", "HashingVectorizer"),
@@ -47,6 +49,9 @@ class SkopsModel(TabularModel):
     _frame: Any = None
     """pandas' DataFrame, for an estimator that picks its columns by name; else None."""
     _predicts_by_probability: bool
+    _is_of_sklearn: bool
+    _stand_ins: dict[str, Any]
+    """Column → a value that the estimator takes there; see ``refusals.py``."""
     _tells_probabilities: bool
 
     def load(self) -> None:
@@ -72,13 +77,16 @@ class SkopsModel(TabularModel):
             self._estimator = skops.io.load(self.file, trusted=sorted(untrusted))
         except Exception as error:  # an estimator of another scikit-learn version fails in any way it likes
             raise BrokenModelError(path=self.path, reason=str(error)) from error
+        self._is_of_sklearn = all(one.startswith(_SKLEARN) for one in untrusted - _HARMLESS)
         if not hasattr(self._estimator, "predict"):
             raise BrokenModelError(path=self.path, reason=f"`{type(self._estimator).__name__}` has no `predict`")
         names = self._names()
         features = list(range(len(names)))
         kinds: dict[int, Kind] = dict.fromkeys(_number_features(self._estimator, features), "number")
-        kinds |= dict.fromkeys(_text_features(self._estimator, features), "string")
+        known = dict(_known_values(self._estimator, features))
+        kinds |= dict.fromkeys((index for index, values in known.items() if _are_texts(values)), "string")
         self.columns = tuple(Column(name=name, kind=kinds.get(index, "any")) for index, name in enumerate(names))
+        self._stand_ins = {name: _stand_in(known.get(index, ())) for index, name in enumerate(names)}
         self._settle()
 
     @property
@@ -136,8 +144,28 @@ class SkopsModel(TabularModel):
         """
         try:
             return self._ask(self._table(batch), n_rows)
-        except ValueError as error:
-            raise RequestError(f"the model refuses the values: {str(error).partition(chr(10))[0]}") from error
+        except (TypeError, ValueError) as error:
+            refusal = self._refusal(batch, n_rows, error)
+            if refusal is None:
+                raise
+            raise refusal from error
+
+    def _refusal(self, batch: Batch, n_rows: int, error: Exception) -> RequestError | None:
+        """Return what is wrong with a request that the estimator failed at; None when it may be the estimator."""
+        row, refusal = find_refusal(batch, n_rows, self._stand_ins, self._takes)
+        if refusal is not None or isinstance(error, TypeError):
+            return refusal
+        where = "" if row is None else f"row {row}: "
+        # scikit-learn talks of values; what a type of somebody else may talk of, nobody knows
+        why = f": {str(error).partition(chr(10))[0]}" if self._is_of_sklearn else ""
+        return RequestError(f"{where}the model refuses the values{why}")
+
+    def _takes(self, batch: Batch, n_rows: int) -> bool:
+        try:
+            self._ask(self._table(batch), n_rows)
+        except (TypeError, ValueError):
+            return False
+        return True
 
     def _ask(self, table: Any, n_rows: int) -> Prediction:
         if not self._tells_probabilities:
@@ -175,12 +203,17 @@ def _parts(estimator: Any, seen: set[int]) -> Iterator[Any]:
         yield from _parts(child, seen)
 
 
+def _first_of(steps: Sequence[tuple[str, Any]]) -> Any:
+    """Return the first step of a pipeline that does something."""
+    return next((step for _name, step in steps if step is not None and step != "passthrough"), None)
+
+
 def _number_features(part: Any, features: list[int]) -> Iterator[int]:
     """Yield those of `features`, in the order in which an estimator gets them, that it can read as numbers only."""
     steps = getattr(part, "steps", None)
     if steps:
         # a scaler hands on what it was given, so the first step alone decides
-        yield from _number_features(steps[0][1], features)
+        yield from _number_features(_first_of(steps), features)
     elif hasattr(part, "transformers_"):
         for name, transformer, *_ in part.transformers_:
             chosen = part._transformer_to_input_indices.get(name, [])  # noqa: SLF001 - slices, masks and names resolved
@@ -192,7 +225,7 @@ def _number_features(part: Any, features: list[int]) -> Iterator[int]:
 def _reads_numbers_only(part: Any) -> bool:
     parts = list(_parts(part, set()))
     return bool(parts) and all(
-        type(one).__module__.startswith("sklearn.")
+        type(one).__module__.startswith(_SKLEARN)
         and (type(one).__name__ not in _MAY_READ_TEXT or _learned_numbers_only(one))
         for one in parts
     )
@@ -204,21 +237,34 @@ def _learned_numbers_only(part: Any) -> bool:
     return bool(learned) and all(np.asarray(one).dtype.kind in "biuf" for one in learned)
 
 
-def _text_features(part: Any, features: list[int]) -> Iterator[int]:
-    """Yield those of `features`, in the order in which an estimator gets them, that an encoder of texts reads.
+def _known_values(part: Any, features: list[int]) -> Iterator[tuple[int, list[Any]]]:
+    """Yield those of `features` that an encoder or imputer reads first, each with values that it learned.
 
-    A request of one row whose text is missing would else be taken for one of numbers.
+    Args:
+        part: an estimator.
+        features: in the order in which it gets them.
     """
     steps = getattr(part, "steps", None)
     if steps:
-        yield from _text_features(steps[0][1], features)
+        yield from _known_values(_first_of(steps), features)
         return
     for name, transformer, *_ in getattr(part, "transformers_", ()):
         chosen = part._transformer_to_input_indices.get(name, [])  # noqa: SLF001 - slices, masks and names resolved
-        yield from _text_features(transformer, [features[index] for index in chosen])
+        yield from _known_values(transformer, [features[index] for index in chosen])
     for feature, categories in zip(features, getattr(part, "categories_", ()), strict=False):
-        if any(isinstance(one, str) for one in categories) and not any(isinstance(one, int) for one in categories):
-            yield feature
+        yield feature, np.asarray(categories).tolist()
+    for feature, filler in zip(features, getattr(part, "statistics_", ()), strict=False):
+        if isinstance(filler, str):  # what an imputer of numbers learned is no category
+            yield feature, [filler]
+
+
+def _are_texts(values: list[Any]) -> bool:
+    """Whether a column with these values holds text, so that a missing one alone is not taken for a number."""
+    return any(isinstance(one, str) for one in values) and not any(isinstance(one, int) for one in values)
+
+
+def _stand_in(known: Sequence[Any]) -> Any:
+    return next((one for one in known if isinstance(one, str | float | int) and not is_missing(one)), ANY_NUMBER)
 
 
 def _picks_by_name(part: Any) -> bool:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from ci_core.serving.models.refusals import MISSING, is_missing
 from ci_core.serving.problems import RequestError, shown
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def _refuse_nan(columns: list[Column], names: Names) -> None:
     for column, name in zip(columns, names, strict=True):
         for index, value in enumerate(column):
             if value != value:  # noqa: PLR0124 - only NaN differs from itself
-                raise RequestError(f"{_place(index, name)}: the value is missing, and the model needs one")
+                raise RequestError(f"{_place(index, name)}: {MISSING}")
 
 
 def _text_imputer(missing: Any, names: Names, values: list[Any], keep: list[int], indicate: list[int]) -> Transform:
@@ -262,8 +263,7 @@ class _Lookup:
         Beside text such a number is a category, known or not; in a table of numbers scikit-learn fails at it.
         """
         if self._is_object:
-            found = None if math.isnan(column[0]) else float(column[0])
-            raise RequestError(f"{_place(0, self._name)}: unknown category {shown(found)}")
+            raise self._refusal(0, float(column[0]))
 
     def codes(self, values: list[Any]) -> list[float]:
         known, otherwise = self._codes, self._otherwise
@@ -271,8 +271,12 @@ class _Lookup:
         if otherwise is None:
             for index, code in enumerate(codes):
                 if code is None:
-                    raise RequestError(f"{_place(index, self._name)}: unknown category {shown(values[index])}")
+                    raise self._refusal(index, values[index])
         return codes  # type: ignore[return-value]  # none is None: it was refused, or there is an `otherwise`
+
+    def _refusal(self, index: int, value: Any) -> RequestError:
+        what = MISSING if is_missing(value) else f"unknown category {shown(value)}"
+        return RequestError(f"{_place(index, self._name)}: {what}")
 
     def _missing(self) -> float | None:
         return self._codes.get(NAN, self._otherwise)

@@ -75,7 +75,7 @@ def test_an_answer_is_what_the_file_says_by_hand(tmp_path: Path) -> None:
         ({"age": 1}, "row 1 lacks the column `city`"),
         ({"age": 1, "city": 5}, "row 1, column `city`: expected text, found 5"),
         ({"age": 1, "city": "z"}, 'row 1, column `city`: unknown category "z"'),
-        ({"age": 1, "city": None}, "row 1, column `city`: unknown category null"),
+        ({"age": 1, "city": None}, "row 1, column `city`: the value is missing, and the model needs one"),
         ({"age": None, "city": "a"}, "row 1, column `age`: the value is missing, and the model needs one"),
         ({"age": math.inf, "city": "a"}, "row 1, column `age`: the number is infinite"),
     ],

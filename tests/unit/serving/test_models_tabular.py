@@ -54,7 +54,7 @@ def test_rows_of_numbers_read_at_once_are_what_they_are_column_by_column(rows: l
         ([{"a": 1, "b": 1}, {"a": 1}], "row 1 lacks the column `b`"),
         ([{"a": 1, "b": 1}, {"a": "x", "b": 1}], 'row 1, column `a`: expected a number, found "x"'),
         ([{"a": 1, "b": 1}, {"a": 10**400, "b": 1}], "row 1, column `a`: the number is too large"),
-        ([{"a": 1, "b": "x"}, {"a": 1, "b": 1}], "row 1, column `b`: expected text, found 1"),
+        ([{"a": 1, "b": "x"}, {"a": 1, "b": 1}], "row 1, column `b`: expected text as in the rows before it, found 1"),
         ([{"a": DEEP, "b": 1}], "row 0, column `a`: expected a number, found a list"),
         ([{"a": [], "b": 1}], r"row 0, column `a`: expected a number, found a list"),
     ],
@@ -194,8 +194,8 @@ def test_a_row_whose_text_is_missing_is_no_row_of_numbers(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"a": "x", "b": None}, "the model refuses the values: Input X contains NaN"),
-        ({"a": "z", "b": 1.0}, "the model refuses the values: Found unknown categories"),
+        ({"a": "x", "b": None}, "row 0, column `b`: the value is missing, and the model needs one"),
+        ({"a": "z", "b": 1.0}, 'row 0, column `a`: unknown category "z"'),
     ],
 )
 def test_values_that_the_estimator_refuses_are_the_clients_fault(
