@@ -99,10 +99,9 @@ class Event:
         "rows",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the server makes one a request, and keywords would double what that costs
         self,
         body: Any,
-        *,
         path: str = "/",
         method: str = "POST",
         headers: Mapping[str, str] = _NO_HEADERS,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _OPERATION_PREFIX = "op_"
 _NUMBERS = frozenset({float, int, bool})
 _NUMPY_VALUE = np.generic
+_AROUND_PREDICT = ("validate", "preprocess", "postprocess", "output")
 _PLAIN = _NUMBERS | {str, dict, list, type(None)}
 
 
@@ -40,7 +41,8 @@ class Model:
     them: an object in the request is one row, a list of objects as many, and tensors of shape ``(n,)`` or ``(n, k)``
     are n rows. Missing values are None. Answers are one a row, in the order of the rows; a numpy array ``(n,)`` or
     ``(n, k)`` will do. A method ``op_<name>(self, rows)`` answers ``/v2/models/<m>/<name>``; like ``explain`` it gets
-    what ``preprocess`` returned, and answers one a row.
+    what ``preprocess`` returned, and answers one a row. ``operations``, ``call``, ``operate`` and ``score`` are what the
+    engine uses: leave them as they are.
 
     Example:
         >>> from ci_core.serving import Graph, RequestError, Route, Router
@@ -76,6 +78,7 @@ class Model:
     is_observed: bool = True
     """Whether anybody reads what calls say beside their answers; a server without captures says no."""
     _required: _RequiredColumns | None = None
+    _only_predicts: bool | None = None
 
     def load(self) -> None:
         """Read what the model needs; called once, before the first request. What it raises keeps the server from ready.
@@ -132,14 +135,32 @@ class Model:
             RequestError: a row lacks one of :attr:`input_columns`, or the model refuses it.
             ModelAnswerError: the model does not answer one a row.
         """
+        if self._only_predicts is None:
+            self._only_predicts = self._is_predict_all()
+        if self._only_predicts and not self.is_observed:  # what most are, and the rest below is not done for nothing
+            if self.input_columns:
+                self._check_columns(rows)
+            answers = self._one_each("predict", self.predict(rows), rows)
+            return UnobservedCall(answers, self, rows, answers)
+        return self._call_in_full(rows)
+
+    def _is_predict_all(self) -> bool:
+        """Whether the model has a ``predict`` and leaves what may come before and after it as it is."""
+        own = vars(self)
+        return all(getattr(type(self), name) is getattr(Model, name) and name not in own for name in _AROUND_PREDICT)
+
+    def _check_columns(self, rows: list[Row]) -> None:
+        names = self.input_columns
+        if self._required is None or self._required.names is not names:
+            self._required = _RequiredColumns(names)
+        self._required.check(rows)
+
+    def _call_in_full(self, rows: list[Row]) -> ModelCall:
         self.validate(rows)
         ready = self.preprocess(rows)
         received = ready if ready is not rows and _are_rows(ready) else rows
-        names = self.input_columns
-        if names:
-            if self._required is None or self._required.names is not names:
-                self._required = _RequiredColumns(names)
-            self._required.check(received)
+        if self.input_columns:
+            self._check_columns(received)
         is_observed = self.is_observed
         columns = self._columns_of(received) if is_observed else {}  # before `predict`, which may change the rows
         answers = self._one_each("predict", self.predict(ready), rows)
@@ -176,11 +197,14 @@ class Model:
         Raises:
             ModelAnswerError: it is something else.
         """
-        if isinstance(answers, np.ndarray):
-            answers = answers.tolist()
-        elif type(answers) is not list and not _is_iterable(answers):
-            raise ModelAnswerError(f"{self._name_of(method)} returned {_kind(answers)}, not a list of one answer a row")
-        if type(answers) is list and _PLAIN.issuperset(set(map(type, answers))):  # of many in a third of the time
+        if type(answers) is not list:
+            if isinstance(answers, np.ndarray):
+                answers = answers.tolist()
+            elif not _is_iterable(answers):
+                what = f"returned {_kind(answers)}, not a list of one answer a row"
+                raise ModelAnswerError(f"{self._name_of(method)} {what}")
+        # of many in a third of the time
+        if type(answers) is list and len(answers) > 1 and _PLAIN.issuperset(set(map(type, answers))):
             told = answers.copy()
         else:
             told = [one.item() if isinstance(one, _NUMPY_VALUE) else one for one in answers]

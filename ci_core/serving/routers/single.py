@@ -28,6 +28,8 @@ class SingleRouter(WorkingRouter):
 
     def answer(self, body: Any, event: Event) -> Any:
         """Return one answer for one row, a list of answers for a list of rows."""
+        if event.path == "/" and type(body) is dict and self._field not in body:  # most requests, and nothing to choose
+            return self.members.call(self._default, [body], event, event.deadline).answers[0]
         key, operation = self._choose_one(body, event.path)
         rows = body if type(body) is Table and self._takes(key) else rows_of(body)
         if not len(rows):  # a table is no list

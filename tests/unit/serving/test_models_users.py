@@ -304,3 +304,19 @@ def test_a_class_that_cannot_be_a_model_is_refused_when_the_graph_is_compiled(
 ) -> None:
     with pytest.raises(error, match=message):
         graph_of(Router.single({"m": route})).compile()
+
+
+class Doubled(Ones):
+    """Has its own `postprocess`, in the object and not in its class."""
+
+    def load(self) -> None:
+        self.postprocess = lambda answers: [2 * answer for answer in answers]  # type: ignore[method-assign, operator]
+
+
+@pytest.mark.parametrize("is_observed", [True, False])
+def test_what_a_model_puts_around_predict_in_load_is_called(is_observed: bool) -> None:
+    model = Doubled()
+    model.is_observed = is_observed
+    model.load()
+
+    assert model.call([{"a": 1}, {"a": 2}]).answers == [2, 2]
