@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
 import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
+import docstrings
+from http_page import http_page
+from python_page import python_page
 
 from ci_core import errors
 from ci_core.cli import cli
-from ci_core.serving import Router, spec
+from ci_core.serving import Router, spec, steps
 from ci_core.serving.steps import BUILT_IN
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -76,7 +79,7 @@ def _error_classes() -> list[type[errors.GraphshipError]]:
     return [cls for cls in found if cls is not errors.GraphshipError and "slug" in vars(cls)]
 
 
-def _first_sentence(cls: type) -> str:
+def _first_sentence(cls: Any) -> str:
     text = re.sub(r"\s+", " ", inspect.getdoc(cls) or "")
     return text.split(". ")[0].rstrip(".").replace("``", "`").replace("|", "\\|")
 
@@ -105,42 +108,96 @@ def graph_page() -> str:
     parts = [_GRAPH_INTRODUCTION.format(mark=_MARK)]
     parts += ["## Keys of the graph", _keys_table(spec.GraphSpec, _GRAPH_KEYS)]
     parts += ["## Keys of a step", _GRAPH_KINDS, _keys_table(spec.StepSpec, _STEP_KEYS)]
-    parts += ["## Keys of a route", _keys_table(spec.RouteSpec, _ROUTE_KEYS)]
-    parts += ["## Built-in steps", "Each takes one row or a list of rows, unless it says otherwise."]
-    parts += [_class_block(cls) for _name, cls in sorted(BUILT_IN.items())]
-    parts += ["## Routers", *(_router_block(kind) for kind in spec.ROUTER_KINDS)]
+    parts += ["## Keys of a route", _GRAPH_ROUTES, _keys_table(spec.RouteSpec, _ROUTE_KEYS)]
+    parts += ["## Routers", _GRAPH_ROUTERS, _routers_table()]
+    parts += ["## Built-in steps", _GRAPH_STEPS]
+    parts += [_step_block(cls) for _name, cls in sorted(BUILT_IN.items())]
+    parts += [docstrings.block("per_row", steps.per_row, level=3, called="@steps.per_row")]
     return "\n\n".join(parts) + "\n"
 
 
 _GRAPH_KEYS = {
-    "name": "name",
-    "files": "files",
-    "on_error": "on-error",
-    "timeout_s": "timeout",
-    "inputs": "inputs",
-    "steps": "steps",
+    "name": ("name", "`Graph(name)`"),
+    "files": ("files", "`Graph(files=)`"),
+    "on_error": ("on-error", "`graph.error_handler(step)`"),
+    "timeout_s": ("timeout", "`Graph(timeout=)`"),
+    "inputs": ("inputs", "`Graph(inputs=)`"),
+    "steps": ("steps", "`graph.to(…)`, `.add_step(…)`"),
 }
-_STEP_KEYS = {
+_STEP_PYTHON = {
+    "name": "`name`, the second argument",
+    "step": "`.to(step)`",
+    "router": "`.to(Router.single(…))`",
+    "choice": "`.choose(choice)`",
+    "queue": "`.queue(stream)`",
+    "graph": "`.to(other_graph)`",
+    "routes": "`Router.single(routes)`",
+    "arguments": "keywords, or `arguments=`; of a queue `max_deliveries=` …",
+    "after": "`.to` of a node, or `add_step(after=)`",
+    "branches": "`.choose(branches=)`",
+    "on_error": "`.error_handler(step)` of a node",
+    "back_to": "`.error_handler(back_to=)`",
+    "join": "`add_step(join=)`",
+    "join_key": "`add_step(join_key=)`",
+    "responds": "`.respond()`",
+    "otherwise": "`.choose(otherwise=)`",
+    "several": "`.choose(several=)`",
+}
+"""How Python spells what is no keyword of the same name."""
+_STEP_WORDS = {
     **{name: name for name in ("name", "step", "router", "choice", "queue", "graph", "routes")},
     "arguments": "with",
     "after": "after",
     "branches": "branches",
     **spec._STEP_OPTIONS,  # noqa: SLF001 - the page is generated from the module's own table
 }
-_ROUTE_KEYS = {
+_STEP_KEYS = {name: (key, _STEP_PYTHON.get(name, f"`{name.removesuffix('_s')}=`")) for name, key in _STEP_WORDS.items()}
+_ROUTE_PYTHON = {"name": "the key in `{name: …}`", "version": 'the key: `{"name:version": …}`', "lowered": "–"}
+_ROUTE_WORDS = {
     **{name: name for name in ("name", "version", "model", "columns", "trust")},
     "arguments": "with",
     **spec._ROUTE_OPTIONS,  # noqa: SLF001
 }
-_GRAPH_KINDS = """A step has exactly one of `step`, `router`, `choice`, `queue` and `graph`. In Python the same words
-are keywords of `graph.to(…)`, `.choose(…)`, `.queue(…)` and `.error_handler(…)`, with `_` for `-`."""
+_ROUTE_KEYS = {
+    name: (key, _ROUTE_PYTHON.get(name, f"`{name.removesuffix('_s')}=`")) for name, key in _ROUTE_WORDS.items()
+}
+_GRAPH_KINDS = """A step has exactly one of `step`, `router`, `choice`, `queue` and `graph`. In Python the same
+words are keywords of `graph.to(…)`, `.choose(…)`, `.queue(…)` and `.error_handler(…)`, with `_` for `-`; their
+texts are in the [Python reference](python.md)."""
+_GRAPH_ROUTES = """In Python a route is `Route(model, …)`; a text or a class alone is a route without settings."""
+_GRAPH_ROUTERS = """`router:` is a kind, or `module:Class` of a router of your own; its settings are `with:` in YAML
+and keywords in Python, spelled alike. What each means: [Router](python.md#router)."""
+_GRAPH_STEPS = """`step: Impute` with its arguments under `with:`, or `steps.Impute(…)` in Python, spelled alike
+(with `_`, also in YAML). Each takes one row or a list of rows, unless it says otherwise."""
+
+
+def _routers_table() -> str:
+    lines = ["| kind | settings | answers |", "|---|---|---|"]
+    for kind in (*spec.ROUTER_KINDS, "custom"):
+        function = getattr(Router, kind)
+        names = [one for one in inspect.signature(function).parameters if one not in {"router", "routes"}]
+        shown = "`module:Class`" if kind == "custom" else f"[`{kind}`](python.md#router{kind})"
+        settings = "arguments of its constructor" if kind == "custom" else ", ".join(f"`{one}`" for one in names)
+        lines.append(f"| {shown} | {settings} | {_cell(_first_sentence(function)).removeprefix('Return ')} |")
+    return "\n".join(lines)
+
+
+def _step_block(cls: type) -> str:
+    """Return what a built-in step is; of one whose arguments are fields, their table."""
+    if cls.__base__ in BUILT_IN.values():
+        return docstrings.block(cls.__name__, cls, level=3)
+    if not dataclasses.is_dataclass(cls):
+        return docstrings.block(cls.__name__, cls, level=3, called=f"steps.{cls.__name__}")
+    return docstrings.block(cls.__name__, cls, level=3) + "\n\n" + docstrings.field_table(cls, head="argument")
+
 
 _GRAPH_INTRODUCTION = """# Serving graphs: the reference
 
 {mark}
 
 The guide is [Write, test and serve a graph](../serving.md). A graph is written in Python or in YAML, with the same
-words and the same result; `graph:` in `graphship.yaml` names either: `serving/graph.py:graph`, or `serving/graph.yaml`.
+words and the same result; `graph:` in `graphship.yaml` names either: `serving/graph.py:graph`, or
+`serving/graph.yaml`.
 
 ```yaml
 name: churn
@@ -163,39 +220,17 @@ steps:
 ```"""
 
 
-def _keys_table(cls: type, keys: dict[str, str]) -> str:
-    texts, defaults = _field_texts(cls), {one.name: one.default for one in dataclasses.fields(cls)}
-    lines = ["| key | meaning | default |", "|---|---|---|"]
-    for name, key in keys.items():
+def _keys_table(cls: type, keys: dict[str, tuple[str, str]]) -> str:
+    texts, defaults = docstrings.field_texts(cls), {one.name: one.default for one in dataclasses.fields(cls)}
+    lines = ["| YAML key | Python | meaning | default |", "|---|---|---|---|"]
+    for name, (key, python) in keys.items():
         default = defaults[name]
         shown = "" if default in (None, "", dataclasses.MISSING, ()) else f"`{json.dumps(default)}`"
-        lines.append(f"| `{key}` | {_cell(texts.get(name, ''))} | {shown} |")
+        lines.append(f"| `{key}` | {python} | {_cell(texts.get(name, ''))} | {shown} |")
     return "\n".join(lines)
 
 
-def _field_texts(cls: type) -> dict[str, str]:
-    """Return field → the text under it in the source."""
-    (definition,) = ast.parse(inspect.getsource(cls)).body
-    texts: dict[str, str] = {}
-    name = ""
-    for node in definition.body:  # type: ignore[attr-defined]  # the body of a class
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            name = node.target.id
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and name:
-            texts[name] = str(node.value.value)
-    return texts
-
-
-def _cell(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip().replace("``", "`").replace("|", "\\|")
-
-
-def _class_block(cls: type) -> str:
-    return f"### {cls.__name__}\n\n```text\n{inspect.getdoc(cls)}\n```"
-
-
-def _router_block(kind: str) -> str:
-    return f"### {kind}\n\n```text\n{inspect.getdoc(getattr(Router, kind))}\n```"
+_cell = docstrings.cell
 
 
 PAGES = {
@@ -203,6 +238,8 @@ PAGES = {
     "errors.md": errors_page,
     "exit-codes.md": exit_codes_page,
     "graph-yaml.md": graph_page,
+    "http.md": http_page,
+    "python.md": python_page,
 }
 
 

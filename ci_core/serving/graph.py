@@ -1,31 +1,31 @@
-"""The builder of serving graphs, and the object users hold: test it, look at it, compile it, serve it."""
+"""The object users hold: build a graph, look at it, test it, compile it, serve it."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ci_core.errors import DuplicateStepError, UnknownStepError
+from ci_core.errors import InvalidCallError, UnknownStepError
 from ci_core.serving.base import IgnoreCalls
-from ci_core.serving.describe import describe, describe_choice, describe_queue
+from ci_core.serving.blueprint import Blueprint
+from ci_core.serving.call_check import checks_call
+from ci_core.serving.describe import describe
 from ci_core.serving.event import Event
-from ci_core.serving.schema import InputSchema
-from ci_core.serving.spec import REQUEST, GraphSpec, Join, StepSpec
+from ci_core.serving.node import Node, refuse_place
+from ci_core.serving.own_loop import OwnLoop
+from ci_core.serving.problems import shown
+from ci_core.serving.spec import REQUEST, GraphSpec, Join
+from ci_core.serving.step_options import FIELDS, OPTIONS, StepOptions
 from ci_core.serving.topology import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from ci_core.serving.base import ModelObserver, StepObserver
-    from ci_core.serving.describe import Draft
     from ci_core.serving.engine.queued import QueueBinding
     from ci_core.serving.metrics.custom import CustomMetrics
     from ci_core.serving.modules import ProjectModules
@@ -33,126 +33,7 @@ if TYPE_CHECKING:
 
 StepNames: TypeAlias = "str | Node | Sequence[str | Node]"
 
-
-class StepOptions(TypedDict, total=False):
-    """How a step is called; the keywords that every way to add a step takes.
-
-    What they mean, and their spelling in YAML, is told by ``docs/reference/graph-yaml.md``.
-    """
-
-    handler: str | None
-    """Method of a class to call, instead of ``do`` or ``do_event``."""
-    full_event: bool
-    """Give the step the :class:`Event` instead of the body."""
-    input_path: str | None
-    """Give it this part of the body: ``a.b``."""
-    result_path: str | None
-    """Put its result under this key of a copy of the body, instead of replacing the body."""
-    retries: int
-    """How often a failed call is repeated; a refused request (4xx) never is."""
-    retry_wait: float
-    """Seconds before the first repetition, doubled before each further one."""
-    timeout: float | None
-    """Seconds one call may take; a sync step then runs in a thread."""
-    blocking: bool
-    """Run a sync step in a thread, because it waits for something."""
-    function: str | None
-    """Run it in a process of its own, together with the other steps of that function."""
-    arguments: Mapping[str, Any]
-    """For the constructor, in case a name collides with one of these."""
-
-
-class Node:
-    """A place in a graph that is being built: the end of a chain, from which :meth:`to` goes on."""
-
-    __slots__ = ("_graph", "name")
-
-    def __init__(self, graph: Graph, name: str) -> None:
-        self._graph = graph
-        self.name = name
-
-    def to(self, step: Any, name: str | None = None, **options: Any) -> Node:
-        """Add a step after this one and return the new end; see :meth:`Graph.add_step`."""
-        return self._graph.add_step(step, name, after=self, **options)
-
-    def choose(
-        self,
-        choice: Any,
-        branches: Mapping[Any, str] | None = None,
-        *,
-        otherwise: str | None = None,
-        several: bool = False,
-        name: str | None = None,
-    ) -> Node:
-        """Add a choice after this step, and return it: the steps added after it with ``to`` are its branches.
-
-        Args:
-            choice: a field of the body as a dotted path, or a function of the body, whose value chooses.
-            branches: value → name of a step after the choice; left out, the value is the step's name.
-            otherwise: step for any other value; left out, such a request is refused.
-            several: whether the value may be a list that chooses several steps.
-            name: unique in the graph.
-
-        Example:
-            >>> graph = Graph("pay")
-            >>> fork = graph.choose("kind", {"card": "card", "cash": "cash"})
-            >>> _ = fork.to(lambda body: "by card", "card"), fork.to(lambda body: "in cash", "cash")
-            >>> graph.test({"kind": "cash"})
-            'in cash'
-        """
-        return self._graph._add(  # noqa: SLF001 - graph and node are one builder
-            describe_choice(choice, branches, otherwise, several=several), name, after=(self.name,)
-        )
-
-    def queue(self, stream: str, name: str | None = None, **settings: Any) -> Node:
-        """Put what arrives into a stream; the steps after it run when it is taken out, not in the request.
-
-        Args:
-            stream: name of the stream.
-            name: of the step, unique in the graph; the stream's when left out.
-            settings: ``max_deliveries`` (5) before a message becomes a dead letter, ``max_length`` (100 000) messages
-                that may wait, ``concurrency`` (1) messages that one process works on side by side.
-
-        Example:
-            >>> stored = []
-            >>> graph = Graph("log")
-            >>> _ = graph.to(lambda body: body + 1, "add").respond().queue("added", max_deliveries=3).to(stored.append)
-            >>> graph.test(1), stored
-            (2, [2])
-        """
-        written = {key.replace("_", "-"): value for key, value in settings.items()}
-        return self._graph._add(describe_queue(stream, written), name, after=(self.name,))  # noqa: SLF001 - one builder
-
-    def respond(self) -> Node:
-        """Make this step's result the answer; needed only in a graph that branches, or goes on into a queue."""
-        self._graph._set(self.name, responds=True)  # noqa: SLF001 - graph and node are one builder
-        return self
-
-    def error_handler(self, step: Any, name: str | None = None, *, back_to: str | None = None, **options: Any) -> Node:
-        """Call `step` when this one fails. Returns this node.
-
-        The handler gets the body that the failed step got; with ``full_event=True``, an event whose ``error`` says
-        which step failed and why.
-
-        Args:
-            step: see :meth:`Graph.add_step`.
-            name: of the handler.
-            back_to: step at which the flow goes on with the handler's result; left out, that result is the answer.
-            options: see :class:`StepOptions`.
-
-        Example:
-            >>> graph = Graph("safe")
-            >>> _ = graph.to(lambda body: 1 / body, "divide").error_handler(lambda body: None, "none")
-            >>> graph.test(0) is None
-            True
-        """
-        handler = self._graph.add_step(step, name, after=[], **options)
-        self._graph._set(handler.name, back_to=back_to)  # noqa: SLF001 - graph and node are one builder
-        self._graph._set(self.name, on_error=handler.name)  # noqa: SLF001
-        return self
-
-    def __repr__(self) -> str:
-        return f"Node({self.name!r} of {self._graph!r})"
+__all__ = ["Graph", "Node", "StepOptions"]
 
 
 class Graph:
@@ -172,6 +53,7 @@ class Graph:
         'HELLO'
     """
 
+    @checks_call("Graph")
     def __init__(
         self,
         name: str,
@@ -180,17 +62,11 @@ class Graph:
         timeout: float | None = None,
         inputs: Mapping[str, str] | None = None,
     ) -> None:
-        self.name = name
-        self._files = tuple(files)
-        self._timeout = timeout
-        self._inputs = MappingProxyType(dict(inputs or {}))
-        self._input_schema = InputSchema(self._inputs)
-        self._steps: dict[str, StepSpec] = {}
-        self._on_error: str | None = None
-        self._targets: dict[str, Any] = {}
+        self._blueprint = Blueprint(name, files, timeout, inputs if inputs is not None else {})
         self._home: ProjectModules | None = None
         self._plan: Plan | None = None
-        self._test_loop: _TestLoop | None = None
+        self._planned_changes = 0
+        self._test_loop: OwnLoop | None = None
 
     @classmethod
     def from_spec(cls, spec: GraphSpec) -> Graph:
@@ -199,25 +75,38 @@ class Graph:
         Raises:
             GraphshipError: the spec names a step twice.
         """
+        if not isinstance(spec, GraphSpec):
+            hint = "`Graph.from_spec(GraphSpec.from_dict(data))` takes a mapping"
+            raise InvalidCallError(call="Graph.from_spec", reason=f"takes a GraphSpec, found {shown(spec)}", hint=hint)
         graph = cls(spec.name, spec.files, timeout=spec.timeout_s, inputs=spec.inputs)
-        graph._steps = {step.name: step for step in spec.steps}
-        if len(graph._steps) != len(spec.steps):
+        steps = {step.name: step for step in spec.steps}
+        if len(steps) != len(spec.steps):
             check(spec)
-        graph._on_error = spec.on_error
+        graph._blueprint.steps, graph._blueprint.on_error = steps, spec.on_error
         return graph
 
+    @property
+    def name(self) -> str:
+        """What it is called in answers, pictures and logs."""
+        return self._blueprint.name
+
+    @checks_call("to")
     def to(self, step: Any, name: str | None = None, **options: Any) -> Node:
         """Add a step that gets the request, and return it as the end of a chain; see :meth:`add_step`."""
+        refuse_place("to", options)
         return self.add_step(step, name, after=REQUEST, **options)
 
+    @checks_call("choose")
     def choose(self, choice: Any, branches: Mapping[Any, str] | None = None, **options: Any) -> Node:
         """Add a choice about the request; see :meth:`Node.choose`."""
-        return Node(self, REQUEST).choose(choice, branches, **options)
+        return self._node(REQUEST).choose(choice, branches, **options)
 
+    @checks_call("queue")
     def queue(self, stream: str, name: str | None = None, **settings: Any) -> Node:
         """Put the request into a stream; see :meth:`Node.queue`."""
-        return Node(self, REQUEST).queue(stream, name, **settings)
+        return self._node(REQUEST).queue(stream, name, **settings)
 
+    @checks_call("add_step")
     def add_step(
         self,
         step: Any,
@@ -261,40 +150,53 @@ class Graph:
             >>> graph.test(2)
             23
         """
-        called = {key: options.pop(key) for key in _OPTIONS if key in options}
-        arguments = {**options, **called.pop("arguments", {})}
-        draft = describe(step, name, arguments)
-        followers = [self._step(one) for one in _names(before)]
-        inputs = self._default_inputs(followers) if after is None else _names(after)
-        settings = {_OPTIONS[key]: value for key, value in called.items()}
-        node = self._add(draft, name, after=inputs, join=join, join_key=join_key, **settings)
+        called = {key: options.pop(key) for key in OPTIONS if key in options}
+        arguments = called.pop("arguments", {})
+        if not isinstance(arguments, Mapping):
+            reason = f"has the `arguments` {shown(arguments)}: expected names and values"
+            raise InvalidCallError(call="add_step", reason=reason, hint='such as `arguments={"path": "data/t.npz"}`')
+        draft = describe(step, name, {**options, **arguments}, called.get("handler"))
+        followers = self._names("before", before)
         for follower in followers:
-            kept = tuple(one for one in follower.after if one not in inputs)
-            self._set(follower.name, after=(*kept, node.name))
-        return node
-
-    def _default_inputs(self, followers: Sequence[StepSpec]) -> tuple[str, ...]:
-        if followers:
-            return tuple(dict.fromkeys(one for follower in followers for one in follower.after))
-        return (next(reversed(self._steps), REQUEST),)
-
-    def _step(self, name: str) -> StepSpec:
-        if name not in self._steps:
-            raise UnknownStepError(
-                graph=self.name, step="(new)", relation="comes before", name=name, known_names=tuple(self._steps)
+            self._check_known(name or draft.spec.name, follower)
+        if after is not None:
+            inputs = self._names("after", after)
+        elif followers:
+            inputs = tuple(
+                dict.fromkeys(one for follower in followers for one in self._blueprint.steps[follower].after)
             )
-        return self._steps[name]
+        else:
+            inputs = (self._blueprint.last(),)
+        settings = {FIELDS[key]: value for key, value in called.items()}
+        added = self._blueprint.add(draft, name, after=inputs, join=join, join_key=join_key, **settings)
+        self._blueprint.insert(added, followers)
+        return self._node(added)
 
-    def _add(self, draft: Draft, name: str | None, **place: Any) -> Node:
-        """Give a draft its name and its place."""
-        if name is not None and name in self._steps:
-            raise DuplicateStepError(graph=self.name, name=name)
-        chosen = name or _free_name(draft.spec.name, self._steps)
-        self._steps[chosen] = replace(draft.spec, name=chosen, **place)
-        self._targets.update({f"{chosen}{suffix}": target for suffix, target in draft.targets.items()})
-        self._plan = None
-        return Node(self, chosen)
+    def _node(self, name: str) -> Node:
+        return Node(self, self._blueprint, name)
 
+    def _names(self, argument: str, steps: StepNames) -> tuple[str, ...]:
+        given = (steps,) if isinstance(steps, str | Node) else steps
+        if not isinstance(given, Sequence) or not all(isinstance(one, str | Node) for one in given):
+            raise InvalidCallError(
+                call="add_step",
+                reason=f"has `{argument}` {shown(steps)}: expected a step, or a list of steps",
+                hint=f'by name, `{argument}="clean"`, or what `to` returned',
+            )
+        for one in given:
+            if isinstance(one, Node) and not one.is_of(self):
+                reason = f"has `{argument}` with the step `{one.name}` of another graph"
+                raise InvalidCallError(call="add_step", reason=reason, hint="a whole graph can be a step: `to(graph)`")
+        return tuple(one.name if isinstance(one, Node) else one for one in given)
+
+    def _check_known(self, step: str, follower: str) -> None:
+        known = tuple(self._blueprint.steps)
+        if follower not in known:
+            raise UnknownStepError(
+                graph=self.name, step=step, relation="comes before", name=follower, known_names=known
+            )
+
+    @checks_call("error_handler")
     def error_handler(self, step: Any, name: str | None = None, **options: Any) -> Graph:
         """Call `step` when any step without a handler of its own fails; its result is the answer.
 
@@ -307,36 +209,27 @@ class Graph:
             >>> graph.test({})
             "KeyError: 'x'"
         """
-        handler = self.add_step(step, name, after=[], **options)
-        self._on_error = handler.name
+        refuse_place("error_handler", options)
+        if "back_to" in options:
+            hint = "only the handler of one step knows where the flow goes on: `graph.to(step).error_handler(…)`"
+            raise InvalidCallError(call="graph.error_handler", reason="takes no `back_to`", hint=hint)
+        self._blueprint.on_error = self.add_step(step, name, after=[], **options).name
         return self
-
-    def _set(self, name: str, **changes: Any) -> None:
-        self._steps[name] = replace(self._steps[name], **changes)
-        self._plan = None
 
     @property
     def spec(self) -> GraphSpec:
         """The graph as data, checked.
 
         Raises:
-            GraphshipError: the graph makes no sense; see ``topology.check``.
+            GraphshipError: the graph makes no sense: a cycle, a name that is not there, a choice that does not always
+                lead to an answer.
         """
-        spec = GraphSpec(
-            name=self.name,
-            steps=tuple(self._steps.values()),
-            files=self._files,
-            on_error=self._on_error,
-            timeout_s=self._timeout,
-            inputs=self._inputs,
-        )
-        check(spec)
-        return spec
+        return self._blueprint.spec()
 
     @property
     def targets(self) -> Mapping[str, Any]:
         """Objects that only this process has: ``step``, ``router.model`` or ``nested/step`` → what was given."""
-        return MappingProxyType(self._targets)
+        return MappingProxyType(self._blueprint.targets)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -401,7 +294,7 @@ class Graph:
             batching=batching,
             start=start,
         )
-        return assemble(self.spec, targets=self._targets, home=self._home, root=root, surroundings=surroundings)
+        return assemble(self.spec, targets=self.targets, home=self._home, root=root, surroundings=surroundings)
 
     def check(self) -> None:
         """Make sure that everything the graph names exists, without constructing or loading anything.
@@ -413,7 +306,7 @@ class Graph:
         from ci_core.serving.modules import ProjectModules
 
         with self.active():
-            check_references(self.spec, self._home or ProjectModules(Path.cwd()), self._targets)
+            check_references(self.spec, self._home or ProjectModules(Path.cwd()), self.targets)
 
     def active(self) -> AbstractContextManager[None]:
         """Make the modules of the project a graph was loaded from importable for a block.
@@ -458,18 +351,18 @@ class Graph:
             >>> graph.test({"n": 4})
             {'even': True}
         """
-        if self._plan is None:
-            self._plan = self.compile()
+        if self._plan is None or self._planned_changes != self._blueprint.changes:
+            self._plan, self._planned_changes = self.compile(), self._blueprint.changes
             weakref.finalize(self._plan, self._plan.close)
-        if path == "/" and self._inputs:
-            self._input_schema.check(body)
+        if path == "/":
+            self._blueprint.input_schema.check(body)
         lowered = {key.lower(): value for key, value in (headers or {}).items()}
         event = Event(body, path=path, method=method, headers=lowered, id=lowered.get("x-event-id"))
         result = self._plan(body, event)
         if not self._plan.is_async:
             return result
         if self._test_loop is None:
-            self._test_loop = _TestLoop(self)
+            self._test_loop = OwnLoop(self)
         return self._test_loop.run(result)
 
     def serve(self, port: int = 8080, host: str = "127.0.0.1") -> None:
@@ -493,57 +386,9 @@ class Graph:
 
     def _repr_html_(self) -> str:
         """Return the picture that notebooks show."""
-        from ci_core.serving.picture import svg
+        from ci_core.serving.picture import html
 
-        return svg(self.spec)
+        return html(self.spec)
 
     def __repr__(self) -> str:
-        return f"Graph({self.name!r}, {len(self._steps)} steps)"
-
-
-_OPTIONS: Final[Mapping[str, str]] = {
-    option: {"retry_wait": "retry_wait_s", "timeout": "timeout_s"}.get(option, option)
-    for option in StepOptions.__annotations__
-}
-"""Keyword of the builder → field of the spec."""
-
-
-def _names(steps: StepNames) -> tuple[str, ...]:
-    if isinstance(steps, str | Node):
-        steps = (steps,)
-    return tuple(one.name if isinstance(one, Node) else one for one in steps)
-
-
-def _free_name(name: str, taken: Mapping[str, object]) -> str:
-    name = name.strip("<>") or "step"
-    if name not in taken and name != REQUEST:
-        return name
-    return next(candidate for number in range(2, len(taken) + 3) if (candidate := f"{name}-{number}") not in taken)
-
-
-class _TestLoop:
-    """One event loop for all tests of one graph: a client that a step made for one event serves the next one too."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._runner = asyncio.Runner()
-        self._lock = threading.Lock()
-        weakref.finalize(graph, _outside_loops, self._runner.close)
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine to its end, also inside a notebook, whose thread has a running loop already."""
-        with self._lock:
-            return _outside_loops(self._runner.run, work)
-
-
-def _outside_loops(call: Callable[..., Any], *args: Any) -> Any:
-    """Return what `call` returns, called in a thread of its own if this one is inside a running loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        is_inside = False
-    else:
-        is_inside = True
-    if not is_inside:  # not called above: what it raises would be told as raised during the handling of that error
-        return call(*args)
-    with ThreadPoolExecutor(1, thread_name_prefix="graphship-test") as thread:
-        return thread.submit(call, *args).result()
+        return f"Graph({self.name!r}, {len(self._blueprint.steps)} steps)"

@@ -30,8 +30,8 @@ def load_graph(reference: str, root: Path, *, check_files: bool = True) -> Graph
         GraphNotFoundError: no such file, or no graph of that name in it.
         GraphFileError: a YAML graph has mistakes.
         GraphCodeError: the graph's code raised (exit code 3).
-        GraphshipError: the graph makes no sense, or names what does not exist; see ``topology.check`` and
-            ``Graph.check``.
+        GraphshipError: the graph makes no sense, or names what does not exist; see :attr:`Graph.spec` and
+            :meth:`Graph.check`.
     """
     path, _, name = reference.partition(":")
     file = root / path

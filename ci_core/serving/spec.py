@@ -323,7 +323,7 @@ class GraphSpec:
         """Build the spec from its stored form.
 
         Args:
-            data: as :meth:`to_dict` gives it, or the shorter spellings of the module's docstring.
+            data: as :meth:`to_dict` gives it, or in the shorter spellings of YAML.
             file: what error messages call the source.
 
         Raises:

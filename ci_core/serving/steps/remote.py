@@ -58,6 +58,7 @@ class Remote:
     """With fields of the body in braces: ``/v1/users/{user.id}``. Values are percent-encoded; one that is empty or has
     a part ``.`` or ``..`` is refused, so that nobody gets elsewhere than the graph meant."""
     method: str = "POST"
+    """In capitals."""
     query: Mapping[str, JsonValue] | None = None
     """Names → fields of the body, ``{"id": "user.id"}``, or ``{"value": …}`` for what is always the same."""
     body: JsonValue = None
