@@ -31,7 +31,7 @@ from ci_core.serving.threads import Threads
 from ci_core.serving.topology import check, followers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from ci_core.serving.base import ModelObserver, StepObserver
     from ci_core.serving.engine.queued import QueueBinding
@@ -172,20 +172,21 @@ class _Builder:
         steps = {step.name: self._step(step, spec, "") for step in spec.steps}
         is_async = any(step.is_async for step in steps.values())
         queues = [step.name for step in spec.steps if step.queue is not None]
-        run, *behind = (
-            self._run(self._compiled(spec, topology, steps, queue, is_async=is_async)) for queue in (None, *queues)
-        )
-        consumers = dict(zip(queues, behind, strict=True))
+        observer = self._around.observe_steps
+        runs, *behind = (self._compiled(spec, topology, steps, queue, is_async=is_async) for queue in (None, *queues))
+        run, run_in_time = (observed(one, runs.timed, observer) for one in (runs.plain, runs.checked))
+        if is_async:
+            run = run_in_time = until_deadline(run)
+        consumers = {name: observed(one.plain, one.timed, observer) for name, one in zip(queues, behind, strict=True)}
         if queues and self._around.queues is None:
             after = inline_async if is_async else inline
-            run, consumers = after(run, consumers), {name: after(one, consumers) for name, one in consumers.items()}
-        if is_async:
-            run = until_deadline(run)
-            consumers = {name: until_deadline(one) for name, one in consumers.items()}
+            run, run_in_time = after(run, consumers), after(run_in_time, consumers)
+            consumers = {name: after(one, consumers) for name, one in consumers.items()}
         if spec.timeout_s is not None:
-            run = within(run, spec.timeout_s)
+            run = run_in_time = within(run_in_time, spec.timeout_s)
         return make_plan(
             run,
+            run_in_time,
             name=spec.name,
             models=self._models.by_key,
             steps=self._names,
@@ -207,10 +208,6 @@ class _Builder:
             spec, topology, steps, queue=queue, graph=self._spec.name, observer=self._around.observe_steps
         )
         return compile_program(program, is_async=is_async)
-
-    def _run(self, runs: Runs) -> Callable[..., Any]:
-        observer = self._around.observe_steps
-        return runs.plain if observer is None else observed(runs, observer)
 
     def _step(self, spec: StepSpec, graph: GraphSpec, prefix: str) -> CallableStep:
         """Return the callable of a step of `graph`, which is nested where `prefix` says."""
@@ -317,7 +314,12 @@ def _at_home(plan: Plan, home: ProjectModules) -> Plan:
         with home.active():
             return await plan.consume(queue, body, event)
 
+    def run_in_time(body: Any, event: Any = None) -> Any:
+        with home.active():
+            return plan.run_in_time(body, event)
+
     chosen: Any = run_async if plan.is_async else run
-    vars(chosen).update({**vars(plan), "run": chosen, "consume": consume_async if plan.is_async else consume})
+    in_time, behind = (run_async, consume_async) if plan.is_async else (run_in_time, consume)
+    vars(chosen).update({**vars(plan), "run": chosen, "run_in_time": in_time, "consume": behind})
     moved: Plan = chosen
     return moved

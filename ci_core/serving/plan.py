@@ -41,6 +41,9 @@ class Plan(Protocol):
     """Whether the graph has a step that must be awaited."""
     run: Run
     """The plan itself: ``run(body, event)``."""
+    run_in_time: Run
+    """For an event that has a deadline: looks at the clock after every step, which :attr:`run` does not in a graph
+    without async steps and without a time limit of its own."""
 
     def __call__(self, body: Any, event: Event | None = None) -> Any:
         """Run one event through the graph.
@@ -55,7 +58,7 @@ class Plan(Protocol):
 
         Raises:
             RequestError: a step refuses the request.
-            DeadlineError: the event's deadline passed, in a graph that is async.
+            DeadlineError: the deadline passed; see :attr:`run_in_time`.
             Exception: whatever a step raises and no error handler takes.
         """
         ...
@@ -88,6 +91,7 @@ class Plan(Protocol):
 
 def make_plan(
     run: Run,
+    run_in_time: Run,
     *,
     name: str,
     models: Mapping[str, GraphModel],
@@ -100,6 +104,7 @@ def make_plan(
 
     Args:
         run: a function that nothing else uses; it gets the attributes.
+        run_in_time: the same for events with a deadline.
         name: of the graph.
         models: by key.
         steps: names of all steps.
@@ -113,7 +118,8 @@ def make_plan(
 
     run.__qualname__ = run.__name__ = f"plan of graph {name}"
     run.__doc__ = Plan.__call__.__doc__
-    vars(run).update(name=name, models=models, steps=steps, is_async=is_async, run=run, consume=consume)
+    vars(run).update(name=name, models=models, steps=steps, is_async=is_async, run=run)
+    vars(run).update(run_in_time=run_in_time, consume=consume)
     vars(run).update(start=life.start, close=life.close, unready=life.unready, follow=life.follow)
     return cast("Plan", run)
 

@@ -7,7 +7,6 @@ ours is a 500 that says in which step and under which event id the log tells mor
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 from time import monotonic, perf_counter
@@ -76,7 +75,7 @@ class Application:
         identity: finds an event's id and time.
         capture: started already; None when nothing is captured.
         limits: of one request.
-        access_log: whether a line is logged for each request; see ``access_log.py``.
+        access_log: whether a line of JSON is logged for each request, by ``ci_core.serving.access``.
         input_schema: columns of the plain body, checked before the graph runs, as ``GraphSpec.inputs`` has them; the
             spec's own when None.
 
@@ -110,7 +109,7 @@ class Application:
         self.input_schema = InputSchema(columns) if columns else None
         self.is_draining = False
         self.in_flight = 0
-        self._run = plan.run
+        self._run, self._run_in_time = plan.run, plan.run_in_time
         self._identity = identity or EventIdentity()
         self._time_column = self._identity.time_column
         self._timeout_s = min(
@@ -134,7 +133,12 @@ class Application:
         event: Event | None = None
         try:
             event, rest = self._accept(method, path, headers, body)
-            answer: Answer = rest if event is None else _encode(rest, self._run(event.body, event))
+            if event is None:
+                answer: Answer = rest
+            elif event.deadline is None:
+                answer = _encode(rest, self._run(event.body, event))
+            else:
+                answer = _encode(rest, self._run_in_time(event.body, event))
         except BaseException as raised:  # noqa: BLE001 - every failure of a request is an answer
             answer = self._failure(failure_of(raised), path, event)
         return self._finish(method, path, answer, event, started)
@@ -147,10 +151,8 @@ class Application:
             event, rest = self._accept(method, path, headers, body)
             if event is None:
                 answer: Answer = rest
-            elif event.deadline is None:
-                answer = _encode(rest, await self._run(event.body, event))
             else:
-                answer = _encode(rest, await self._run_in_time(event))
+                answer = _encode(rest, await self._run(event.body, event))
         except BaseException as raised:  # noqa: BLE001 - every failure of a request is an answer
             answer = self._failure(failure_of(raised), path, event)
         return self._finish(method, path, answer, event, started)
@@ -226,15 +228,10 @@ class Application:
         trace = headers.get("traceparent")
         if trace is not None and trace_id_of(trace) is None:  # what is not valid is not passed on
             headers = {name: value for name, value in headers.items() if name not in {"traceparent", "tracestate"}}
-        event = Event(
-            body,
-            path=path,
-            headers=headers,
-            id=identity.event_id(body, headers) or given_id,
-            # without a column of the body the event finds its time itself, if anybody asks
-            time=None if self._time_column is None else identity.event_time(body, headers),
-            content_type=content_type,
-        )
+        event_id = identity.event_id(body, headers) or given_id
+        # without a column of the body the event finds its time itself, if anybody asks
+        time = None if self._time_column is None else identity.event_time(body, headers)
+        event = Event(body, path, "POST", headers, event_id, time, content_type)
         allowed = headers.get(TIMEOUT_HEADER)
         if allowed is not None or self._timeout_s is not None:
             event.deadline = monotonic() + self._seconds_allowed(allowed)
@@ -257,17 +254,6 @@ class Application:
         if not 0 < seconds < math.inf:
             raise RequestError(f"`{TIMEOUT_HEADER}` must be a number of milliseconds above 0, found `{asked:.20}`")
         return min(seconds, limit)
-
-    async def _run_in_time(self, event: Event) -> Any:
-        """Run an async plan and end it at its deadline, whatever its steps do about that themselves."""
-        timeout = asyncio.timeout(event.remaining_s)
-        try:
-            async with timeout:
-                return await self._run(event.body, event)
-        except TimeoutError as error:
-            if timeout.expired():
-                raise DeadlineError("the answer was not there in time") from error
-            raise
 
     def _finish(self, method: str, path: str, answer: Answer, event: Event | None, started: float) -> Answer:
         status, headers, body = answer

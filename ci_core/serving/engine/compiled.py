@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ci_core.serving.engine.deadline import check_beginning, passed_in
 from ci_core.serving.engine.drive import chain_async, start_drive
 from ci_core.serving.engine.joins import everything
 from ci_core.serving.engine.straight import FAN_LIMIT, branches, chain, fan, with_own_code
@@ -23,11 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs:
-    """Two ways to run one program: ``run(body, event=None)``."""
+    """Ways to run one program: ``run(body, event=None)``."""
 
     plain: Run
+    """The shortest; of a program without async steps it looks at no deadline."""
+    checked: Run
+    """Looks at the event's deadline after every step."""
     timed: Run
-    """Tells the observer how long each step took; the same as `plain` when there is no observer."""
+    """Looks at it too, and tells the observer how long each step took; the same as `checked` when there is none."""
 
 
 def compile_program(program: Program, *, is_async: bool) -> Runs:
@@ -38,19 +43,22 @@ def compile_program(program: Program, *, is_async: bool) -> Runs:
         is_async: whether the functions return awaitables; needed when the program has async steps.
     """
     plain = _async(program) if is_async else _sync(program)
+    checked = plain if is_async else _checked(program)
     if program.observer is None:
-        return Runs(plain=plain, timed=plain)
-    return Runs(plain=plain, timed=_general(program, program.observer, is_async=is_async))
+        return Runs(plain=plain, checked=checked, timed=checked)
+    return Runs(plain=plain, checked=checked, timed=_general(program, program.observer, is_async=is_async))
 
 
-def observed(runs: Runs, observer: StepObserver) -> Run:
-    """Return a function that asks the observer, for every event, which of the two ways to take."""
-    plain, timed, wants_times = runs.plain, runs.timed, observer.wants_times
+def observed(run: Run, timed: Run, observer: StepObserver | None) -> Run:
+    """Return a function that asks the observer, for every event, which of two ways to take."""
+    if observer is None:
+        return run
+    wants_times = observer.wants_times
 
-    def run(body: Any, event: Event | None = None) -> Any:
-        return timed(body, event) if wants_times() else plain(body, event)
+    def choose(body: Any, event: Event | None = None) -> Any:
+        return timed(body, event) if wants_times() else run(body, event)
 
-    return run
+    return choose
 
 
 def _general(program: Program, times: StepObserver | None, *, is_async: bool) -> Run:
@@ -77,6 +85,10 @@ def _sync(program: Program) -> Run:
     return _general(program, None, is_async=False)
 
 
+def _checked(program: Program) -> Run:
+    return _line_in_time(program) if _is_chain(program, 0) else _general(program, None, is_async=False)
+
+
 def _async(program: Program) -> Run:
     return chain_async(program) if _is_chain(program, 0) else _general(program, None, is_async=True)
 
@@ -92,6 +104,27 @@ def _events_in_line(program: Program) -> Run:
         try:
             for at, call, wants_event in links:  # noqa: B007 - `at` tells which step failed
                 body = call(body, event) if wants_event else call(body)
+        except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
+            return resume(program, at, error, body, event)
+        return body
+
+    return with_own_code(run)
+
+
+def _line_in_time(program: Program) -> Run:
+    """Return a chain for an event that has a deadline."""
+    links = tuple((node.index, node.step.call, node.step.wants_event) for node in program.nodes)
+
+    def run(body: Any, event: Event) -> Any:
+        check_beginning(event)
+        deadline = event.deadline
+        at = 0
+        try:
+            for at, call, wants_event in links:
+                result = call(body, event) if wants_event else call(body)
+                if deadline is not None and monotonic() >= deadline:
+                    raise passed_in(program.nodes[at].step.name)
+                body = result
         except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             return resume(program, at, error, body, event)
         return body

@@ -1,4 +1,8 @@
-"""The time a request may take, enforced on everything that waits."""
+"""The time a request may take: what waits is cancelled when it is over, what does not is told afterwards.
+
+A step that waits for something (an async one, or one in a thread) is interrupted. A sync step holds the interpreter,
+and nobody can interrupt it; the engine looks at the clock when it is through, and goes on no further.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def within(run: Run, timeout_s: float) -> Run:
-    """Return `run` with the graph's own time limit written into the event, unless that has a nearer one."""
+    """Return `run` with the graph's own time limit written into the event, unless that has a nearer one.
+
+    Args:
+        run: that looks at the event's deadline.
+        timeout_s: limit in seconds.
+    """
 
     def timed(body: Any, event: Event | None = None) -> Any:
         event = event or Event(body)
@@ -34,11 +43,9 @@ def until_deadline(run: Run) -> Run:
     async def limited(body: Any, event: Event | None = None) -> Any:
         if event is None or event.deadline is None:
             return await run(body, event)
-        remaining_s = event.deadline - monotonic()
-        if remaining_s <= 0:
-            raise DeadlineError("the deadline passed before the first step")
+        check_beginning(event)
         try:
-            async with asyncio.timeout(remaining_s) as limit:
+            async with asyncio.timeout(event.remaining_s) as limit:
                 return await run(body, event)
         except TimeoutError:
             if not limit.expired():
@@ -48,10 +55,26 @@ def until_deadline(run: Run) -> Run:
     return limited
 
 
+def check_beginning(event: Event) -> None:
+    """Let no step begin for an event that comes too late.
+
+    Raises:
+        DeadlineError: its deadline has passed.
+    """
+    if event.deadline is not None and monotonic() >= event.deadline:
+        raise DeadlineError("the deadline passed before the first step")
+
+
+def passed_in(step: str) -> DeadlineError:
+    """Return what is raised when the deadline passed while `step` ran."""
+    return DeadlineError(f"the deadline passed in step `{step}`")
+
+
 def _too_late(event: Event) -> DeadlineError:
-    interrupted = event.error is not None and isinstance(event.error.exception, DeadlineError)
-    step = event.error.step if interrupted and event.error is not None else None
-    error = DeadlineError(f"the deadline passed in step `{step}`" if step else "the deadline passed")
-    if step is not None:
-        event.error = StepFailure(step=step, exception=error)
+    """Return what is raised for an event that was cancelled; the engine has kept in it which step was running."""
+    step = event.error.step if event.error is not None and isinstance(event.error.exception, DeadlineError) else None
+    if step is None:
+        return DeadlineError("the deadline passed")
+    error = passed_in(step)
+    event.error = StepFailure(step=step, exception=error)
     return error

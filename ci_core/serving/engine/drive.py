@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import heapq
 import sys
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.crashes import failure_of
+from ci_core.serving.engine.deadline import passed_in
 from ci_core.serving.engine.failures import handle_async, interrupted
 from ci_core.serving.engine.flight import Flight
 from ci_core.serving.event import Event
+from ci_core.serving.problems import DeadlineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -31,16 +33,21 @@ _HAS_EAGER_TASKS = sys.version_info >= (3, 12)
 def chain_async(program: Program) -> AsyncRun:
     """Return a coroutine function that runs steps one after the other and awaits those that are async."""
     links = tuple((node.index, node.step.call, node.step.wants_event, node.step.is_async) for node in program.nodes)
-    needs_event = program.needs_event
+    names, needs_event = tuple(node.step.name for node in program.nodes), program.needs_event
 
     async def run(body: Any, event: Event | None = None) -> Any:
         if needs_event and event is None:
             event = Event(body)
+        deadline = None if event is None else event.deadline
         at = 0
         try:
-            for at, call, wants_event, is_async in links:  # noqa: B007 - `at` tells which step failed
+            for at, call, wants_event, is_async in links:
                 result = call(body, event) if wants_event else call(body)
-                body = await result if is_async else result
+                if is_async:
+                    result = await result
+                if deadline is not None and monotonic() >= deadline:
+                    raise passed_in(names[at])
+                body = result
         except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             return await _resume(program, at, error, body, event)
         return body
@@ -78,6 +85,7 @@ class _Drive:
 
     def __init__(self, program: Program, flight: Flight, times: StepObserver | None, start: int = 0) -> None:
         self._program, self._flight, self._times = program, flight, times
+        self._deadline = None if flight.event is None else flight.event.deadline
         self._missing = [sum(one >= start for one in node.depends_on) for node in program.nodes]
         self._ready = [node.index for node in program.nodes[start:] if not self._missing[node.index]]
         self._running: dict[asyncio.Task[tuple[Any, bool]], tuple[Node, Any, Event | None]] = {}
@@ -99,12 +107,21 @@ class _Drive:
         except _AnsweredError as answered:
             return answered.answer
         except asyncio.CancelledError:
-            for node, _, _ in self._running.values():
-                interrupted(node, self._flight.event)
+            running = [self._running[task] for task in sorted(self._running, key=self._order_of_blame)]
+            try:
+                await self._cancel()  # steps of nested graphs tell who they are
+            finally:
+                for node, _, event in running[:1]:
+                    interrupted(node.step, (event, self._flight.event))
             raise
         finally:
             await self._cancel()
         return self._flight.answer()
+
+    def _order_of_blame(self, task: asyncio.Task[tuple[Any, bool]]) -> tuple[bool, int]:
+        """Put first those that noticed themselves that their time was over: they kept the others from going on."""
+        noticed = task.done() and not task.cancelled() and isinstance(task.exception(), DeadlineError)
+        return not noticed, self._running[task][0].index
 
     async def _ended(self) -> list[asyncio.Task[tuple[Any, bool]]]:
         """Wait until at least one of the running tasks is over; return those that are, in the order of their nodes."""
@@ -145,7 +162,7 @@ class _Drive:
         try:
             result, went_back = await self._attempt(node, body, event)
         except asyncio.CancelledError:
-            interrupted(node, self._flight.event)
+            interrupted(node.step, (event, self._flight.event))
             raise
         except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
             await self._fail(node, error, body, event)
@@ -170,6 +187,8 @@ class _Drive:
             result = call(body, event) if step.wants_event else call(body)
             if step.is_async:
                 result = await result
+            if self._deadline is not None and monotonic() >= self._deadline:
+                raise passed_in(step.name)
         except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
             error = failure_of(raised)  # here, in the task of the step: some of these would end the loop
             if node.back_to is None:

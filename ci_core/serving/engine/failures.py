@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.crashes import failure_of
+from ci_core.serving.engine.deadline import passed_in
 from ci_core.serving.event import StepFailure
 from ci_core.serving.problems import DeadlineError
 
@@ -30,11 +32,13 @@ def handle(program: Program, node: Node, error: BaseException, body: Any, events
     """
     handler = _handler_of(program, node, error, events)
     try:
-        return _called(handler, body, events)
+        result = _called(handler, body, events)
+        _check_time(handler, events)
     except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-        second = failure_of(raised)
+        second = _failure(handler, raised, events)
         _note(program, handler, second, events)
         raise second  # noqa: B904 - it has its cause
+    return result
 
 
 async def handle_async(
@@ -44,11 +48,14 @@ async def handle_async(
     handler = _handler_of(program, node, error, events)
     try:
         result = _called(handler, body, events)
-        return await result if handler.is_async else result
+        if handler.is_async:
+            result = await result
+        _check_time(handler, events)
     except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-        second = failure_of(raised)
+        second = _failure(handler, raised, events)
         _note(program, handler, second, events)
         raise second  # noqa: B904 - it has its cause
+    return result
 
 
 def step_of(error: BaseException) -> str | None:
@@ -57,24 +64,60 @@ def step_of(error: BaseException) -> str | None:
     return name
 
 
-def interrupted(node: Node, event: Event | None) -> None:
-    """Keep in the event which step was running when its time was over."""
-    if event is not None:
-        event.error = StepFailure(step=node.step.name, exception=DeadlineError("the time was over"))
+def interrupted(step: CallableStep, events: tuple[Event | None, ...]) -> None:
+    """Keep in the events which step was running when the time was over; what is inside of it has told already."""
+    told = (event.error for event in events if event is not None and event.error is not None)
+    inner = next((one for one in told if isinstance(one.exception, DeadlineError)), None)
+    failure = inner or StepFailure(step=step.name, exception=passed_in(step.name))
+    for event in events:
+        if event is not None:
+            event.error = failure
 
 
 def _handler_of(program: Program, node: Node, raised: BaseException, events: tuple[Event | None, ...]) -> CallableStep:
-    try:
-        error = failure_of(raised)
-    except asyncio.CancelledError:
-        interrupted(node, events[-1])
-        raise
-    # past the deadline nobody waits for an answer any more, so no handler makes one
+    error = _failure(node.step, raised, events)
+    if node.handler is not None and _is_late(events):
+        # nobody waits for an answer any more, so no handler makes one
+        error = error if isinstance(error, DeadlineError) else _instead_of(error, node.step)
     if node.handler is None or isinstance(error, DeadlineError):
         _note(program, node.step, error, events)
         raise error
     _tell(program, node.step, error, events)
     return node.handler
+
+
+def _failure(step: CallableStep, raised: BaseException, events: tuple[Event | None, ...]) -> Exception:
+    """Return the failure of a step that `raised` is; see ``crashes.failure_of``."""
+    try:
+        return failure_of(raised)
+    except asyncio.CancelledError:
+        interrupted(step, events)
+        raise
+
+
+def _is_late(events: tuple[Event | None, ...]) -> bool:
+    event = events[-1]
+    return event is not None and event.deadline is not None and monotonic() >= event.deadline
+
+
+def _check_time(handler: CallableStep, events: tuple[Event | None, ...]) -> None:
+    if _is_late(events):
+        raise passed_in(handler.name)
+
+
+def _instead_of(error: Exception, step: CallableStep) -> DeadlineError:
+    """Return what is raised for a step that failed after the deadline."""
+    name = _full_name(step, error)
+    late = passed_in(name)
+    late.__cause__ = error
+    setattr(late, _MARK, name)
+    return late
+
+
+def _full_name(step: CallableStep, error: Exception) -> str:
+    """Return the name of a step, and of the step in it that raised the error when it is a graph."""
+    name: str = getattr(error, _MARK, step.name) if step.is_graph else step.name
+    return name
 
 
 def _called(handler: CallableStep, body: Any, events: tuple[Event | None, ...]) -> Any:
@@ -83,7 +126,7 @@ def _called(handler: CallableStep, body: Any, events: tuple[Event | None, ...]) 
 
 def _tell(program: Program, step: CallableStep, error: Exception, events: tuple[Event | None, ...]) -> str:
     """Count a failure and write it into the events; return the full name of the step."""
-    name: str = getattr(error, _MARK, step.name) if step.is_graph else step.name
+    name = _full_name(step, error)
     failure = StepFailure(step=name, exception=error)
     for event in events:
         if event is not None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ci_core.serving.event import Event
 from ci_core.serving.steps.adapt import CallableStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
-    from ci_core.serving.event import Event
     from ci_core.serving.spec import StepSpec
 
     Run = Callable[..., Any]
@@ -34,6 +34,9 @@ class QueueBinding(Protocol):
         ...
 
 
+KEPT_HEADERS: Final = ("traceparent", "tracestate", "content-type")
+"""Headers that go through a queue; cookies, credentials and whatever else a client sent stay behind."""
+
 _waiting: ContextVar[Waiting] = ContextVar("graphship_waiting")
 """What the queue steps of this event put, when no broker takes it."""
 
@@ -49,7 +52,7 @@ def queue_step(spec: StepSpec, queues: QueueBinding | None) -> CallableStep:
     if queues is None:
 
         def keep(body: Any, event: Event) -> Any:
-            _waiting.get().append((spec.name, body, event.with_body(body)))
+            _waiting.get().append((spec.name, body, _carrier(event, body)))
             return body
 
         return CallableStep(name=spec.name, call=keep, wants_event=True)
@@ -67,6 +70,20 @@ def queue_step(spec: StepSpec, queues: QueueBinding | None) -> CallableStep:
         return body
 
     return CallableStep(name=spec.name, call=put_async, wants_event=True, is_async=True)
+
+
+def kept_headers(event: Event) -> dict[str, str]:
+    """Return what of an event's headers goes through a queue."""
+    return {name: event.headers[name] for name in KEPT_HEADERS if name in event.headers} | {"x-event-id": event.id}
+
+
+def _carrier(event: Event, body: Any) -> Event:
+    """Return the event that a message makes of `event`; it has no deadline, as the request is answered by then."""
+    carrier = Event(
+        body, id=event.id, path=event.path, method=event.method, headers=kept_headers(event), time=event.time
+    )
+    carrier.key = event.key
+    return carrier
 
 
 def inline(run: Run, behind: Mapping[str, Run]) -> Run:

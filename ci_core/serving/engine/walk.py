@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
+from ci_core.serving.engine.deadline import check_beginning, passed_in
 from ci_core.serving.engine.failures import handle
 from ci_core.serving.engine.flight import Flight
 from ci_core.serving.event import Event
@@ -25,6 +26,8 @@ def start_walk(program: Program, body: Any, event: Event | None, times: StepObse
     """
     if event is None and program.needs_event:
         event = Event(body)
+    if event is not None:
+        check_beginning(event)
     return _walk(program, Flight(program, body, event), 0, times)
 
 
@@ -52,6 +55,7 @@ def resume(program: Program, at: int, error: BaseException, body: Any, event: Ev
 
 def _walk(program: Program, flight: Flight, start: int, times: StepObserver | None) -> Any:
     stamp = perf_counter() if times is not None else 0.0
+    deadline = None if flight.event is None else flight.event.deadline
     for node in program.nodes[start:]:
         arrived = flight.arrived(node)
         if not arrived:
@@ -64,6 +68,8 @@ def _walk(program: Program, flight: Flight, start: int, times: StepObserver | No
                 body = node.join(arrived)
             call = step.call if times is None else step.timed_call or step.call
             result = call(body, event) if step.wants_event else call(body)
+            if deadline is not None and monotonic() >= deadline:
+                raise passed_in(step.name)
         except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             result = handle(program, node, error, body, (event, flight.event))
             if node.back_to is None:

@@ -46,7 +46,7 @@ class FunctionHost:
         segment, plan = self._segments[name], self._plans[name]
         event = read_request(request)
         try:
-            result = plan(event.body, event)
+            result = (plan.run if event.deadline is None else plan.run_in_time)(event.body, event)
             if plan.is_async:
                 result = await result
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the caller raises it again

@@ -67,7 +67,7 @@ class Queues:
         remaining_s = event.remaining_s
         timeout_s = PUT_TIMEOUT_S if remaining_s is None else min(PUT_TIMEOUT_S, remaining_s)
         if timeout_s <= 0:
-            raise DeadlineError("the time was over before the message was put into its queue")
+            raise DeadlineError("the deadline passed before the message was put into its queue")
         try:
             message = write_message(event, body)
         except WireError as error:

@@ -5,7 +5,7 @@ The stored form is a MessagePack map::
     v: 1                    # of this form
     id, key, path, method   # of the event
     time: …                 # of the event, with time zone
-    headers: {…}            # those of `KEPT_HEADERS` that the request had, and x-event-id
+    headers: {…}            # those of `engine.queued.KEPT_HEADERS` that the request had, and x-event-id
     body: …                 # see functions/wire.py
 
 Cookies, credentials and whatever else a client sent stay behind: a queue outlives the request.
@@ -16,10 +16,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from ci_core.serving.engine.queued import kept_headers
 from ci_core.serving.event import Event
 from ci_core.serving.functions.wire import decode, encode
 
-KEPT_HEADERS: Final = ("traceparent", "tracestate", "content-type")
 _FORM: Final = 1
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ def write_message(event: Event, body: Any) -> bytes:
     Raises:
         WireError: the body cannot travel.
     """
-    headers = {name: event.headers[name] for name in KEPT_HEADERS if name in event.headers}
     return encode(
         {
             "v": _FORM,
@@ -41,7 +40,7 @@ def write_message(event: Event, body: Any) -> bytes:
             "time": event.time,
             "path": event.path,
             "method": event.method,
-            "headers": headers | {"x-event-id": event.id},
+            "headers": kept_headers(event),
             "body": body,
         }
     )
