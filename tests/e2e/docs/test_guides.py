@@ -2,7 +2,7 @@
 
 In a guide, a fence ``python file=serving/graph.py`` is a file, and a fence ``console`` is a shell session: lines after
 ``$`` are typed, the lines below them are what comes out, where ``...`` stands for anything. A command that ends in
-``&`` runs until the end of the guide; its first line is waited for.
+``&`` runs until the end of the guide; what it prints below is waited for.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[3]
 GUIDES = sorted(page for page in (ROOT / "docs").glob("*.md") if "```console" in page.read_text(encoding="utf-8"))
-PORT = "8080"
+PORTS = ("8080", "8081")
+"""Of the guides; here each is any free one."""
 
 pytestmark = pytest.mark.e2e
 
@@ -32,7 +34,7 @@ class Session:
     """One shell in one folder, in which a guide is followed."""
 
     folder: Path
-    port: int
+    ports: dict[str, str]
     servers: list[subprocess.Popen[str]] = field(default_factory=list)
     readers: list[threading.Thread] = field(default_factory=list)
 
@@ -41,11 +43,11 @@ class Session:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content, encoding="utf-8")
 
-    def type(self, command: str) -> str:
-        """Return what the command prints, to either stream."""
-        command = command.replace(PORT, str(self.port))
+    def type(self, command: str, expected: str = "") -> str:
+        """Return what the command prints, to either stream; of a server, as much as is expected to be printed."""
+        command = _renamed(command, self.ports)
         if command.endswith("&"):
-            return self._start(command.removesuffix("&").strip())
+            return self._start(command.removesuffix("&").strip(), expected)
         ended = subprocess.run(
             ["bash", "-c", command],
             check=False,
@@ -55,9 +57,13 @@ class Session:
             text=True,
             timeout=120,
         )
-        return (ended.stdout + ended.stderr).replace(str(self.port), PORT)
+        return _renamed(ended.stdout + ended.stderr, self._names)
 
-    def _start(self, command: str) -> str:
+    @property
+    def _names(self) -> dict[str, str]:
+        return {port: name for name, port in self.ports.items()}
+
+    def _start(self, command: str, expected: str) -> str:
         server = subprocess.Popen(
             ["bash", "-c", f"exec {command}"],
             cwd=self.folder,
@@ -68,11 +74,13 @@ class Session:
         )
         self.servers.append(server)
         assert server.stdout is not None
-        first = server.stdout.readline()
+        printed = ""
+        while not _matches(expected, printed) and (line := server.stdout.readline()):
+            printed += _renamed(line, self._names)
         reader = threading.Thread(target=server.stdout.read)  # a full pipe would stop the server
         reader.start()
         self.readers.append(reader)
-        return first.replace(str(self.port), PORT)
+        return printed
 
     def _environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -87,6 +95,12 @@ class Session:
         for server in self.servers:
             if server.stdout is not None:
                 server.stdout.close()
+
+
+def _renamed(text: str, names: dict[str, str]) -> str:
+    for old, new in names.items():
+        text = text.replace(old, new)
+    return text
 
 
 def _commands(session: str) -> list[tuple[str, str]]:
@@ -106,12 +120,17 @@ def _matches(expected: str, printed: str) -> bool:
     return re.fullmatch(pattern, printed.strip(), flags=re.DOTALL) is not None
 
 
+def _free_ports() -> dict[str, str]:
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(socket.socket()) for _ in PORTS]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return {name: str(one.getsockname()[1]) for name, one in zip(PORTS, sockets, strict=True)}
+
+
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
 def test_a_guide_works_as_it_is_written(guide: Path, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    session = Session(tmp_path, port)
+    session = Session(tmp_path, _free_ports())
     n_commands = 0
 
     try:
@@ -123,7 +142,7 @@ def test_a_guide_works_as_it_is_written(guide: Path, tmp_path: Path) -> None:
                 session.write(file[1], token.content)
             if token.info.split()[:1] == ["console"]:
                 for command, expected in _commands(token.content):
-                    printed = session.type(command)
+                    printed = session.type(command, expected)
                     n_commands += 1
                     assert _matches(expected, printed), f"{guide.name}: `{command}` printed:\n{printed}"
     finally:
