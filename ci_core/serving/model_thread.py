@@ -31,9 +31,13 @@ class ModelThread:
 
     def end(self) -> None:
         """End the thread when all is done; waits up to 1 s for what is under way."""
-        self._stop()
+        self.leave()
         if self._thread is not threading.current_thread():
             self._thread.join(_CLOSE_WAIT_S)
+
+    def leave(self) -> None:
+        """Let the thread end when all is done, and wait for nothing."""
+        self._stop()
 
 
 def _run_all(queue: SimpleQueue[Callable[[], None] | None]) -> None:

@@ -487,7 +487,7 @@ def test_a_window_that_ends_calls_the_model_for_what_there_is() -> None:
 def test_an_isolated_model_is_called_in_its_thread_only() -> None:
     clock = Clock()
     model = Squares(clock, fixed_s=0.000001)
-    batcher = Batcher(model.call, isolate=True, clock=clock)
+    batcher = Batcher(model.call, isolate="always", clock=clock)
 
     asyncio.run(learn(batcher, 12))
     batcher.close()
@@ -589,7 +589,7 @@ def test_whatever_a_model_raises_ends_its_request_and_nothing_else(raised: BaseE
             raise raised
         return ModelCall(answers=[row["x"] for row in rows], columns={}, outputs=[None for _ in rows])
 
-    batcher = Batcher(call, isolate=True)
+    batcher = Batcher(call, isolate="always")
 
     async def scene() -> list[Any]:
         failed = await asyncio.gather(batcher(one(None)), return_exceptions=True)
@@ -653,7 +653,7 @@ def test_no_rows_are_given_to_the_model_at_once() -> None:
     per_row_us=st.sampled_from([0, 20, 900]),
     max_rows=st.sampled_from([1, 3, 16, 1024]),
     window_s=st.sampled_from([0.0, 0.0001]),
-    isolate=st.booleans(),
+    isolate=st.sampled_from(["never", "deadlines", "always"]),
 )
 def test_requests_that_interleave_in_any_way_get_what_they_get_alone_each_once(  # noqa: PLR0917 - each is drawn
     requests: list[tuple[list[Any], int, bool]],
@@ -661,7 +661,7 @@ def test_requests_that_interleave_in_any_way_get_what_they_get_alone_each_once( 
     per_row_us: int,
     max_rows: int,
     window_s: float,
-    isolate: bool,
+    isolate: Any,
 ) -> None:
     clock = Clock()
     model = Squares(clock, fixed_s=1e-6 * fixed_us, per_row_s=1e-6 * per_row_us)
@@ -708,3 +708,179 @@ def _alone(values: list[Any]) -> list[int] | tuple[type[Exception], str]:
         if value < 0:
             return ZeroDivisionError, ""
     return [value**2 for value in values]
+
+
+class Stuck:
+    """A model that never comes back from rows whose ``x`` is None, until it is let go."""
+
+    def __init__(self) -> None:
+        self.may_end = threading.Event()
+        self.inside = 0
+
+    def call(self, rows: list[Row]) -> ModelCall:
+        if rows[0]["x"] is None:
+            self.inside += 1
+            assert self.may_end.wait(60)
+        return ModelCall(answers=[row["x"] for row in rows], columns={}, outputs=[None for _ in rows])
+
+
+async def hang(batcher: Batcher, model: Stuck, clock: Clock) -> None:
+    """Let a request hang and leave, and its call take as long as a call that hangs."""
+    inside = model.inside
+    request = asyncio.ensure_future(batcher(one(None)))
+    await turn_until(lambda: model.inside > inside)
+    clock.now += 10.0
+    request.cancel()
+    await asyncio.gather(request, return_exceptions=True)
+
+
+def test_a_call_that_hangs_and_that_everybody_left_is_left_behind_and_those_that_waited_for_it_are_answered() -> None:
+    clock, model = Clock(), Stuck()
+    batcher = Batcher(model.call, clock=clock)
+    stuck: list[int] = []
+
+    async def scene() -> list[Any]:
+        request = asyncio.ensure_future(batcher(one(None)))
+        await turn_until(lambda: model.inside == 1)
+        waiting = asyncio.ensure_future(batcher(one(1)))
+        await turn_until(lambda: batcher.waiting_rows == 1)
+        clock.now += 10.0
+        request.cancel()
+        answers = [(await waiting).answers, (await batcher(one(2))).answers]
+        stuck.append(batcher.stuck_calls)
+        model.may_end.set()
+        await turn_until(lambda: batcher.stuck_calls == 0)
+        return answers
+
+    answers = asyncio.run(scene())
+    batcher.close()
+
+    assert answers == [[1], [2]]
+    assert stuck == [1]
+
+
+def test_a_long_call_is_not_left_behind_while_somebody_waits_for_it() -> None:
+    clock, model = Clock(), Stuck()
+    batcher = Batcher(model.call, clock=clock)
+
+    async def scene() -> list[Any]:
+        leaves, stays = (asyncio.ensure_future(batcher(one(None))) for _ in range(2))
+        await turn_until(lambda: model.inside == 1)
+        clock.now += 1000.0
+        leaves.cancel()
+        await asyncio.gather(leaves, return_exceptions=True)
+        behind = asyncio.ensure_future(batcher(one(1)))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        seen = [batcher.stuck_calls, batcher.waiting_rows]
+        model.may_end.set()
+        return [*seen, (await stays).answers, (await behind).answers]
+
+    seen = asyncio.run(scene())
+    batcher.close()
+
+    assert seen == [0, 1, [None], [1]]
+
+
+def test_a_call_that_takes_little_longer_than_it_should_is_waited_for_though_everybody_left() -> None:
+    clock = Clock()
+    squares, held = Squares(clock, fixed_s=0.5), HeldModel()
+    batcher = Batcher(squares.call, isolate="always", clock=clock)
+
+    async def scene() -> tuple[int, int]:
+        await learn(batcher)
+        batcher.call = held.call
+        leaves = asyncio.ensure_future(batcher(one(0)))
+        await turn_until(held.is_inside.is_set)
+        clock.now += 4.9  # ten times half a second is five
+        leaves.cancel()
+        await asyncio.gather(leaves, return_exceptions=True)
+        behind = asyncio.ensure_future(batcher(one(1)))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        seen = batcher.stuck_calls, batcher.waiting_rows
+        held.may_end.set()
+        await behind
+        return seen
+
+    seen = asyncio.run(scene())
+    batcher.close()
+
+    assert seen == (0, 1)
+
+
+def test_when_eight_calls_hang_no_more_are_made_until_one_comes_back() -> None:
+    clock, model = Clock(), Stuck()
+    batcher = Batcher(model.call, clock=clock)
+    before = _model_threads()
+
+    async def scene() -> list[Any]:
+        for _ in range(7):
+            await hang(batcher, model, clock)
+            await turn_until(lambda: batcher.stuck_calls == model.inside)
+        last = asyncio.ensure_future(batcher(one(None)))
+        await turn_until(lambda: model.inside == 8)
+        waiting = asyncio.ensure_future(batcher(one(1)))
+        await turn_until(lambda: batcher.waiting_rows == 1)
+        clock.now += 10.0
+        last.cancel()
+        _gone, refused = await asyncio.gather(last, waiting, return_exceptions=True)
+        (after,) = await asyncio.gather(batcher(one(1)), return_exceptions=True)
+        seen = [str(refused), str(after), batcher.is_stuck, batcher.stuck_calls, _model_threads() - before]
+        model.may_end.set()
+        await turn_until(lambda: batcher.stuck_calls == 0)
+        return [*seen, (await batcher(one(1))).answers]
+
+    seen = asyncio.run(scene())
+    batcher.close()
+
+    assert seen == ["8 calls of the model hang", "8 calls of the model hang", True, 8, 8, [1]]
+
+
+def test_a_request_with_a_deadline_is_called_in_the_thread_by_a_model_that_may_hang_and_others_in_the_loop() -> None:
+    clock = Clock()
+    model = Squares(clock, fixed_s=0.0005)
+    batcher = Batcher(model.call, isolate="deadlines", clock=clock)
+    threads: list[set[str]] = []
+
+    async def scene() -> None:
+        await learn(batcher, 40)  # so that a single request is called at once
+        for deadline in (None, clock.now + 100):
+            model.forget_calls()
+            await gather(batcher(one(1), deadline))
+            await gather(batcher(one(1), deadline), batcher(one(2)))
+            threads.append({*model.threads})
+
+    asyncio.run(scene())
+    batcher.close()
+
+    assert threads == [{threading.current_thread().name}, {"graphship-model"}]
+
+
+def test_requests_that_are_not_to_be_joined_are_called_one_by_one_in_their_order() -> None:
+    clock = Clock()
+    model = Squares(clock)
+    batcher = Batcher(model.call, joins=False, isolate="always", clock=clock)
+
+    calls = asyncio.run(_gathered(*(batcher(one(x)) for x in (3, 1, 2))))
+    batcher.close()
+
+    assert model.sizes == [1, 1, 1]
+    assert answers(calls) == [[9], [1], [4]]
+
+
+def test_a_window_runs_to_its_end_when_nothing_in_flight_is_known_of() -> None:
+    clock = Clock()
+    model = Squares(clock, fixed_s=0.0005)
+    batcher = Batcher(model.call, window_s=0.01, in_flight=lambda: 0, clock=clock)
+
+    async def scene() -> list[ModelCall]:
+        first = asyncio.ensure_future(batcher(one(1)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return await gather(first, batcher(one(2)))
+
+    asyncio.run(scene())
+    batcher.close()
+
+    assert model.sizes == [2]
