@@ -713,6 +713,20 @@ class InvalidCallError(GraphshipError):
         super().__init__(f"`{call}` {reason}", hint=hint)
 
 
+class UnknownInputTypeError(GraphshipError):
+    """A graph says of a column of its input that it is of a type that there is not."""
+
+    slug = "unknown-input-type"
+
+    def __init__(self, *, column: str, found: str, known_types: Sequence[str], meant: str | None) -> None:
+        self.column, self.found, self.known_types = column, found, tuple(known_types)
+        super().__init__(
+            f"the input `{column}` is of the type {found}, which is none",
+            known=[f"types: {quoted(known_types)}; with `?` behind it when the column may be missing or null"],
+            hint=f"did you mean `{meant}`?" if meant else None,
+        )
+
+
 class InvalidStepError(GraphshipError):
     """Something was given as a step that cannot be one."""
 
@@ -927,6 +941,21 @@ class PortTakenError(GraphshipError):
             f"cannot listen on port {port}: {reason}",
             where=f"{host}:{port}",
             hint="choose another with `--port`, or `--port 0` for any free one",
+        )
+
+
+class ListenAddressError(GraphshipError):
+    """A server cannot listen there: this machine does not have the address, or may not use the port."""
+
+    slug = "listen-address"
+
+    def __init__(self, *, host: str, port: int, reason: str) -> None:
+        self.host, self.port, self.reason = host, port, reason
+        super().__init__(
+            f"cannot listen on the host `{host}`, port {port}: {reason}",
+            where=f"{host}:{port}",
+            hint="give `--host` an address of this machine: `127.0.0.1` to be reached from here alone, `0.0.0.0` from "
+            "everywhere; and `--port` a number from 1024 to 65535, or 0 for any that is free",
         )
 
 

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ci_core.errors import InvalidStepError
-from ci_core.serving.reader import branch_text, default_name
-from ci_core.serving.routers import Route, RouterDraft
+from ci_core.serving.names import branch_text, default_name
+from ci_core.serving.problems import shown
+from ci_core.serving.references import mistake_in_step
+from ci_core.serving.routers import Route, Router, RouterDraft
 from ci_core.serving.spec import LOCAL_PREFIX, RouteSpec, StepSpec, freeze_mapping
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from ci_core.serving.steps import BUILT_IN
+from ci_core.serving.steps.suitable import check_step_target, check_takes_one, is_step_class, unknown_argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,14 @@ class Draft:
     targets: Mapping[str, Any] = field(default_factory=dict)
 
 
-def describe(step: Any, name: str | None, arguments: Mapping[str, Any]) -> Draft:
+def describe(step: Any, name: str | None, arguments: Mapping[str, Any], handler: str | None = None) -> Draft:
     """Return the draft of what was given as a step.
 
     Args:
         step: as ``Graph.add_step`` takes it.
         name: given to it; only for messages when None.
         arguments: of a constructor.
+        handler: method of a class that is called.
 
     Raises:
         InvalidStepError: it cannot be a step.
@@ -48,10 +51,16 @@ def describe(step: Any, name: str | None, arguments: Mapping[str, Any]) -> Draft
     from ci_core.serving.graph import Graph
 
     if isinstance(step, Graph):
-        return _nested(step, name or step.name, arguments)
+        shown_as = _text_or(name, step.name)
+        _refuse_arguments(shown_as, arguments, "a graph")
+        # a copy of the graph as it is now: what is added to it later stays its own
+        targets = {f"/{key}": target for key, target in step.targets.items()}
+        return Draft(StepSpec(name=shown_as, graph=step.spec), targets)
     if isinstance(step, RouterDraft):
-        return _router(step, name or "router")
-    return _step(step, name, arguments)
+        shown_as = _text_or(name, "router")
+        _refuse_arguments(shown_as, arguments, "a router")
+        return _router(step, shown_as)
+    return _step(step, name if isinstance(name, str) else None, arguments, handler)
 
 
 def describe_choice(choice: Any, branches: Mapping[Any, str] | None, otherwise: str | None, *, several: bool) -> Draft:
@@ -62,7 +71,20 @@ def describe_choice(choice: Any, branches: Mapping[Any, str] | None, otherwise: 
         branches: value → name of a step after it.
         otherwise: name of the step for any other value.
         several: whether the value may be a list.
+
+    Raises:
+        InvalidStepError: it cannot be a choice.
     """
+    if not callable(choice) and not (isinstance(choice, str) and choice):
+        raise InvalidStepError(
+            step="choice",
+            reason=f"chooses by {shown(choice)}: expected a field of the body, or a function of it",
+            hint='such as `graph.choose("kind")`',
+        )
+    if callable(choice):
+        check_takes_one("choice", choice)
+    if branches is not None:
+        _check_branches(branches)
     spec = StepSpec(
         name="choice",
         choice=choice if isinstance(choice, str) else _reference_of(choice),
@@ -73,36 +95,83 @@ def describe_choice(choice: Any, branches: Mapping[Any, str] | None, otherwise: 
     return Draft(spec, {} if isinstance(choice, str) else {"": choice})
 
 
-def describe_queue(stream: str, settings: Mapping[str, Any]) -> Draft:
-    """Return the draft of a queue."""
+def _check_branches(branches: Any) -> None:
+    hint = 'such as `{"card": "by-card", "cash": "in-cash"}`; left out, the value is the name of the step'
+    if not isinstance(branches, Mapping):
+        raise InvalidStepError(
+            step="choice", reason=f"has the branches {shown(branches)}: expected values and names of steps", hint=hint
+        )
+    for value, step in branches.items():
+        if not isinstance(step, str):
+            reason = f"has the branch {shown(value)}: expected the name of a step, found {shown(step)}"
+            raise InvalidStepError(step="choice", reason=reason, hint=hint)
+
+
+def describe_queue(stream: Any, settings: Mapping[str, Any]) -> Draft:
+    """Return the draft of a queue.
+
+    Raises:
+        InvalidStepError: the name of the stream is no text.
+    """
+    if not isinstance(stream, str) or not stream:
+        reason = f"is the queue {shown(stream)}: expected the name of a stream"
+        raise InvalidStepError(step="queue", reason=reason, hint='such as `graph.queue("scored")`')
     return Draft(StepSpec(name=stream, queue=stream, arguments=_json_arguments(stream, settings)))
 
 
-def _nested(graph: Any, name: str, arguments: Mapping[str, Any]) -> Draft:
+def _text_or(name: object, default: str) -> str:
+    return name if isinstance(name, str) else default
+
+
+def _refuse_arguments(step: str, arguments: Mapping[str, Any], what: str) -> None:
     if arguments:
-        raise InvalidStepError(step=name, reason="is a graph and takes no arguments")
-    # a copy of the graph as it is now: what is added to it later stays its own
-    return Draft(StepSpec(name=name, graph=graph.spec), {f"/{key}": target for key, target in graph.targets.items()})
+        raise unknown_argument(step, next(iter(arguments)), what)
 
 
-def _step(step: Any, name: str | None, arguments: Mapping[str, Any]) -> Draft:
-    from ci_core.serving.steps import BUILT_IN
-
-    targets: dict[str, Any] = {}
+def _step(step: Any, name: str | None, arguments: Mapping[str, Any], handler: str | None) -> Draft:
     if isinstance(step, str):
-        if ":" not in step and step not in BUILT_IN:
-            raise InvalidStepError(
-                step=name or step,
-                reason=f"is `{step}`, which is neither `module:name` nor a built-in step",
-                hint=f"built-in steps: {', '.join(BUILT_IN)}",
-            )
-        reference = step
-    elif type(step) in BUILT_IN.values():
-        reference, arguments = type(step).__name__, step.arguments
-    else:
-        reference, targets = _reference_of(step), {"": step}
-    shown = name or default_name(reference)
-    return Draft(StepSpec(name=shown, step=reference, arguments=_json_arguments(shown, arguments)), targets)
+        mistake = mistake_in_step(step)
+        if mistake is not None:
+            raise InvalidStepError(step=name or step or "step", reason=mistake[0], hint=mistake[1])
+        if step in BUILT_IN:
+            _check_arguments(name or step, BUILT_IN[step], arguments)
+        return _draft(step, {}, name, arguments)
+    if type(step) in BUILT_IN.values():
+        word = type(step).__name__
+        _refuse_arguments(name or word, arguments, "an object of a built-in step")
+        return _draft(word, {}, name, step.arguments)
+    reference = _reference_of(step)
+    shown_as = name or default_name(reference).strip("<>")
+    maker = next((name for name in vars(Router) if getattr(Router, name) is step), None)
+    if maker is not None:
+        hint = f'call it: `Router.{maker}({{"m1": "models/m1.onnx"}})`'
+        raise InvalidStepError(step=shown_as, reason=f"is `Router.{maker}` itself", hint=hint)
+    check_step_target(shown_as, step, handler)
+    if not inspect.isclass(step):
+        _refuse_arguments(shown_as, arguments, "a function" if inspect.isroutine(step) else "an object")
+    elif is_step_class(step, handler):
+        _check_arguments(shown_as, step, arguments)
+    if step in BUILT_IN.values():
+        return _draft(step.__name__, {}, name, arguments)
+    return _draft(reference, {"": step}, name, arguments)
+
+
+def _draft(reference: str, targets: Mapping[str, Any], name: str | None, arguments: Mapping[str, Any]) -> Draft:
+    chosen = name or default_name(reference)
+    return Draft(StepSpec(name=chosen, step=reference, arguments=_json_arguments(chosen, arguments)), targets)
+
+
+def _check_arguments(step: str, cls: type, arguments: Mapping[str, Any]) -> None:
+    """Refuse keywords that a constructor does not take; what else is wrong is told when it is called."""
+    try:
+        parameters = inspect.signature(cls).parameters
+    except ValueError:  # a class written in C without a signature
+        return
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return
+    for name in arguments:
+        if name not in parameters:
+            raise unknown_argument(step, name, f"of the class `{cls.__name__}`", parameters)
 
 
 def _router(draft: RouterDraft, name: str) -> Draft:

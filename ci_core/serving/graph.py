@@ -20,6 +20,7 @@ from ci_core.serving.own_loop import OwnLoop
 from ci_core.serving.problems import shown
 from ci_core.serving.spec import REQUEST, GraphSpec, Join
 from ci_core.serving.step_options import FIELDS, OPTIONS, StepOptions
+from ci_core.serving.step_rules import check_values
 from ci_core.serving.topology import check
 
 if TYPE_CHECKING:
@@ -73,15 +74,18 @@ class Graph:
         """Return the graph that a spec describes; see :meth:`GraphSpec.from_dict`.
 
         Raises:
-            GraphshipError: the spec names a step twice.
+            GraphshipError: the spec names a step twice, or holds what no step can have.
         """
-        if not isinstance(spec, GraphSpec):
+        given: Any = spec
+        if not isinstance(given, GraphSpec):
             hint = "`Graph.from_spec(GraphSpec.from_dict(data))` takes a mapping"
-            raise InvalidCallError(call="Graph.from_spec", reason=f"takes a GraphSpec, found {shown(spec)}", hint=hint)
+            raise InvalidCallError(call="Graph.from_spec", reason=f"takes a GraphSpec, found {shown(given)}", hint=hint)
         graph = cls(spec.name, spec.files, timeout=spec.timeout_s, inputs=spec.inputs)
         steps = {step.name: step for step in spec.steps}
         if len(steps) != len(spec.steps):
             check(spec)
+        for step in spec.steps:
+            check_values(step)
         graph._blueprint.steps, graph._blueprint.on_error = steps, spec.on_error
         return graph
 
@@ -175,7 +179,7 @@ class Graph:
     def _node(self, name: str) -> Node:
         return Node(self, self._blueprint, name)
 
-    def _names(self, argument: str, steps: StepNames) -> tuple[str, ...]:
+    def _names(self, argument: str, steps: Any) -> tuple[str, ...]:
         given = (steps,) if isinstance(steps, str | Node) else steps
         if not isinstance(given, Sequence) or not all(isinstance(one, str | Node) for one in given):
             raise InvalidCallError(
@@ -354,7 +358,7 @@ class Graph:
         if self._plan is None or self._planned_changes != self._blueprint.changes:
             self._plan, self._planned_changes = self.compile(), self._blueprint.changes
             weakref.finalize(self._plan, self._plan.close)
-        if path == "/":
+        if path == "/" and self._blueprint.inputs:
             self._blueprint.input_schema.check(body)
         lowered = {key.lower(): value for key, value in (headers or {}).items()}
         event = Event(body, path=path, method=method, headers=lowered, id=lowered.get("x-event-id"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ci_core.errors import UnknownInputTypeError, nearest
 from ci_core.serving.problems import RequestError, shown
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ _EXPECTED = {
 }
 _EXAMPLES: Mapping[str, Any] = {"number": 0.5, "integer": 1, "string": "text", "boolean": True, "any": 0.5}
 _OPTIONAL = "?"
+_OTHER_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("float", "double", "real", "numeric"), "number"),
+    "int": "integer",
+    **dict.fromkeys(("str", "text"), "string"),
+    "bool": "boolean",
+}
+"""What other systems call the types."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +51,19 @@ class InputColumn:
     """Whether it may be missing or null."""
 
 
+def is_input_type(word: object) -> bool:
+    """Whether a word says what a column may be: ``number``, ``number?``."""
+    return isinstance(word, str) and word.removesuffix(_OPTIONAL) in _TYPES
+
+
+def meant(word: object) -> str | None:
+    """Return the type that somebody meant who wrote another word, or the class of Python; None when nobody knows."""
+    text = word.__name__ if isinstance(word, type) else str(word)
+    stem = text.removesuffix(_OPTIONAL).lower()
+    found = _OTHER_WORDS.get(stem) or nearest(stem, INPUT_TYPES)
+    return found + _OPTIONAL if found and text.endswith(_OPTIONAL) else found
+
+
 class InputSchema:
     """The columns of a body.
 
@@ -51,13 +72,15 @@ class InputSchema:
             missing or null.
 
     Raises:
-        ValueError: there is no such type.
+        UnknownInputTypeError: there is no such type.
     """
 
     def __init__(self, columns: Mapping[str, str]) -> None:
         for name, word in columns.items():
-            if word.removesuffix(_OPTIONAL) not in _TYPES:
-                raise ValueError(f"column `{name}`: there is no type `{word}`; types: {', '.join(_TYPES)}")
+            if not is_input_type(word):
+                raise UnknownInputTypeError(
+                    column=str(name), found=shown(word), known_types=INPUT_TYPES, meant=meant(word)
+                )
         self.columns = tuple(
             InputColumn(name=name, type=word.removesuffix(_OPTIONAL), is_optional=word.endswith(_OPTIONAL))
             for name, word in columns.items()

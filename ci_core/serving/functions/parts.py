@@ -34,6 +34,6 @@ def segment_graph(graph: Graph, segment: Segment) -> Graph:
 
 def _part(graph: Graph, spec: GraphSpec, targets: Mapping[str, Any]) -> Graph:
     part = Graph.from_spec(spec)
-    part._targets = {**graph.targets, **targets}  # noqa: SLF001 - parts of one graph
+    part._blueprint.targets.update({**graph.targets, **targets})  # noqa: SLF001 - parts of one graph
     part._home = graph._home  # noqa: SLF001
     return part

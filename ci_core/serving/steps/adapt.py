@@ -11,9 +11,10 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ci_core.errors import InvalidStepError
+from ci_core.errors import InvalidStepError, nearest, quoted
 from ci_core.serving.event import Event
 from ci_core.serving.steps.paths import pick, put
+from ci_core.serving.steps.suitable import check_step_target, check_takes_one, is_step_class, unknown_argument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,15 +64,13 @@ def adapt_step(spec: StepSpec, target: Any, arguments: Mapping[str, Any], contex
         InvalidStepError: `target` cannot be called, or its arguments do not fit.
         Exception: whatever the user's constructor raises.
     """
-    if inspect.isclass(target) and _is_step_class(target, spec.handler):
+    check_step_target(spec.name, target, spec.handler)
+    if inspect.isclass(target) and is_step_class(target, spec.handler):
         target = construct(spec.name, target, arguments, context)
     elif arguments:
-        raise InvalidStepError(
-            step=spec.name,
-            reason="is a function and takes no arguments",
-            hint="make it a class with a method `do(self, body)`",
-        )
+        raise unknown_argument(spec.name, next(iter(arguments)), "a function")
     function, full_event = _entry(spec, target)
+    check_takes_one(spec.name, function, "the event" if full_event else "the body")
     function, is_async = with_context(function, context)
     call = _with_event(function, is_async=is_async) if full_event else function
     call = with_paths(call, spec, is_async=is_async)
@@ -84,12 +83,6 @@ def adapt_step(spec: StepSpec, target: Any, arguments: Mapping[str, Any], contex
         timed_call=call if getattr(target, "is_graph", False) is True else None,
         resources=(target,),
     )
-
-
-def _is_step_class(cls: type, handler: str | None) -> bool:
-    """Whether instances of `cls` are called, rather than the class itself: ``str`` and ``list`` are functions here."""
-    names = {"do", "do_event", "__call__", handler}
-    return any(inspect.isroutine(vars(one).get(name)) for one in cls.__mro__ for name in names if name is not None)
 
 
 def construct(step: str, cls: type, arguments: Mapping[str, Any], context: Context) -> Any:
@@ -109,10 +102,20 @@ def construct(step: str, cls: type, arguments: Mapping[str, Any], context: Conte
     try:
         signature.bind(**given)
     except TypeError as error:
-        raise InvalidStepError(
-            step=step, reason=f"cannot be constructed: {error}", hint=f"its class is `{cls.__name__}{signature}`"
-        ) from error
+        raise _wrong_arguments(step, cls, signature, given, str(error)) from error
     return cls(**given)
+
+
+def _wrong_arguments(
+    step: str, cls: type, signature: inspect.Signature, given: Mapping[str, Any], reason: str
+) -> InvalidStepError:
+    takes = [name for name in signature.parameters if name != "context"]
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
+    for name in given if not takes_any else ():
+        if name not in signature.parameters:
+            return unknown_argument(step, name, f"of the class `{cls.__name__}`", takes)
+    hint = f"`{cls.__name__}` takes {quoted(takes) or 'none'}"
+    return InvalidStepError(step=step, reason=f"cannot be constructed: {reason}", hint=hint)
 
 
 def _entry(spec: StepSpec, target: Any) -> tuple[Callable[..., Any], bool]:
@@ -123,26 +126,25 @@ def _entry(spec: StepSpec, target: Any) -> tuple[Callable[..., Any], bool]:
         return target.do_event, True
     if callable(getattr(target, "do", None)):
         return target.do, spec.full_event
-    if callable(target):
-        return target, spec.full_event
-    raise InvalidStepError(
-        step=spec.name,
-        reason=f"is a {type(target).__name__} that cannot be called",
-        hint="a step is a function, or a class with a method `do(self, body)` or `do_event(self, event)`",
-    )
+    return target, spec.full_event
 
 
 def _method(spec: StepSpec, target: Any, name: str) -> Callable[..., Any]:
     method = getattr(target, name, None)
     if inspect.isclass(target) or not callable(method):
-        methods = [one for one in dir(target) if not one.startswith("_") and callable(getattr(target, one, None))]
-        raise InvalidStepError(
-            step=spec.name,
-            reason=f"has the handler `{name}`, and its class has no such method",
-            hint=f"it has {', '.join(f'`{one}`' for one in methods)}" if methods else None,
-        )
+        raise _no_handler(spec.name, target, name)
     found: Callable[..., Any] = method
     return found
+
+
+def _no_handler(step: str, target: Any, name: str) -> InvalidStepError:
+    if inspect.isroutine(target):
+        hint = "a handler is a method of a class; a function is called itself"
+        return InvalidStepError(step=step, reason=f"has the handler `{name}`, and is a function", hint=hint)
+    methods = [one for one in dir(target) if not one.startswith("_") and callable(getattr(target, one, None))]
+    close = nearest(name, methods)
+    hint = f"did you mean `{close}`?" if close else f"it has {quoted(methods) or 'none'}"
+    return InvalidStepError(step=step, reason=f"has the handler `{name}`, and its class has no such method", hint=hint)
 
 
 def with_context(function: Callable[..., Any], context: Context) -> tuple[Callable[..., Any], bool]:

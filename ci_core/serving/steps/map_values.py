@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError
 from ci_core.serving.problems import RequestError, shown
-from ci_core.serving.reader import branch_text
+from ci_core.serving.names import branch_text
 from ci_core.serving.steps.row_step import RowStep
 
 if TYPE_CHECKING:

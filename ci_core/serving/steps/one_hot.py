@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.serving.reader import branch_text
+from ci_core.serving.names import branch_text
 from ci_core.serving.steps.row_step import RowStep
 
 if TYPE_CHECKING:

@@ -297,7 +297,7 @@ def test_a_handler_method_that_is_not_there_is_told_with_those_that_are() -> Non
 
     with pytest.raises(InvalidStepError, match="has the handler `scores`, and its class has no such method") as caught:
         graph.compile()
-    assert caught.value.hint == "it has `explain`, `score`"
+    assert caught.value.hint == "did you mean `score`?"
 
 
 def test_the_context_has_the_environment_that_the_plan_was_compiled_with() -> None:

@@ -237,7 +237,7 @@ class _Blueprint:
 
     def graph(self) -> Graph:
         graph = Graph.from_spec(self.spec)
-        graph._targets = {step.name: self._target(step) for step in self.spec.steps if step.step}
+        graph._blueprint.targets = {step.name: self._target(step) for step in self.spec.steps if step.step}
         return graph
 
     def _target(self, step: StepSpec) -> Callable[[Any], Any]:

@@ -257,7 +257,7 @@ def test_a_model_outside_the_project_is_refused() -> None:
 def test_a_join_that_python_misspells_is_refused_as_in_yaml() -> None:
     graph = Graph("g")
     graph.to("m:a", "a")
-    graph.add_step("m:b", "b", after=["a", "request"], join="merg")  # type: ignore[arg-type]  # the mistake
 
-    with pytest.raises(errors.InvalidStepError, match="joins by `merg`"):
-        graph.spec  # noqa: B018 - the property checks
+    with pytest.raises(errors.InvalidStepError, match='has the `join` "merg": expected one of `all`, `any`') as caught:
+        graph.add_step("m:b", "b", after=["a", "request"], join="merg")  # type: ignore[arg-type]  # the mistake
+    assert caught.value.hint == "did you mean `merge`?"

@@ -306,7 +306,7 @@ def test_a_lambda_works_here_and_cannot_be_written_down() -> None:
 
 def test_arguments_that_do_not_fit_the_constructor_are_a_clear_error() -> None:
     graph = Graph("g")
-    graph.to(Counter, begin=1)
+    graph.to(Counter)
 
     with pytest.raises(InvalidStepError, match="cannot be constructed: missing a required argument: 'start'"):
         graph.compile()

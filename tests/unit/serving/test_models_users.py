@@ -293,7 +293,11 @@ class NoModel:
     [
         (Coroutine, InvalidStepError, "has the route `m`, whose `predict` is a coroutine function"),
         (NoModel, InvalidStepError, "has the route `m`, and `.*:NoModel` is no model"),
-        (Route(Whole, arguments={"ofset": 1}), InvalidStepError, "step `choose.m` cannot be constructed"),
+        (
+            Route(Whole, arguments={"ofset": 1}),
+            InvalidStepError,
+            "step `choose.m` is of the class `Whole`, and takes no argument `ofset`",
+        ),
         ("tests.unit.serving.routed:ask", InvalidStepError, "has the route `m`, and `.*:ask` is no class"),
         (Raising, GraphCodeError, "the model `m`"),
         (RaisingLate, GraphCodeError, "the model `m`"),

@@ -8,6 +8,7 @@ import jsonschema
 import orjson
 import pytest
 
+from ci_core.errors import UnknownInputTypeError
 from ci_core.serving import Graph, Model, Router
 from ci_core.serving.metrics import Metrics
 from ci_core.serving.models.columns import Column
@@ -218,5 +219,8 @@ def test_a_body_that_does_not_fit_is_refused_before_the_graph_runs(row: Any, mes
 
 
 def test_a_type_that_does_not_exist_is_told() -> None:
-    with pytest.raises(ValueError, match="column `age`: there is no type `float`; types: number, integer, string"):
-        InputSchema({"age": "float"})
+    with pytest.raises(
+        UnknownInputTypeError, match='the input `age` is of the type "float\\?", which is none'
+    ) as caught:
+        InputSchema({"age": "float?"})
+    assert caught.value.hint == "did you mean `number?`?"

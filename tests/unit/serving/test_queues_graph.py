@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ci_core.errors import InvalidStepError, SharedStreamError
+from ci_core.errors import InvalidCallError, InvalidStepError, SharedStreamError
 from ci_core.serving import Event, Graph
 from ci_core.serving.functions.wire import WireError
 from ci_core.serving.metrics import Metrics
@@ -118,11 +118,10 @@ def test_two_queues_of_one_stream_are_refused_when_the_graph_is_built() -> None:
 
 
 def test_a_setting_that_queues_do_not_have_is_refused_when_the_graph_is_built() -> None:
-    graph = Graph("g")
-    graph.queue("s", maxlen=3).to(_same, "store")
+    with pytest.raises(InvalidCallError, match="`queue` takes no argument `maxlen`") as caught:
+        Graph("g").queue("s", maxlen=3)
 
-    with pytest.raises(InvalidStepError, match="is a queue, which has no setting `maxlen`"):
-        _ = graph.spec
+    assert caught.value.hint == "did you mean `max_length`?"
 
 
 def _queues(max_length: int = 9) -> Queues:

@@ -32,6 +32,19 @@ def test_only_what_differs_from_the_defaults_is_an_argument() -> None:
     }
 
 
+@pytest.mark.parametrize("step", ["Remote", "BatchRemote"])
+def test_repetitions_beside_those_of_the_step_itself_are_refused_where_the_graph_is_written(step: str) -> None:
+    fact = f"step `users` is a `{step}`, which repeats its calls itself; `retries` beside that would multiply with it"
+    steps_of = {"name": "users", "step": step, "with": {"url": URL, "retries": 1}, "retries": 3}
+
+    with pytest.raises(InvalidStepError, match=fact) as in_python:
+        Graph("g").to(getattr(steps, step)(URL), "users", retries=3)
+    with pytest.raises(InvalidStepError, match=fact) as in_yaml:
+        Graph.from_spec(GraphSpec.from_dict({"name": "g", "steps": [steps_of]})).check()
+    hint = f"give the number to `{step}` alone: `steps.{step}(url, retries=3)`, in YAML `with: {{retries: 3}}`"
+    assert (in_python.value.hint, in_yaml.value.hint) == (hint, hint)
+
+
 def test_a_step_made_again_from_its_arguments_is_the_same() -> None:
     words: dict[str, Any] = {
         "url": "unix:/run/f.sock",
@@ -133,7 +146,7 @@ def test_an_unknown_word_is_told_with_those_that_exist() -> None:
         {"name": "g", "steps": [{"name": "users", "step": "Remote", "with": {"url": URL, "verb": "GET"}}]}
     )
 
-    with pytest.raises(InvalidStepError, match="unexpected keyword argument 'verb'") as caught:
+    with pytest.raises(InvalidStepError, match="is of the class `Remote`, and takes no argument `verb`") as caught:
         Graph.from_spec(spec).compile()
 
     assert "method" in (caught.value.hint or "")

@@ -145,7 +145,7 @@ class Broken:
     ("router", "settings", "error", "message"),
     [
         (NoChoose, {}, InvalidStepError, "is a router of the class `NoChoose`, which has no method `choose`"),
-        (BySize, {"limits": 3}, InvalidStepError, "cannot be constructed: got an unexpected keyword argument 'limits'"),
+        (BySize, {"limits": 3}, InvalidStepError, "is of the class `BySize`, and takes no argument `limits`"),
         (Broken, {}, GraphCodeError, "the constructor of router `choose`"),
     ],
 )
