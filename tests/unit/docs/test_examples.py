@@ -66,7 +66,7 @@ def test_every_page_is_reachable_and_every_link_between_pages_leads_somewhere() 
             assert path.exists(), f"{page.relative_to(ROOT)} links to {target}"
             linked.add(path)
 
-    assert {page for page in PAGES if page not in linked} == {ROOT / "README.md", ROOT / "docs" / "README.md"}
+    assert {page for page in PAGES if page not in linked} == {ROOT / "README.md"}
 
 
 def test_every_make_target_that_is_named_exists() -> None:
