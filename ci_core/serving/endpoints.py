@@ -88,9 +88,10 @@ class Pages:
         versions = [
             key.partition(":")[2] for key in self._application.plan.models if key.startswith(f"{asked.path.model}:")
         ]
-        return self._get(
-            method, path, lambda: json_answer(200, model_metadata(asked.path.model, model, versions=versions))
-        )
+        signatures = self._application.signatures
+        inputs, outputs = signatures.inputs(asked.key), signatures.outputs(asked.key)
+        told = model_metadata(asked.path.model, model, inputs=inputs, outputs=outputs, versions=versions)
+        return self._get(method, path, lambda: json_answer(200, told))
 
     def _get(self, method: str, path: str, get: Callable[[], Answer]) -> Answer:
         if method in {"GET", "HEAD"}:

@@ -16,7 +16,8 @@ SMOKE_HEADER = "x-graphship-smoke"
 takes it off what clients send, so nobody outside can hide from the monitoring."""
 
 ID_HEADER, TIME_HEADER = "x-event-id", "x-event-time"
-_ID_FIELD = "event_id"
+ID_FIELD = "event_id"
+"""Field of a body with the event's own id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,21 +53,21 @@ class EventIdentity:
         """Return whether a row of a list body may say who or when; much cheaper than :meth:`rows`."""
         try:
             if self.time_column is None:
-                return any([_ID_FIELD in row for row in body])  # noqa: C419 - a generator takes twice as long
-            return any([_ID_FIELD in row or self.time_column in row for row in body])  # noqa: C419
+                return any([ID_FIELD in row for row in body])  # noqa: C419 - a generator takes twice as long
+            return any([ID_FIELD in row or self.time_column in row for row in body])  # noqa: C419
         except TypeError:  # a row that is a number
             return True
 
     def is_in(self, columns: Sequence[str]) -> bool:
         """Return whether rows with these columns say who or when."""
-        return _ID_FIELD in columns or self.time_column in columns
+        return ID_FIELD in columns or self.time_column in columns
 
     def _time_in(self, row: dict[str, Any]) -> datetime | None:
         return parse_time(row.get(self.time_column)) if self.time_column is not None else None
 
 
 def _id_in(row: dict[str, Any]) -> str | None:
-    value = row.get(_ID_FIELD)
+    value = row.get(ID_FIELD)
     return str(value) if isinstance(value, str | int) and value != "" else None
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ci_core.serving.base import Model, Row
     from ci_core.serving.plan import Plan
     from ci_core.serving.protocol import InferRequest
+    from ci_core.serving.signature import Signatures
     from ci_core.serving.spec import GraphSpec
     from ci_core.serving.table import Table
 
@@ -50,11 +51,13 @@ class Inference:
     Args:
         plan: with the models.
         is_direct: whether requests go to the models as they are; see :func:`is_direct`.
+        signatures: of the models.
     """
 
-    def __init__(self, plan: Plan, *, is_direct: bool) -> None:
+    def __init__(self, plan: Plan, *, is_direct: bool, signatures: Signatures) -> None:
         self._models: Mapping[str, Any] = plan.models
         self._is_direct = is_direct
+        self._signatures = signatures
         self._found: dict[str, Asked] = {}
 
     def find(self, path: str) -> Asked:
@@ -100,9 +103,14 @@ class Inference:
             request = read_objects(body)
         else:
             request = read_request(body, headers.get(HEADER_LENGTH))
-        as_table = self._is_direct and asked.operation in _BY_TENSOR and getattr(model, "takes_tables", False)
-        rows = body_of(request, model.input_columns, as_table=as_table, is_direct=self._is_direct)
-        return request, rows, Reply(asked.path.model, asked.path.version, request)
+        is_infer = asked.operation in _BY_TENSOR
+        known = self._signatures.known(asked.key)
+        if is_infer and request.outputs is not None:
+            known.check_outputs(request.outputs)
+        as_table = self._is_direct and is_infer and getattr(model, "takes_tables", False)
+        rows = body_of(request, model.input_columns, as_table=as_table, is_direct=self._is_direct, known=known)
+        outputs = known.outputs if is_infer or by_name else None
+        return request, rows, Reply(asked.path.model, asked.path.version, request, outputs)
 
 
 def is_direct(spec: GraphSpec) -> bool:

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 Document: TypeAlias = "dict[str, Any]"
 
-_KINDS: Mapping[str, str] = {"number": "number?", "string": "string?", "boolean": "boolean", "any": "any?"}
+_KINDS: Mapping[str, str] = {
+    "number": "number?",
+    "integer": "integer?",
+    "string": "string?",
+    "boolean": "boolean",
+    "any": "any?",
+}
 """Kind of a model's column → word of a schema: a number and a text may be missing."""
 _BINARY_NOTE = "The binary tensor data extension is understood in both directions."
 
@@ -129,12 +135,13 @@ def _model(application: Application, key: str) -> Document:
     name, _, version = key.partition(":")
     base = f"/v2/models/{name}/versions/{version}" if version else f"/v2/models/{name}"
     model = application.plan.models[key]
-    schema = _schema_of(model)
+    inputs = application.signatures.inputs(key)
+    schema = InputSchema({name: _KINDS[kind] for name, kind in inputs.items()})
     infer = _operation(
         f"Ask the model {key}",
         f"One tensor a column, or all columns as one matrix. {_BINARY_NOTE}",
         {"$ref": "#/components/schemas/InferRequest"},
-        {"inputs": list(_example_tensors(model)) or [_tensor("x", "FP64", 0.5)]},
+        {"inputs": list(_example_tensors(inputs)) or [_tensor("x", "FP64", 0.5)]},
         tag="Models",
         answer={"$ref": "#/components/schemas/InferResponse"},
     )
@@ -171,9 +178,9 @@ def _rows(row: Mapping[str, Any]) -> Document:
     return {"oneOf": [row, {"type": "array", "items": row}]}
 
 
-def _example_tensors(model: Any) -> Iterator[Document]:
-    values = {"string": "text", "boolean": True}
-    for name, kind in column_kinds(model).items():
+def _example_tensors(inputs: Mapping[str, str]) -> Iterator[Document]:
+    values = {"string": "text", "boolean": True, "integer": 1}
+    for name, kind in inputs.items():
         yield _tensor(name, DATATYPES[kind], values.get(kind, 0.5))
 
 

@@ -19,7 +19,7 @@ from ci_core.serving.crashes import failure_of
 from ci_core.serving.endpoints import ALWAYS_ANSWERED, Pages, json_answer
 from ci_core.serving.engine.failures import step_of
 from ci_core.serving.event import Event, trace_id_of
-from ci_core.serving.identity import EventIdentity
+from ci_core.serving.identity import ID_FIELD, EventIdentity
 from ci_core.serving.inference import Inference, is_direct
 from ci_core.serving.inflate import inflate
 from ci_core.serving.limits import Limits
@@ -36,6 +36,7 @@ from ci_core.serving.problems import (
     shown,
 )
 from ci_core.serving.schema import InputSchema
+from ci_core.serving.signature import Signatures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +84,7 @@ class Application:
         is_draining: set when the process was told to stop: answers go on, ``/readyz`` says 503, and clients are asked
             to close their connections.
         in_flight: requests being read or answered; counted by the doors.
+        signatures: what requests to the models hold, and what their answers will.
 
     Raises:
         ValueError: `input_schema` has a type that does not exist.
@@ -117,7 +119,9 @@ class Application:
         )
         self._release_header = None if release is None else ("x-graphship-release", release)
         self._access_log = AccessLog(release) if access_log else None
-        self._inference = Inference(plan, is_direct=is_direct(spec))
+        event_columns = [ID_FIELD, *([self._time_column] if self._time_column else [])]
+        self.signatures = Signatures(spec, plan.models, schema=self.input_schema, event_columns=event_columns)
+        self._inference = Inference(plan, is_direct=is_direct(spec), signatures=self.signatures)
         self._pages = Pages(self)
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -215,6 +219,8 @@ class Application:
         if content_type is not None and content_type != _JSON:
             content_type = media_type(content_type, also="application/octet-stream")
         request, rows, reply = self._inference.read(asked, self._inflated(headers, body), headers)
+        if self.input_schema is not None and type(rows) is list:
+            self.input_schema.check(rows)
         return self._event(rows, asked.event_path, headers, content_type, request.id), reply
 
     def _inflated(self, headers: Mapping[str, str], body: bytes) -> bytes:

@@ -6,6 +6,7 @@ import inspect
 import math
 from contextlib import suppress
 from operator import itemgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -41,8 +42,8 @@ class Model:
     them: an object in the request is one row, a list of objects as many, and tensors of shape ``(n,)`` or ``(n, k)``
     are n rows. Missing values are None. Answers are one a row, in the order of the rows; a numpy array ``(n,)`` or
     ``(n, k)`` will do. A method ``op_<name>(self, rows)`` answers ``/v2/models/<m>/<name>``; like ``explain`` it gets
-    what ``preprocess`` returned, and answers one a row. ``operations``, ``call``, ``operate`` and ``score`` are what the
-    engine uses: leave them as they are.
+    what ``preprocess`` returned, and answers one a row. ``operations``, ``call``, ``operate`` and ``score`` are what
+    the engine uses: leave them as they are.
 
     Example:
         >>> from ci_core.serving import Graph, RequestError, Route, Router
@@ -67,6 +68,12 @@ class Model:
 
     input_columns: tuple[str, ...] = ()
     """The columns it reads: rows that lack one are refused, and captures keep these. Empty: whatever comes."""
+    columns: Any = ()
+    """The same with their kinds, for metadata: ``{"age": "number", "city": "string"}``; also ``boolean`` and ``any``.
+    One of both will do."""
+    output_columns: Mapping[str, str] = MappingProxyType({})
+    """What it answers, for metadata and V2 clients: ``{"prediction": "integer", "probability": "number"}``; also
+    ``string`` and ``boolean``. Answers that are no objects are the field ``output``. Empty: nothing is told."""
     loads_after_fork: bool = False
     """Set it when :meth:`load` starts threads or opens sessions: each worker then loads for itself."""
     gains_from_batches: bool = False
@@ -120,6 +127,14 @@ class Model:
         if isinstance(answer, dict):
             answer = answer.get("probability", answer.get("prediction"))
         return float(answer) if isinstance(answer, bool | int | float) else None
+
+    @property
+    def reads_nothing_else(self) -> bool:
+        """Whether it reads its :attr:`input_columns` alone, so that a tensor of another name is a mistake.
+
+        Yes, unless ``preprocess`` is overridden.
+        """
+        return type(self).preprocess is Model.preprocess
 
     @property
     def operations(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from ci_core.errors import BrokenModelError, MissingExtraError
 from ci_core.serving.models.base import hint_to_name_columns
 from ci_core.serving.models.boosted import of_binary, of_classes
 from ci_core.serving.models.columns import Column
-from ci_core.serving.models.prediction import Prediction
+from ci_core.serving.models.prediction import Prediction, output_columns
 from ci_core.serving.models.tabular import TabularModel
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ class LightGBMModel(TabularModel):
         return names
 
     def _way_of(self, objective: str) -> Callable[[NDArray[Any]], Prediction]:
-        """Return how scores of this objective become a prediction."""
+        """Return how scores of this objective become a prediction, and take note of what is answered."""
+        is_classifier = objective == "binary" or objective in _MULTICLASS
+        self.output_columns = output_columns("i" if is_classifier else "f", tells_probabilities=is_classifier)
         if objective == "binary":
             self.n_classes = 2
             return of_binary

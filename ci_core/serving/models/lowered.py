@@ -32,7 +32,7 @@ from ci_core.serving.models.base import UnobservedCall, hint_to_name_columns
 from ci_core.serving.models.columns import Column
 from ci_core.serving.models.infinite import hides_infinite, refuse_infinite, refusing_columns
 from ci_core.serving.models.one_row import build_one_row
-from ci_core.serving.models.prediction import Prediction
+from ci_core.serving.models.prediction import Prediction, output_columns
 from ci_core.serving.models.refusals import MISSING, is_missing
 from ci_core.serving.models.tabular import TabularModel
 from ci_core.serving.models.transforms import build_transform, floats, numbers
@@ -107,6 +107,10 @@ class LoweredModel(TabularModel):
         classes = stored["classes"]
         self._classes = None if classes is None else np.array(classes, dtype=_CLASS_TYPES[stored["class-kind"]])
         self.n_classes = None if classes is None else len(classes)
+        label_kind = "f" if classes is None else "U" if stored["class-kind"] == "O" else stored["class-kind"]
+        if label_kind != "U" or all(isinstance(one, str) for one in classes):
+            tells = classes is not None and self._tells_probabilities
+            self.output_columns = output_columns(label_kind, tells_probabilities=tells)
         labels = None if self._classes is None else self._classes.tolist()
         self._one_row = build_one_row(stored, self._encode.pick, labels)
 

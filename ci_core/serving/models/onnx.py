@@ -17,7 +17,7 @@ from ci_core.errors import BrokenModelError, MissingExtraError
 from ci_core.serving.models.answers import ModelAnswerError
 from ci_core.serving.models.base import hint_to_name_columns
 from ci_core.serving.models.columns import Column
-from ci_core.serving.models.prediction import Prediction
+from ci_core.serving.models.prediction import Prediction, output_columns
 from ci_core.serving.models.refusals import ANY_NUMBER, MISSING, find_refusal, is_missing
 from ci_core.serving.models.tabular import TabularModel
 from ci_core.serving.problems import RequestError, shown
@@ -94,6 +94,10 @@ class OnnxModel(TabularModel):
             self._take_matrix(inputs[0])
         else:
             self._take_columns(inputs)
+        label, *others = self._session.get_outputs()
+        label_kind = np.dtype(_DTYPES[label.type][1]).kind if label.type in _DTYPES else None
+        text_kind = "U" if label_kind == "O" else label_kind
+        self.output_columns = output_columns(text_kind, tells_probabilities=bool(others))
 
     def _take_matrix(self, one: Any) -> None:
         kind, dtype = _DTYPES[one.type]

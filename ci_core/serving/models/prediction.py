@@ -12,6 +12,21 @@ if TYPE_CHECKING:
     from ci_core.types import JsonValue
 
 _BINARY = 2
+_LABEL_KINDS = {"b": "boolean", "i": "integer", "u": "integer", "f": "number", "U": "string", "T": "string"}
+"""numpy's kind of the labels → what metadata call it."""
+
+
+def output_columns(label_kind: str | None, *, tells_probabilities: bool) -> dict[str, str]:
+    """Return the fields of :meth:`Prediction.answers` with their kinds; empty when the kind is not known.
+
+    Args:
+        label_kind: numpy's, of the labels of a classifier or the values of a regression.
+        tells_probabilities: whether there is a ``probability``.
+    """
+    kind = _LABEL_KINDS.get(label_kind or "")
+    if kind is None:
+        return {}
+    return {"prediction": kind, "probability": "number"} if tells_probabilities else {"prediction": kind}
 
 
 class Prediction:

@@ -105,6 +105,8 @@ class Models:
         return model_from_file(route.file, root=self._root, columns=route.columns, trust=route.trust)
 
     def _from_class(self, step: str, route: RouteSpec, target: Any) -> Model:
+        from ci_core.serving.models.declared import settle  # needs numpy, which graphs are written without
+
         arguments = {name: thaw(value) for name, value in route.arguments.items()}
         what = f"the route `{route.key}`"
         if not inspect.isclass(target):
@@ -127,4 +129,8 @@ class Models:
                 reason=f"has {what}, whose `predict` is a coroutine function",
                 hint="make it a plain method; what waits for another service is a step, before or after the router",
             )
+        try:
+            settle(model)
+        except ValueError as error:
+            raise InvalidStepError(step=step, reason=f"has {what}, whose model {error}") from error
         return model  # type: ignore[no-any-return]  # a Protocol, checked above

@@ -10,7 +10,7 @@ import numpy as np
 from ci_core.errors import BrokenModelError, MissingExtraError, UntrustedModelError
 from ci_core.serving.models.base import hint_to_name_columns
 from ci_core.serving.models.columns import Column, Kind
-from ci_core.serving.models.prediction import Prediction
+from ci_core.serving.models.prediction import Prediction, output_columns
 from ci_core.serving.models.refusals import ANY_NUMBER, find_refusal, is_missing
 from ci_core.serving.models.tabular import TabularModel
 from ci_core.serving.problems import RequestError
@@ -110,11 +110,12 @@ class SkopsModel(TabularModel):
         """Make the estimator fit for serving: one thread, and no question for names that were checked already."""
         parts = list(_parts(self._estimator, set()))
         self._tells_probabilities = hasattr(self._estimator, "predict_proba")  # a pipeline takes 1.4 us to say so
-        self._predicts_by_probability = self._tells_probabilities and not any(
-            type(part).__name__ in _DECIDES_ITSELF for part in parts
-        )
         classes = getattr(self._estimator, "classes_", None)
+        self._predicts_by_probability = self._tells_probabilities and not (
+            classes is None or any(type(part).__name__ in _DECIDES_ITSELF for part in parts)
+        )
         self.n_classes = None if classes is None else len(classes)
+        self.output_columns = output_columns(self._label_kind(), tells_probabilities=self._tells_probabilities)
         for part in parts:
             if getattr(part, "n_jobs", None) not in {None, 1}:
                 part.n_jobs = 1  # workers share the cores; threads of one request would fight for them
@@ -124,6 +125,16 @@ class SkopsModel(TabularModel):
         for part in parts:
             # fitted on a data frame and asked with an array in the same order, it would warn at every request
             vars(part).pop("feature_names_in_", None)
+
+    def _label_kind(self) -> str | None:
+        """Return numpy's kind of what is predicted; None when nobody knows, such as of an estimator of somebody's."""
+        classes = getattr(self._estimator, "classes_", None)
+        if classes is None:
+            return "f" if _is_regression(self._estimator) else None
+        kind = np.asarray(classes).dtype.kind
+        if kind == "O" and all(isinstance(one, str) for one in classes):
+            return "U"
+        return kind
 
     def _pandas_frame(self) -> Any:
         try:
@@ -183,6 +194,11 @@ class SkopsModel(TabularModel):
         if not batch.has_text:
             return batch.matrix.astype(np.float64, copy=False)
         return np.column_stack([np.asarray(values, dtype=np.object_) for values in batch.values()])
+
+
+def _is_regression(estimator: Any) -> bool:
+    tell = getattr(estimator, "__sklearn_tags__", None)  # before scikit-learn 1.6 there were no tags
+    return (tell().estimator_type if tell else getattr(estimator, "_estimator_type", None)) == "regressor"
 
 
 def _parts(estimator: Any, seen: set[int]) -> Iterator[Any]:

@@ -45,6 +45,7 @@ class TabularModel(Model):
         self.given_columns = tuple(columns)
         self.trust = tuple(trust)
         self.columns = ()
+        self.output_columns: Mapping[str, str] = {}
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -15,7 +15,7 @@ from ci_core.errors import BrokenModelError, MissingExtraError
 from ci_core.serving.models.base import hint_to_name_columns
 from ci_core.serving.models.boosted import of_binary, of_classes
 from ci_core.serving.models.columns import Column
-from ci_core.serving.models.prediction import Prediction
+from ci_core.serving.models.prediction import Prediction, output_columns
 from ci_core.serving.models.tabular import TabularModel
 
 if TYPE_CHECKING:
@@ -90,14 +90,18 @@ class XGBoostModel(TabularModel):
         return names
 
     def _way_of(self, objective: str, n_classes: int) -> Callable[[NDArray[Any]], Prediction]:
-        """Return how scores of this objective become a prediction."""
+        """Return how scores of this objective become a prediction, and take note of what is answered."""
+        are_labels = objective in {"multi:softmax", "binary:hinge"}
+        tells_probabilities = objective in {"binary:logistic", "binary:logitraw", "multi:softprob"}
+        label_kind = "i" if are_labels or tells_probabilities else "f"
+        self.output_columns = output_columns(label_kind, tells_probabilities=tells_probabilities)
         if objective == "binary:logistic":
             self.n_classes = 2
             return of_binary
         if objective == "multi:softprob":
             self.n_classes = n_classes
             return of_classes
-        if objective in {"multi:softmax", "binary:hinge"}:  # the scores are the labels
+        if are_labels:
             return lambda scores: Prediction(values=scores.astype(np.int64))
         if objective == "binary:logitraw":  # the scores are log-odds
             self.n_classes = 2

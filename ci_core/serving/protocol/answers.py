@@ -10,6 +10,7 @@ import orjson
 
 from ci_core.serving.problems import RequestError
 from ci_core.serving.protocol.binary import to_bytes
+from ci_core.serving.protocol.metadata import DATATYPES
 from ci_core.serving.protocol.tensors import TEXT
 
 if TYPE_CHECKING:
@@ -34,6 +35,14 @@ _DATATYPES: dict[frozenset[type], str] = {
 }
 """Types of the values of one output → its datatype; any other mixture travels as JSON text."""
 
+_FITTING: Mapping[str, frozenset[type]] = {
+    "number": frozenset({float, int, type(None)}),
+    "integer": frozenset(),
+    "string": frozenset({str, type(None)}),
+    "boolean": frozenset(),
+}
+"""Kind of an output → types of values that its datatype can say, beside those that it has anyway."""
+
 _INT64_MAX, _INT64_MIN, _UINT64_MAX = 2**63 - 1, -(2**63), 2**64 - 1
 
 
@@ -44,12 +53,15 @@ class Reply:
         model: name of the model, as the client called it.
         version: that the client asked for, or None.
         request: that is answered.
+        outputs: field of the answers → kind, as metadata tell; empty when nobody says.
     """
 
-    __slots__ = ("_model", "_request", "_version")
+    __slots__ = ("_model", "_outputs", "_request", "_version")
 
-    def __init__(self, model: str, version: str | None, request: InferRequest) -> None:
-        self._model, self._version, self._request = model, version, request
+    def __init__(
+        self, model: str, version: str | None, request: InferRequest, outputs: Mapping[str, str] | None = None
+    ) -> None:
+        self._model, self._version, self._request, self._outputs = model, version, request, outputs or {}
 
     def encode(self, answers: Any) -> tuple[list[tuple[str, str]], bytes]:
         """Return headers and body.
@@ -69,7 +81,8 @@ class Reply:
         if self._request.rows is not None:
             body["outputs"] = rows
             return [_JSON_HEADER], orjson.dumps(body, option=_JSON_OPTIONS)
-        outputs = [_output(name, values) for name, values in self._asked(_columns(rows)).items()]
+        told = self._outputs
+        outputs = [_output(name, values, told.get(name)) for name, values in self._asked(_columns(rows)).items()]
         body["outputs"] = outputs
         parts = self._take_binary(outputs)
         header = orjson.dumps(body, option=_JSON_OPTIONS)
@@ -122,8 +135,10 @@ def _columns(rows: list[Any]) -> dict[str, list[Any]]:
     return {str(name): [row.get(name) for row in rows] for name in dict.fromkeys(chain.from_iterable(rows))}
 
 
-def _output(name: str, values: list[Any]) -> dict[str, Any]:
+def _output(name: str, values: list[Any], kind: str | None = None) -> dict[str, Any]:
     datatype, shape = _datatype(values), [len(values)]
+    if kind is not None and datatype != DATATYPES[kind] and _FITTING[kind].issuperset(map(type, values)):
+        datatype = DATATYPES[kind]  # whole numbers, or nothing but null, of an output of numbers
     if datatype is None:
         values = [value.tolist() if hasattr(value, "tolist") else value for value in values]  # of numpy
         datatype = _datatype(values)

@@ -9,7 +9,13 @@ if TYPE_CHECKING:
 
     from ci_core.serving.base import Model
 
-DATATYPES: Mapping[str, str] = {"number": "FP64", "string": "BYTES", "boolean": "BOOL", "any": "FP64"}
+DATATYPES: Mapping[str, str] = {
+    "number": "FP64",
+    "integer": "INT64",
+    "string": "BYTES",
+    "boolean": "BOOL",
+    "any": "FP64",
+}
 """Kind of a column → datatype. A column of any kind is a number in nearly every model; text is taken all the same."""
 
 EXTENSIONS = ("binary_tensor_data",)
@@ -20,23 +26,31 @@ def server_metadata(version: str) -> dict[str, Any]:
     return {"name": "graphship", "version": version, "extensions": list(EXTENSIONS)}
 
 
-def model_metadata(name: str, model: Model, *, versions: Sequence[str] = ()) -> dict[str, Any]:
+def model_metadata(
+    name: str,
+    model: Model,
+    *,
+    inputs: Mapping[str, str],
+    outputs: Mapping[str, str],
+    versions: Sequence[str] = (),
+) -> dict[str, Any]:
     """Return the body of ``GET /v2/models/<m>``.
 
     The shapes are ``[-1]``, one value a row, for each column; a model also takes all its columns as one matrix
-    ``[-1, k]``. The outputs are empty where the model does not say what it answers.
+    ``[-1, k]``. The outputs are empty where nobody says what is answered.
 
     Args:
         name: as the client called it.
         model: behind it.
+        inputs: column of a request → kind.
+        outputs: field of the answer → kind.
         versions: that can be asked for.
     """
-    outputs: Mapping[str, str] = getattr(model, "output_columns", {})
     return {
         "name": name,
         "versions": list(versions),
         "platform": f"graphship_{platform_of(model)}",
-        "inputs": [_tensor(column, DATATYPES[kind]) for column, kind in column_kinds(model).items()],
+        "inputs": [_tensor(column, DATATYPES[kind]) for column, kind in inputs.items()],
         "outputs": [_tensor(output, DATATYPES[kind]) for output, kind in outputs.items()],
     }
 
@@ -53,7 +67,9 @@ def platform_of(model: Any) -> str:
 
 def column_kinds(model: Model) -> dict[str, str]:
     """Return column → kind (``number``, ``string``, ``boolean``, ``any``) of what a model reads."""
-    kinds = {column.name: str(column.kind) for column in getattr(model, "columns", ())}
+    columns = getattr(model, "columns", ())
+    # names alone, where a model learned of them when it was loaded
+    kinds = {getattr(column, "name", column): getattr(column, "kind", "any") for column in columns}
     return {name: kinds.get(name, "any") for name in model.input_columns}
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ci_core.serving.base import Row
     from ci_core.serving.protocol.messages import InferRequest
     from ci_core.serving.protocol.tensors import Tensor
+    from ci_core.serving.signature import Known
     from ci_core.serving.table import Values
 
 _MATRIX = 2
@@ -24,7 +25,12 @@ _NUMBERS = frozenset({float, int})
 
 
 def body_of(
-    request: InferRequest, columns: Sequence[str], *, as_table: bool = False, is_direct: bool = True
+    request: InferRequest,
+    columns: Sequence[str],
+    *,
+    as_table: bool = False,
+    is_direct: bool = True,
+    known: Known | None = None,
 ) -> Table | list[Row]:
     """Return what the graph gets for a request.
 
@@ -33,6 +39,7 @@ def body_of(
         columns: that the model reads, in its order; empty when it does not say.
         as_table: whether tensors may stay columns; else they become rows.
         is_direct: whether the rows go to the model as they are, so that rows by name must have its columns.
+        known: the tensors there may be; None: any. Rows by name may have more fields than the model reads.
 
     Raises:
         RequestError: the inputs do not fit together, or not to the model.
@@ -50,6 +57,8 @@ def body_of(
         # what JSON made of them already are the rows' values; the iterator is taken from once a column, row by row
         return make_rows(columns, zip(*[iter(first.values)] * len(columns), strict=True))
     table = _table(request.tensors, columns)
+    if known is not None and table.matrix is None:
+        known.check_tensors(table.names, columns)
     return table if as_table else table.rows()
 
 

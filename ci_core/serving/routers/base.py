@@ -46,6 +46,8 @@ class WorkingRouter:
 
     is_a_model: ClassVar[bool] = True
     """Whether a path may name the router instead of one of its models."""
+    reads_columns_only: ClassVar[bool] = True
+    """Whether it looks at nothing of a row that its settings do not name."""
     ignores_failures = False
     """Whether it goes on without models that failed."""
 
@@ -69,6 +71,12 @@ class WorkingRouter:
         """What the router as a model can be asked beside ``infer``: what all of its models can."""
         first, *others = (model.operations for model in self.members.models.values())
         return tuple(one for one in first if all(one in operations for operations in others))
+
+    @property
+    def output_columns(self) -> Mapping[str, str]:
+        """Field of the answers → kind, when all of its models answer with the same; else empty."""
+        first, *others = (model.output_columns for model in self.members.models.values())
+        return first if all(one == first for one in others) else {}
 
     def choose(self, rows: list[Row], body: Any, event: Event) -> Sequence[Share]:
         """Return which models get which rows.

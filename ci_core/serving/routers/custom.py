@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ci_core.errors import InvalidStepError, quoted
 from ci_core.serving.base import ANSWER, MEMBER, ModelCall
@@ -33,6 +33,8 @@ class CustomRouter(WorkingRouter):
         InvalidStepError: it has no ``choose``.
     """
 
+    reads_columns_only: ClassVar[bool] = False
+
     def __init__(self, name: str, members: Members, known: Collection[str] = (), *, author: Any) -> None:
         if not callable(getattr(author, "choose", None)):
             raise InvalidStepError(
@@ -44,6 +46,12 @@ class CustomRouter(WorkingRouter):
         self._merge = getattr(author, "merge", None)
         self._author = author
         super().__init__(name, members, known)
+
+    @property
+    def output_columns(self) -> Mapping[str, str]:
+        """What its class declares under this name; nobody knows what ``merge`` makes of the answers."""
+        declared: Mapping[str, str] = getattr(self._author, "output_columns", {})
+        return declared
 
     @property
     def has_async_code(self) -> bool:

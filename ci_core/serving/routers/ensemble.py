@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ci_core.errors import quoted
 from ci_core.serving.base import MEMBER, ModelCall
@@ -36,7 +37,12 @@ class Ensemble(WorkingRouter):
         weights: of all models, above 0.
         ignores_failures: go by the models that answered.
         detail: tell each model's prediction.
+
+    Attributes:
+        beside: field of the answers beside the prediction → kind.
     """
+
+    beside: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def __init__(
         self,
@@ -57,6 +63,21 @@ class Ensemble(WorkingRouter):
     def operations(self) -> tuple[str, ...]:
         """None: explanations of several models have no mean."""
         return ()
+
+    @property
+    def output_columns(self) -> Mapping[str, str]:
+        """``prediction`` and what goes with it; empty when the models do not say the same of their predictions."""
+        kind = self.kind_of_prediction()
+        if kind is None:
+            return {}
+        # an object travels as its JSON text
+        return {"prediction": kind, **self.beside, **({"models": "string"} if self._detail else {})}
+
+    def kind_of_prediction(self) -> str | None:
+        """Return the kind that all models predict; None when they differ, or do not say."""
+        told = [model.output_columns for model in self.members.models.values()]
+        kinds = {one.get("prediction", one.get("output")) for one in told}
+        return kinds.pop() if len(kinds) == 1 else None
 
     def combine(self, answers: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """Return the answer to one row.
@@ -145,6 +166,8 @@ class VoteRouter(Ensemble):
 class SoftVoteRouter(Ensemble):
     """See ``Router.vote``, ``probabilities=True``."""
 
+    beside: ClassVar[Mapping[str, str]] = MappingProxyType({"probability": "number"})
+
     def choose(self, rows: list[Row], body: Any, event: Event) -> Sequence[Share]:
         """Return all models.
 
@@ -168,6 +191,10 @@ class SoftVoteRouter(Ensemble):
 
 class MeanRouter(Ensemble):
     """See ``Router.mean``."""
+
+    def kind_of_prediction(self) -> str | None:
+        """Return ``number``: a mean is one whatever it is of."""
+        return "number"
 
     def combine(self, answers: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """Return the weighted mean; a model that predicts null has not answered the row.

@@ -64,6 +64,18 @@ class RouterAsModel:
         return tuple(dict.fromkeys(name for model in self.members.values() for name in model.input_columns))
 
     @property
+    def output_columns(self) -> Mapping[str, str]:
+        """Field of its answers → kind; empty when nobody knows."""
+        return self.model.output_columns
+
+    @property
+    def reads_nothing_else(self) -> bool:
+        """Whether a column that none of its models names is of no use: not to code of the author's, at least."""
+        return self.model.reads_columns_only and all(
+            model.reads_nothing_else and model.input_columns for model in self.members.values()
+        )
+
+    @property
     def operations(self) -> tuple[str, ...]:
         """What it can be asked beside ``infer``."""
         return self.model.operations

@@ -40,6 +40,22 @@ class ParallelRouter(WorkingRouter):
         self.ignores_failures = ignores_failures
         self._joins_fields = joins_fields
 
+    @property
+    def output_columns(self) -> Mapping[str, str]:
+        """One field a model, its answer as text where that is an object; or the fields of all. Empty when unknown."""
+        of_models = {key: model.output_columns for key, model in self.members.models.items()}
+        if self.ignores_failures or not all(of_models.values()):
+            return {}
+        fields: dict[str, str] = {}
+        for key, told in of_models.items():
+            if set(told) == {"output"}:  # an answer that is no object
+                fields[key] = told["output"]
+            elif self._joins_fields:
+                fields.update(told)
+            else:
+                fields[key] = "string"
+        return fields
+
     def choose(self, rows: list[Row], body: Any, event: Event) -> Sequence[Share]:
         """Return all models."""
         del body, event

@@ -14,7 +14,7 @@ from ci_core.serving.routers.base import WorkingRouter
 from ci_core.serving.routers.members import Members, Share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ci_core.serving.base import Row
     from ci_core.serving.event import Event
@@ -54,6 +54,11 @@ class ShadowRouter(WorkingRouter):
         self.main = live
         self._shadows = tuple(key for key in self.keys if key != live)
         self._background = Background(self._ask_shadows, waiting) if serving else None
+
+    @property
+    def output_columns(self) -> Mapping[str, str]:
+        """Those of the model that answers."""
+        return self.members.models[self.main].output_columns
 
     @property
     def dropped(self) -> int:
