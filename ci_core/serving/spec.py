@@ -69,7 +69,7 @@ LOCAL_PREFIX: Final = "local:"
 Join = Literal["all", "any", "merge", "key"]
 """What a step with several inputs gets: the list of those that arrived, in order (``all``); the one that arrived
 (``any``); one object with the fields of all, later ones winning (``merge``); or one list of rows, those of equal key
-merged (``key``)."""
+merged (``key``). What a step made and cannot be merged is a fault of the graph (500), what the client sent is its own."""
 
 Load = Literal["start", "background", "first-use"]
 Switch = Literal["auto", "on", "off"]
@@ -169,7 +169,8 @@ class StepSpec:
     back_to: str | None = None
     """Step at which the flow goes on after this error handler; None: its result is the answer."""
     retries: int = 0
-    """How often a call that failed is repeated; a refusal of the request (4xx) never is."""
+    """How often a call that failed is repeated; a refusal of the request (4xx) never is. ``Remote`` and ``BatchRemote``
+    have a number of their own, as an argument, and refuse this one."""
     retry_wait_s: float = 0.1
     """Before the first repetition, in seconds; doubled before each further one."""
     timeout_s: float | None = None
@@ -190,7 +191,7 @@ class StepSpec:
     """Value → step after this choice; numbers as JSON writes them, ``true`` and ``false``. Empty: the value is the
     step's name."""
     otherwise: str | None = None
-    """Step for a value that is not among the branches."""
+    """Step for every other value, and for a body without the field. Left out: the request is refused."""
     several: bool = False
     """Whether the value may be a list that chooses several steps."""
     queue: str | None = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import quoted
+from ci_core.serving.names import branch_text
 from ci_core.serving.problems import RequestError
-from ci_core.serving.reader import branch_text
 from ci_core.serving.steps.paths import pick
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def choice_of_field(spec: StepSpec, followers: Sequence[str]) -> Callable[[Any],
         try:
             value = pick(body, path)
         except RequestError as error:
+            if spec.otherwise is not None:
+                return (spec.otherwise,)
             raise RequestError(f"{error.message}, which chooses one of {branches.expected}") from None
         return branches.of(value)
 
@@ -64,18 +66,18 @@ class Branches:
         """
         if not isinstance(value, list | tuple):
             return (self._one(value),)
-        if not self._several:
-            raise RequestError(f"{self._subject} is a list; expected one of {self.expected}")
-        if not value:
+        if self._several and value:
+            return tuple(dict.fromkeys(self._one(one) for one in value))
+        if self._otherwise is not None:
+            return (self._otherwise,)
+        if self._several:
             raise RequestError(f"{self._subject} is an empty list; expected at least one of {self.expected}")
-        return tuple(dict.fromkeys(self._one(one) for one in value))
+        raise RequestError(f"{self._subject} is a list; expected one of {self.expected}")
 
     def _one(self, value: Any) -> str:
-        if value is None:
-            raise RequestError(f"{self._subject} is null; expected one of {self.expected}")
-        if not isinstance(value, str | int | float):
-            raise RequestError(f"{self._subject} is a {type(value).__name__}; expected one of {self.expected}")
-        step = self._steps.get(branch_text(value), self._otherwise)
-        if step is None:
-            raise RequestError(f"{self._subject} is `{branch_text(value):.40}`; expected one of {self.expected}")
-        return step
+        is_value = isinstance(value, str | int | float)
+        step = self._steps.get(branch_text(value), self._otherwise) if is_value else self._otherwise
+        if step is not None:
+            return step
+        found = "null" if value is None else f"`{branch_text(value):.40}`" if is_value else f"a {type(value).__name__}"
+        raise RequestError(f"{self._subject} is {found}; expected one of {self.expected}")

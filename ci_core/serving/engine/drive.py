@@ -144,7 +144,7 @@ class _Drive:
         try:
             if node.join is not None:
                 body = arrived  # what a handler gets when they cannot be joined
-                body = node.join(arrived)
+                body = self._flight.joined(node, arrived)
         except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
             await self._fail(node, error, body, event)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ci_core.serving.engine.joins import UnfitPartError, blamed
 from ci_core.serving.engine.program import ABSENT
 
 if TYPE_CHECKING:
@@ -37,6 +38,20 @@ class Flight:
             return []
         places = self._places
         return [value for place in node.inputs if (value := places[place]) is not ABSENT]
+
+    def joined(self, node: Node, arrived: list[Any]) -> Any:
+        """Return the one body that a node makes of what arrived.
+
+        Raises:
+            RequestError: it cannot be joined, and is what the client sent.
+            JoinError: it cannot be joined, and is what steps made.
+        """
+        try:
+            return arrived[0] if node.join is None else node.join(arrived)
+        except UnfitPartError as error:
+            places = zip(node.sources, node.inputs, strict=True)
+            sources = [source for source, place in places if self._places[place] is not ABSENT]
+            raise blamed(error, sources, self._places[0]) from None
 
     def event_for(self, node: Node, body: Any) -> Event | None:
         """Return the event that a node gets: the one of its first input, a copy where others get it too."""

@@ -8,9 +8,41 @@ from ci_core.serving.problems import RequestError
 from ci_core.serving.steps.paths import pick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ci_core.serving.spec import Join, StepSpec
+
+
+class UnfitPartError(Exception):
+    """One of the inputs of a join is not what can be joined; :func:`blamed` tells whose fault that is.
+
+    Args:
+        does: what the join does.
+        found: what it got.
+        position: of the input among those that arrived.
+        part: the input.
+    """
+
+    def __init__(self, does: str, found: str, position: int, part: Any) -> None:
+        super().__init__(f"{does}, and got {found}")
+        self.does, self.found, self.position, self.part = does, found, position, part
+
+
+class JoinError(Exception):
+    """Steps of the graph gave a join what it cannot join: nothing that the client could mend."""
+
+
+def blamed(error: UnfitPartError, sources: Sequence[str], request: Any) -> Exception:
+    """Return what the failure of a join is: the client's fault when it is its own body that cannot be joined.
+
+    Args:
+        error: of the join.
+        sources: names of the steps whose results arrived, in order.
+        request: body that the graph was called with.
+    """
+    if error.part is request:
+        return RequestError(str(error))
+    return JoinError(f"{error.does}, and the step `{sources[error.position]}` gave {error.found}")
 
 
 def first(arrived: list[Any]) -> Any:
@@ -42,9 +74,9 @@ def join_of(step: StepSpec, join: Join) -> Callable[[list[Any]], Any]:
 def _merge(name: str) -> Callable[[list[Any]], Any]:
     def merge(arrived: list[Any]) -> dict[str, Any]:
         merged: dict[str, Any] = {}
-        for one in arrived:
+        for position, one in enumerate(arrived):
             if not isinstance(one, dict):
-                raise RequestError(f"the join `{name}` merges objects, and got a {type(one).__name__}")
+                raise UnfitPartError(f"the join `{name}` merges objects", f"a {type(one).__name__}", position, one)
             merged.update(one)
         return merged
 
@@ -56,10 +88,11 @@ def _by_key(name: str, key: str) -> Callable[[list[Any]], Any]:
 
     def by_key(arrived: list[Any]) -> list[dict[str, Any]]:
         merged: dict[Any, dict[str, Any]] = {}
-        for rows in arrived:
+        for position, rows in enumerate(arrived):
             for row in rows if isinstance(rows, list) else [rows]:
                 if not isinstance(row, dict):
-                    raise RequestError(f"the join `{name}` merges rows, and got a {type(row).__name__} among them")
+                    found = f"a {type(row).__name__} among them"
+                    raise UnfitPartError(f"the join `{name}` merges rows", found, position, rows)
                 value = _key_of(row)
                 # true is no number: Python alone takes it for 1
                 merged.setdefault((isinstance(value, bool), value), {}).update(row)

@@ -36,6 +36,8 @@ class Node:
     step: CallableStep
     inputs: tuple[int, ...]
     """Places it takes from."""
+    sources: tuple[str, ...]
+    """Names of the steps whose results lie in `inputs`, for messages."""
     is_join: bool
     """Whether the graph gives it several inputs; ways back are not counted."""
     join: Callable[[list[Any]], Any] | None
@@ -157,7 +159,7 @@ class _Layout:
         branches = self._branches.get(source)
         return self.outputs[source] if branches is None else branches[taker]
 
-    def _join(self, step: StepSpec, inputs: Sequence[int]) -> Callable[[list[Any]], Any] | None:
+    def _join(self, step: StepSpec, inputs: Sequence[object]) -> Callable[[list[Any]], Any] | None:
         if len(step.after) > 1:
             return join_of(step, self._joins[step.name])
         return first if len(inputs) > 1 else None
@@ -182,17 +184,21 @@ class _Layout:
 
     def node(self, name: str, steps: Mapping[str, CallableStep]) -> Node:
         step = self._steps[name]
-        ways_back: dict[str | None, list[int]] = {}
+        ways_back: dict[str | None, list[tuple[str, int]]] = {}
         for failed, place in self._ways_back.items():
             if self._target(failed) == name:
                 # where it stands in a join is that of the input it stands for
-                ways_back.setdefault(entry_of_way_back(self._spec, failed, name), []).append(place)
-        inputs = [place for source in step.after for place in (self._place(source, name), *ways_back.get(source, ()))]
+                entry = entry_of_way_back(self._spec, failed, name)
+                ways_back.setdefault(entry, []).append((self._handler(failed) or failed, place))
+        inputs: list[tuple[str, int]] = []
+        for source in step.after:
+            inputs += [(source, self._place(source, name)), *ways_back.get(source, ())]
         handler = self._handler(name)
         return Node(
             index=self._index[name],
             step=steps[name],
-            inputs=tuple(inputs),
+            inputs=tuple(place for _, place in inputs),
+            sources=tuple(source for source, _ in inputs),
             is_join=len(step.after) > 1,
             join=self._join(step, inputs),
             output=self.outputs[name],

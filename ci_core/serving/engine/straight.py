@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from ci_core.serving.event import Event
 
     Run = Callable[..., Any]
-    Resume = Callable[[int, BaseException, Any, Event | None], Any]
-    """From index, error, body and event of a failure to the answer."""
+    Resume = Callable[..., Any]
+    """From index, error, body and event of a failure, and the body of the request where there are joins, to the answer;
+    see ``walk.resume``."""
 
 _LINES = 8
 FAN_LIMIT = 4
@@ -142,7 +143,7 @@ def branches(nodes: Sequence[Node], answer: int, resume: Resume) -> Run:
                     given = join(given)
                 put(call(given))
         except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
-            return resume(len(places) - 1, error, given, event)
+            return resume(len(places) - 1, error, given, event, request=body)
         return places[answer]
 
     return with_own_code(run)

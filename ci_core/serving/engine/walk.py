@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ci_core.serving.engine.deadline import check_beginning, passed_in
 from ci_core.serving.engine.failures import handle
 from ci_core.serving.engine.flight import Flight
+from ci_core.serving.engine.joins import UnfitPartError, blamed
 from ci_core.serving.event import Event
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def start_walk(program: Program, body: Any, event: Event | None, times: StepObse
     return _walk(program, Flight(program, body, event), 0, times)
 
 
-def resume(program: Program, at: int, error: BaseException, body: Any, event: Event | None) -> Any:
+def resume(
+    program: Program, at: int, error: BaseException, body: Any, event: Event | None, *, request: Any = None
+) -> Any:
     """Go on where a short cut failed.
 
     Args:
@@ -40,10 +43,13 @@ def resume(program: Program, at: int, error: BaseException, body: Any, event: Ev
         error: that it raised.
         body: that it got.
         event: of the request.
+        request: body that the graph was called with, where there are joins.
     """
     if event is None and program.needs_event:
         event = Event(body)
     node = program.nodes[at]
+    if isinstance(error, UnfitPartError):
+        error = blamed(error, node.sources, request)
     result = handle(program, node, error, body, (event,))
     if node.back_to is None:
         return result
@@ -65,7 +71,7 @@ def _walk(program: Program, flight: Flight, start: int, times: StepObserver | No
         try:
             if node.join is not None:
                 body = arrived  # what a handler gets when they cannot be joined
-                body = node.join(arrived)
+                body = flight.joined(node, arrived)
             call = step.call if times is None else step.timed_call or step.call
             result = call(body, event) if step.wants_event else call(body)
             if deadline is not None and monotonic() >= deadline:

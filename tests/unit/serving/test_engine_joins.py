@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
-from ci_core.serving import Event, Graph, RequestError
+from ci_core.serving import Event, Graph, GraphSpec, RequestError
+from ci_core.serving.engine.joins import JoinError
+from ci_core.serving.metrics import Metrics
+from ci_core.serving.server import Application
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,12 +35,68 @@ def test_a_join_by_merging_gives_one_object_in_which_the_last_branch_wins(as_ste
     assert graph.test({}) == {"a": 1, "b": 2, "c": 3}
 
 
-def test_what_is_no_object_cannot_be_merged() -> None:
-    graph = joined(lambda step: step, [{"a": 1}, [1]], "merge")
+def test_what_a_step_made_and_cannot_be_merged_is_a_fault_of_the_graph_that_names_both_steps(as_step: AsStep) -> None:
+    graph = joined(as_step, [{"a": 1}, [1]], "merge")
 
-    with pytest.raises(RequestError, match="the join `j` merges objects, and got a list") as caught:
+    with pytest.raises(JoinError, match="the join `j` merges objects, and the step `b1` gave a list") as caught:
         graph.test({})
     assert caught.value.__notes__ == ["in step `j` of graph `g`"]
+
+
+def test_after_a_choice_the_step_whose_result_arrived_is_named(as_step: AsStep) -> None:
+    graph = Graph("g")
+    fork = graph.choose(lambda _body: ["b", "c"], several=True, name="which")
+    ends = [fork.to(as_step(lambda body: body), name) for name in ("a", "b")]
+    graph.add_step(as_step(dict), "j", after=[*ends, fork.to(as_step(len), "c")], join="merge").respond()
+
+    with pytest.raises(JoinError, match="the step `c` gave a int"):
+        graph.test({"x": 1})
+
+
+def test_after_a_way_back_the_handler_is_named(as_step: AsStep) -> None:
+    graph = Graph("g")
+    left = graph.to(as_step(lambda body: body["no"]), "left")
+    left.error_handler(as_step(lambda _body: 7), "rescue", back_to="j")
+    graph.add_step(as_step(dict), "j", after=[left, graph.to(as_step(dict), "right")], join="merge").respond()
+
+    with pytest.raises(JoinError, match="the step `rescue` gave a int"):
+        graph.test({})
+
+
+@pytest.mark.parametrize("passed_on", ["as it came", "by a step", "by a choice"])
+@pytest.mark.parametrize("join", ["merge", "key"])
+def test_the_clients_own_body_that_cannot_be_merged_is_the_clients_fault(
+    join: Join, passed_on: str, as_step: AsStep
+) -> None:
+    graph = Graph("g")
+    left: Any = "request"
+    if passed_on == "by a step":
+        left = graph.to(as_step(lambda body: body), "left")
+    elif passed_on == "by a choice":
+        left = graph.choose(lambda _body: "left", name="which").to(as_step(lambda body: body), "left")
+    right = graph.add_step(as_step(lambda _body: {"id": 1}), "right", after="request")
+    join_key = "id" if join == "key" else None
+    graph.add_step(as_step(lambda body: body), "j", after=[left, right], join=join, join_key=join_key).respond()
+    plan = graph.compile()
+
+    async def ask() -> Any:
+        return await plan([7]) if plan.is_async else plan([7])
+
+    message = "merges objects, and got a list" if join == "merge" else "merges rows, and got a int among them"
+    with pytest.raises(RequestError, match=message):
+        asyncio.run(ask())
+
+
+def test_the_client_is_told_of_no_fault_of_its_own_where_steps_cannot_be_joined(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    graph = joined(lambda step: step, [{"a": 1}, [1]], "merge")
+    application = Application(graph.spec, graph.compile(), metrics=Metrics())
+
+    status, _headers, body = application.handle("POST", "/", {}, b"{}")
+
+    assert (status, orjson.loads(body)["error"]["message"]) == (500, "the step `j` failed")
+    assert "the join `j` merges objects, and the step `b1` gave a list" in caplog.text
 
 
 def test_the_handler_of_a_join_gets_the_list_of_what_arrived(as_step: AsStep) -> None:
@@ -71,7 +132,6 @@ def test_a_join_by_key_takes_an_object_for_one_row_and_true_for_no_number() -> N
     [
         ([{"age": 3}], "the join `j` merges rows by `id`, and a row has none"),
         ([{"id": [1]}], "the join `j` merges rows by `id`, and one is a list"),
-        ([7], "the join `j` merges rows, and got a int among them"),
     ],
 )
 def test_a_row_that_cannot_be_joined_by_key_is_the_clients_fault(rows: list[Any], message: str) -> None:
@@ -118,7 +178,7 @@ KNOWN = "`card`, `7`, `true`"
     ("body", "several", "message"),
     [
         ({"pay": {}}, False, f"the body has no `pay.kind`, which chooses one of {KNOWN}"),
-        ([1], False, "the body is a list, and the choice `which` goes by its field `pay.kind`"),
+        ([{"pay": {"kind": "card"}}], False, "the body is a list, and the choice `which` goes by its field `pay.kind`"),
         ({"pay": {"kind": None}}, False, f"the field `pay.kind` is null; expected one of {KNOWN}"),
         ({"pay": {"kind": "coin"}}, False, f"the field `pay.kind` is `coin`; expected one of {KNOWN}"),
         ({"pay": {"kind": False}}, False, f"the field `pay.kind` is `false`; expected one of {KNOWN}"),
@@ -139,10 +199,76 @@ def test_a_value_that_chooses_nothing_is_refused_in_a_sentence_of_its_own(
     assert caught.value.status == 400
 
 
-def test_any_other_value_takes_the_branch_called_otherwise(as_step: AsStep) -> None:
-    graph = payments(as_step, otherwise="a")
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"pay": {"kind": "coin"}},
+        {"pay": {"kind": None}},
+        {"pay": {"kind": {"x": 1}}},
+        {"pay": {"kind": ["card"]}},
+        {"pay": {"kind": []}},
+        {"pay": {}},
+        {"pay": None},
+        {"pay": 7},
+        {},
+    ],
+)
+def test_what_chooses_no_branch_takes_the_one_called_otherwise(body: Any, as_step: AsStep) -> None:
+    graph = with_otherwise(as_step)
 
-    assert graph.test({"pay": {"kind": "coin"}}) == ["end", ["a", "coin"]]
+    assert graph.test(body) == ["other", body]
+    assert graph.test({"pay": {"kind": "card"}}) == ["card", {"pay": {"kind": "card"}}]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_otherwise_takes_no_body_that_is_no_object(as_step: AsStep, *, several: bool) -> None:
+    graph = with_otherwise(as_step, several=several)
+
+    with pytest.raises(RequestError, match="the body is a list, and the choice `which` goes by its field"):
+        graph.test([{"pay": {"kind": "card"}}])
+
+
+@pytest.mark.parametrize("kinds", [[], None, ["coin"], [None, {}]])
+def test_otherwise_is_taken_once_where_several_branches_may_be_chosen(kinds: Any, as_step: AsStep) -> None:
+    graph = with_otherwise(as_step, several=True)
+
+    assert graph.test({"pay": {"kind": kinds}}) == [["other", {"pay": {"kind": kinds}}]]
+
+
+def test_what_a_function_does_not_choose_takes_the_branch_called_otherwise(as_step: AsStep) -> None:
+    graph = Graph("g")
+    start = graph.choose(as_step(lambda body: body["kind"]), {"card": "card"}, otherwise="other", name="which")
+    start.to(lambda _body: "card", "card")
+    start.to(lambda _body: "other", "other")
+
+    assert [graph.test({"kind": kind}) for kind in ("card", "coin", None)] == ["card", "other", "other"]
+
+
+def test_otherwise_in_yaml_takes_a_body_without_the_field() -> None:
+    spec = GraphSpec.from_dict(
+        {
+            "name": "g",
+            "steps": [
+                {"choice": "kind", "name": "which", "branches": {"card": "by-card"}, "otherwise": "other"},
+                {"step": "builtins:len", "name": "by-card", "after": "which"},
+                {"step": "builtins:str", "name": "other", "after": "which"},
+            ],
+        }
+    )
+    graph = Graph.from_spec(spec)
+
+    assert [graph.test(body) for body in ({"kind": "card"}, {"kind": None}, {})] == [1, "{'kind': None}", "{}"]
+
+
+def with_otherwise(as_step: AsStep, *, several: bool = False) -> Graph:
+    """Return a graph that says which branch a body took: `card`, or `other` by `otherwise`."""
+    graph = Graph("g")
+    graph.choose("pay.kind", {"card": "card"}, otherwise="other", several=several, name="which")
+    ends = [
+        graph.add_step(as_step(lambda body, name=name: [name, body]), name, after="which") for name in ("card", "other")
+    ]
+    graph.add_step(as_step(lambda body: body), "end", after=ends).respond()
+    return graph
 
 
 def test_without_branches_the_value_is_the_name_of_the_step(as_step: AsStep) -> None:
