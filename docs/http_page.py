@@ -25,6 +25,7 @@ _WHEN = {
     "graph_violations_total": "a step `Validate` that counts",
     "graphship_capture_rows_total": "captures are on",
     "graphship_model_call_rows": "models whose requests share calls",
+    "graphship_model_stuck_calls": "models whose requests share calls",
     "graphship_model_waiting_rows": "models whose requests share calls",
     "graphship_queue_depth": "queues",
     "graphship_queue_messages_total": "queues",
