@@ -66,6 +66,19 @@ class Context:
 
         Raises:
             MissingSecretError: it is not set, or empty.
+
+        Example:
+            >>> from ci_core.serving import Graph
+            >>> class Ask:
+            ...     def __init__(self, context):
+            ...         self._token = context.secret("TOKEN")
+            ...     def do(self, body):
+            ...         return len(self._token)
+            >>> graph = Graph("ask")
+            >>> _ = graph.to(Ask)
+            >>> plan = graph.compile(environment={"TOKEN": "made up"})
+            >>> plan({})
+            7
         """
         value = self.environment.get(variable)
         if not value:

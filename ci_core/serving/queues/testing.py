@@ -33,6 +33,19 @@ class QueuedGraph:
 
     Raises:
         GraphshipError: see ``Graph.compile``.
+
+    Example:
+        >>> from ci_core.serving import Graph
+        >>> def store(body):
+        ...     raise ValueError("no room")
+        >>> graph = Graph("stored")
+        >>> doubled = graph.to(lambda body: 2 * body, "double").respond()
+        >>> _ = doubled.queue("doubled", max_deliveries=2).to(store, "store")
+        >>> queued = QueuedGraph(graph)
+        >>> queued.test(4)
+        8
+        >>> [(letter.error, letter.step, letter.attempts) for letter in queued.dead_letters("doubled")]
+        [('ValueError: no room', 'store', 2)]
     """
 
     def __init__(self, graph: Graph) -> None:
