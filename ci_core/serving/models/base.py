@@ -82,6 +82,8 @@ class Model:
     """Whether :meth:`call` also takes a ``ci_core.serving.table.Table`` instead of rows."""
     n_classes: int | None = None
     """How many classes a classifier has; None when nobody knows, or of a regression."""
+    decides_itself: bool = False
+    """Whether its label may be another than the class of the highest probability; such a model cannot vote by it."""
     is_observed: bool = True
     """Whether anybody reads what calls say beside their answers; a server without captures says no."""
     _required: _RequiredColumns | None = None

@@ -115,6 +115,7 @@ class SkopsModel(TabularModel):
             classes is None or any(type(part).__name__ in _DECIDES_ITSELF for part in parts)
         )
         self.n_classes = None if classes is None else len(classes)
+        self.decides_itself = self._tells_probabilities and not self._predicts_by_probability
         self.output_columns = output_columns(self._label_kind(), tells_probabilities=self._tells_probabilities)
         for part in parts:
             if getattr(part, "n_jobs", None) not in {None, 1}:

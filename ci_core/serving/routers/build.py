@@ -58,7 +58,7 @@ def build_router(
         serving: whether requests come from a server.
 
     Raises:
-        InvalidStepError: its settings are wrong, or a class of the user cannot be a router.
+        InvalidStepError: its settings are wrong, its models cannot vote so, or a class of the user cannot be a router.
         Exception: whatever the constructor of a user's router raises.
     """
     arguments: Any = thaw(spec.arguments)
@@ -68,6 +68,8 @@ def build_router(
     if kind in _SETTINGS:
         settings = Settings(spec.name, arguments, _SETTINGS[kind])
         router = _built_in(kind, spec.name, members, known, settings, serving=serving)
+        if isinstance(router, SoftVoteRouter):
+            router.check()
     else:
         if not inspect.isclass(target):
             raise InvalidStepError(step=spec.name, reason=f"is a router, and `{kind}` is no class")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ci_core.types import JsonValue
 
 _EVEN = 0.5
+_TIE = 1e-6
+"""Nearer to even than this, either label goes with a probability: rounding decides."""
 
 
 def majority(labels: Sequence[JsonValue], weights: Sequence[float]) -> JsonValue:
@@ -53,7 +55,16 @@ def soft_majority(
 
     Above 0.5 it is the label of class 1: that of the model which is surest of it. Else that of the model which is least
     sure. Both have been said by somebody: the mean lies between the least and the greatest.
+
+    Raises:
+        ModelAnswerError: the labels are not those of two classes that are decided at 0.5, so that none goes with the
+            mean.
     """
+    above = {_identity(label) for label, one in zip(labels, probabilities, strict=True) if one > _EVEN + _TIE}
+    below = {_identity(label) for label, one in zip(labels, probabilities, strict=True) if one < _EVEN - _TIE}
+    if len(above) > 1 or len(below) > 1 or above & below:
+        told = ", ".join(f"{label!r:.40} at {one:g}" for label, one in zip(labels, probabilities, strict=True))
+        raise ModelAnswerError(f"a vote by probability takes two classes that are decided at 0.5, found {told}")
     probability = mean(probabilities, weights)
     pick = max if probability > _EVEN else min
     return labels[pick(range(len(labels)), key=probabilities.__getitem__)], probability
@@ -84,6 +95,8 @@ def number_of(answer: JsonValue, model: str, field: str) -> float | None:
         value = answer.get(field) if isinstance(answer, dict) else None
         if value is None:
             raise ModelAnswerError(f"the model `{model}` gives no probability, so it cannot vote by it")
+    if field == "probability" and isinstance(value, bool | int | float) and not 0 <= value <= 1:
+        raise ModelAnswerError(f"the model `{model}` gives {value!r:.40} for a probability")
     if value is None or isinstance(value, bool | int | float):
         return value
     raise ModelAnswerError(f"the {field} {value!r:.40} of the model `{model}` is no number, and has no mean")

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from ci_core.serving.call_check import checks_call, checks_construction
+from ci_core.serving.routers.written import check_route, check_router_class, check_routes
+from ci_core.serving.spec import ROUTER_KINDS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -12,6 +16,7 @@ if TYPE_CHECKING:
     from ci_core.types import JsonValue
 
 
+@checks_construction
 @dataclass(frozen=True, slots=True)
 class Route:
     """A model with what it must be told.
@@ -45,6 +50,9 @@ class Route:
     lower: Switch = "auto"
     """Whether a release replaces the model by an equal, cheaper form; ``on`` fails where it cannot."""
 
+    def __post_init__(self) -> None:
+        check_route(self)
+
 
 Routes: TypeAlias = "Mapping[str, str | type | Route]"
 """``name`` or ``name:version`` → model file, ``module:Class``, model class, or :class:`Route`."""
@@ -65,9 +73,35 @@ class Router:
     All of them: a request for ``/v2/models/<m>[/versions/<v>]/infer`` goes to that model, whatever the router would
     choose; all but ``single`` are models themselves, ``/v2/models/<name of the step>/infer``. An object is one row and
     gets one answer, a list of objects gets a list.
+
+    Example:
+        >>> from ci_core.serving import Graph, Model
+        >>> class Says(Model):
+        ...     def __init__(self, value):
+        ...         self.value = value
+        ...     def predict(self, rows):
+        ...         return [{"prediction": self.value} for _ in rows]
+        >>> routes = {name: Route(Says, arguments={"value": one}) for name, one in {"a": 1, "b": 0, "c": 1}.items()}
+        >>> def ask(router, body):
+        ...     graph = Graph("asked")
+        ...     _ = graph.to(router, "router")
+        ...     return graph.test(body)
+        >>> ask(Router.single(routes), {"model": "b"})
+        {'prediction': 0}
+        >>> ask(Router.weighted(routes, {"a": 0, "b": 1, "c": 0}, key="user"), {"user": "u1"})
+        {'prediction': 0}
+        >>> ask(Router.shadow(routes, live="b"), {"x": 1})
+        {'prediction': 0}
+        >>> ask(Router.vote(routes, {"a": 1, "b": 3, "c": 1}, detail=True), {"x": 1})
+        {'prediction': 0, 'models': {'a': 1, 'b': 0, 'c': 1}}
+        >>> ask(Router.mean(routes, {"a": 1, "b": 2, "c": 1}), [{"x": 1}, {"x": 2}])
+        [{'prediction': 0.5}, {'prediction': 0.5}]
+        >>> ask(Router.parallel(routes), {"x": 1})
+        {'a': {'prediction': 1}, 'b': {'prediction': 0}, 'c': {'prediction': 1}}
     """
 
     @staticmethod
+    @checks_call("Router.single")
     def single(routes: Routes, *, field: str = "model") -> RouterDraft:
         """Return a router that gives each event to one of its models.
 
@@ -83,6 +117,7 @@ class Router:
         return _draft("single", routes, {"field": field}, {"field": "model"})
 
     @staticmethod
+    @checks_call("Router.weighted")
     def weighted(routes: Routes, weights: Mapping[str, float], *, key: str | None = None) -> RouterDraft:
         """Return a router that gives each model its share of the events: a canary.
 
@@ -99,9 +134,10 @@ class Router:
         Raises:
             InvalidStepError: when the graph is compiled: a model has no weight, or there is no weight above 0.
         """
-        return _draft("weighted", routes, {"weights": dict(weights), "key": key}, {"key": None})
+        return _draft("weighted", routes, {"weights": weights, "key": key}, {"key": None})
 
     @staticmethod
+    @checks_call("Router.shadow")
     def shadow(routes: Routes, live: str | None = None, *, waiting: int = 256) -> RouterDraft:
         """Return a router whose one model answers, while the others get the same rows for comparison.
 
@@ -116,6 +152,7 @@ class Router:
         return _draft("shadow", routes, {"live": live, "waiting": waiting}, {"live": None, "waiting": 256})
 
     @staticmethod
+    @checks_call("Router.vote")
     def vote(
         routes: Routes,
         weights: Mapping[str, float] | None = None,
@@ -133,7 +170,8 @@ class Router:
             routes: name → model.
             weights: name → weight above 0, one for each model; equal when None.
             probabilities: answer the weighted mean of the probabilities of class 1 instead, and the label it stands
-                for; of binary classifiers that decide at 0.5.
+                for; of binary classifiers that decide at 0.5. One with more classes, or with a threshold of its own, is
+                refused; where the labels told do not go with the probabilities, the request fails.
             missing: when a model fails, fail too (``refuse``), or go by those that answered (``ignore``). That a model
                 refuses the request (4xx) is always told.
             detail: tell each model's prediction, under ``models``.
@@ -145,6 +183,7 @@ class Router:
         return _draft("vote", routes, given, _ENSEMBLE_DEFAULTS)
 
     @staticmethod
+    @checks_call("Router.mean")
     def mean(
         routes: Routes,
         weights: Mapping[str, float] | None = None,
@@ -159,6 +198,7 @@ class Router:
         return _draft("mean", routes, {"weights": weights, "missing": missing, "detail": detail}, _ENSEMBLE_DEFAULTS)
 
     @staticmethod
+    @checks_call("Router.parallel")
     def parallel(
         routes: Routes,
         *,
@@ -179,6 +219,7 @@ class Router:
         return _draft("parallel", routes, settings, {"merge": "route", "missing": "refuse"})
 
     @staticmethod
+    @checks_call("Router.custom")
     def custom(router: str | type, routes: Routes, **settings: JsonValue) -> RouterDraft:
         """Return a router whose class the author writes.
 
@@ -221,6 +262,7 @@ class Router:
             >>> graph.test({"x": 2}), graph.test([{"x": 2}, {"x": 20}])
             (2, [18, 180])
         """
+        check_router_class(router)
         return _draft(router, routes, settings, {})
 
 
@@ -236,6 +278,7 @@ def _draft(
     kind: str | type, routes: Routes, settings: Mapping[str, Any], defaults: Mapping[str, JsonValue]
 ) -> RouterDraft:
     """Return a draft that holds what differs from the defaults, so that the spec stays as short as YAML."""
+    check_routes(f"Router.{kind}" if kind in ROUTER_KINDS else "Router.custom", routes)
     named = {name: route if isinstance(route, Route) else Route(route) for name, route in routes.items()}
     changed = {name: value for name, value in settings.items() if name not in defaults or value != defaults[name]}
     return RouterDraft(kind=kind, routes=named, settings=changed)

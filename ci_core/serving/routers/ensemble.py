@@ -6,7 +6,7 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ci_core.errors import quoted
+from ci_core.errors import InvalidStepError, quoted
 from ci_core.serving.base import MEMBER, ModelCall
 from ci_core.serving.models.answers import ModelAnswerError
 from ci_core.serving.problems import UnknownPathError
@@ -96,7 +96,11 @@ class Ensemble(WorkingRouter):
         """Return what the ensemble says of `rows`; it is observed like a model, beside its models."""
         self._check_operation(operation)
         started = perf_counter()
-        call = super().route(rows, body, event, operation)
+        try:
+            call = super().route(rows, body, event, operation)
+        except Exception as error:
+            self.members.observe_failure(event, self.name, error)
+            raise
         self.members.observe_call(event, self.name, call, perf_counter() - started)
         return call
 
@@ -104,7 +108,11 @@ class Ensemble(WorkingRouter):
         """Return what :meth:`route` does, awaiting models that are async."""
         self._check_operation(operation)
         started = perf_counter()
-        call = await super().route_async(rows, body, event, operation)
+        try:
+            call = await super().route_async(rows, body, event, operation)
+        except Exception as error:
+            self.members.observe_failure(event, self.name, error)
+            raise
         self.members.observe_call(event, self.name, call, perf_counter() - started)
         return call
 
@@ -168,18 +176,55 @@ class SoftVoteRouter(Ensemble):
 
     beside: ClassVar[Mapping[str, str]] = MappingProxyType({"probability": "number"})
 
-    def choose(self, rows: list[Row], body: Any, event: Event) -> Sequence[Share]:
-        """Return all models.
+    _is_checked = False
+
+    def why_not(self) -> str | None:
+        """Return why one of its models cannot vote by probability; None when all can, as far as is known by now."""
+        models = self.members.models
+        for key, model in models.items():
+            if model.n_classes is not None and model.n_classes > _BINARY:
+                return f"the model `{key}` has {model.n_classes} classes; only binary classifiers vote by probability"
+            if model.decides_itself:
+                return f"the model `{key}` does not decide at 0.5; its label would contradict the mean probability"
+        self._is_checked = all(model.state == "ready" for model in models.values())
+        return None
+
+    def start(self) -> None:
+        """Look at the models that were loaded since the graph was compiled.
 
         Raises:
-            ModelAnswerError: one has more than two classes; of those an answer tells only one probability.
+            InvalidStepError: one cannot vote by probability.
         """
-        for key, model in self.members.models.items():
-            if model.n_classes is not None and model.n_classes > _BINARY:
-                raise ModelAnswerError(
-                    f"the model `{key}` has {model.n_classes} classes; only binary classifiers vote by probability"
-                )
-        return super().choose(rows, body, event)
+        super().start()
+        self.check()
+
+    def check(self) -> None:
+        """Make sure that the models can vote by probability, as far as is known by now.
+
+        Raises:
+            InvalidStepError: one cannot.
+        """
+        reason = self.why_not()
+        if reason is not None:
+            raise InvalidStepError(
+                step=self.name,
+                reason=f"votes by probability, and {reason}",
+                hint="let them vote by label: leave `probabilities` out",
+            )
+
+    def merge(
+        self, shares: Sequence[Share], outcomes: Sequence[ModelCall | Exception], rows: list[Row], operation: str
+    ) -> ModelCall:
+        """Combine the predictions row by row.
+
+        Raises:
+            ModelAnswerError: a model that was loaded for this request cannot vote by probability.
+        """
+        if not self._is_checked:
+            reason = self.why_not()
+            if reason is not None:
+                raise ModelAnswerError(reason)
+        return super().merge(shares, outcomes, rows, operation)
 
     def combine(self, answers: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """Return the mean probability and the label it stands for."""

@@ -105,7 +105,9 @@ class Members:
         try:
             answers = self.models[share.key].operate(operation, share.rows, event.deadline)
         except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-            raise failure_of(raised)  # noqa: B904 - it has its cause
+            error = failure_of(raised)
+            self._observe.failed(event, share.key, error)
+            raise error  # noqa: B904 - it has its cause
         return ModelCall(answers=answers, columns={}, outputs=())
 
     async def ask_async(self, share: Share, event: Event, operation: str) -> ModelCall:
@@ -115,7 +117,9 @@ class Members:
         try:
             answers = await self.models[share.key].operate_async(operation, share.rows, event.deadline)
         except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-            raise failure_of(raised)  # noqa: B904 - it has its cause
+            error = failure_of(raised)
+            self._observe.failed(event, share.key, error)
+            raise error  # noqa: B904 - it has its cause
         return ModelCall(answers=answers, columns={}, outputs=())
 
     def ask_all(

@@ -142,6 +142,14 @@ def test_labels_are_those_that_the_estimator_itself_predicts(estimator: Any, tmp
     assert model.n_classes == 2
 
 
+def test_a_classifier_with_a_threshold_of_its_own_says_so(tmp_path: Path) -> None:
+    at_half, careful = LogisticRegression(), FixedThresholdClassifier(LogisticRegression(), threshold=0.9)
+
+    told = [stored(one.fit(X, Y), tmp_path).decides_itself for one in (at_half, careful)]
+
+    assert told == [False, True]
+
+
 def test_an_estimator_that_knows_its_columns_is_asked_without_a_warning(tmp_path: Path) -> None:
     estimator = make_pipeline(StandardScaler(), LinearRegression()).fit(X, X[:, 0])
     for part in (estimator[0], estimator[1]):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +15,11 @@ from hypothesis import strategies as st
 
 from ci_core.errors import InvalidStepError
 from ci_core.serving import Model, RequestError, Route, Router
+from ci_core.serving.metrics import Metrics
 from ci_core.serving.models.answers import ModelAnswerError
 from ci_core.serving.problems import UnknownPathError
-from ci_core.serving.routers.combining import majority, mean, soft_majority
+from ci_core.serving.routers.combining import majority, mean, number_of, soft_majority
+from ci_core.serving.server import Application
 from tests.unit.serving.routed import Constant, Failing, Field, Refusing, Seen, ask, constants, graph_of, telling
 
 if TYPE_CHECKING:
@@ -130,18 +134,84 @@ def test_a_vote_by_probability_is_asked_for_in_the_settings() -> None:
     assert graph_of(soft).test({}) == {"prediction": 1, "probability": pytest.approx(1.7 / 3)}
 
 
+def sure(label: Any, probability: float) -> dict[str, Any]:
+    return {"prediction": label, "probability": probability}
+
+
 class ThreeClasses(Constant):
     n_classes = 3
+
+
+class Careful(Constant):
+    decides_itself = True
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (ThreeClasses, "the model `a` has 3 classes; only binary classifiers vote by probability"),
+        (Careful, "the model `a` does not decide at 0.5; its label would contradict the mean probability"),
+    ],
+)
+def test_a_model_that_cannot_vote_by_probability_is_refused_as_soon_as_it_is_known(model: Any, reason: str) -> None:
+    answer = {"answer": sure(1, 0.7)}
+    routes: dict[str, Any] = {"a": Route(model, arguments=answer), "b": Route(Constant, arguments=answer)}
+
+    with pytest.raises(InvalidStepError) as caught:
+        graph_of(Router.vote(routes, probabilities=True)).compile()
+
+    assert f"step `choose` votes by probability, and {reason}" in str(caught.value)
+    assert graph_of(Router.vote(routes)).test({}) == {"prediction": 1}
+
+
+class Late(Constant):
+    """Knows of its classes when it is loaded."""
+
+    def load(self) -> None:
+        self.n_classes = 3
+
+
+def test_a_model_that_tells_its_classes_when_it_is_loaded_is_refused_then() -> None:
+    answer = {"answer": sure(1, 0.7)}
+    plan = graph_of(Router.vote({"a": Route(Late, arguments=answer, load="first-use")}, probabilities=True)).compile()
+
+    with pytest.raises(ModelAnswerError, match="the model `a` has 3 classes"):
+        ask(plan, {})
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({"a": sure(0, 0.7), "b": sure(1, 0.6)}, "found 0 at 0.7, 1 at 0.6"),
+        ({"a": sure(0, 0.7), "b": sure(0, 0.2)}, "found 0 at 0.7, 0 at 0.2"),
+        ({"a": sure("low", 0.4), "b": sure("mid", 0.45)}, "found 'low' at 0.4, 'mid' at 0.45"),
+        ({"a": sure(1, 1.5), "b": sure(1, 0.6)}, "the model `a` gives 1.5 for a probability"),
+        ({"a": sure(1, -0.5), "b": sure(1, 0.6)}, "the model `a` gives -0.5 for a probability"),
+    ],
+)
+def test_labels_that_do_not_go_with_their_probabilities_fail_the_vote(answers: Any, message: str) -> None:
+    with pytest.raises(ModelAnswerError) as caught:
+        graph_of(Router.vote(constants(**answers), probabilities=True)).test({})
+
+    assert str(caught.value).endswith(message)
+
+
+def test_a_probability_that_is_nan_is_none() -> None:
+    with pytest.raises(ModelAnswerError, match="the model `a` gives nan for a probability"):
+        number_of(sure(1, math.nan), "a", "probability")
+
+
+def test_a_probability_of_one_half_goes_with_either_label() -> None:
+    answers: Any = {"a": sure(0, 0.5), "b": sure(1, 0.5 + 1e-9), "c": sure(1, 0.9)}
+
+    assert graph_of(Router.vote(constants(**answers), probabilities=True)).test({})["prediction"] == 1
 
 
 @pytest.mark.parametrize(
     ("routes", "message"),
     [
         (constants(a=1), "the model `a` gives no probability, so it cannot vote by it"),
-        (
-            {"a": Route(ThreeClasses, arguments={"answer": {"prediction": 2, "probability": 0.5}})},
-            "the model `a` has 3 classes; only binary classifiers vote by probability",
-        ),
+        (constants(a={"prediction": 1}), "the model `a` gives no probability, so it cannot vote by it"),
     ],
 )
 def test_models_that_cannot_vote_by_probability_are_our_fault_and_not_the_clients(
@@ -341,3 +411,67 @@ def test_a_parallel_run_can_join_the_fields_and_the_later_route_wins() -> None:
     answers = constants(a={"x": 1, "y": 1}, b={"y": 2, "z": 2}, c=3)
 
     assert graph_of(Router.parallel(answers, merge="fields")).test({}) == {"x": 1, "y": 2, "z": 2, "c": 3}
+
+
+def errors_of(application: Application) -> dict[tuple[str, str], float]:
+    """Return (model, fault) → count of what failed."""
+    found = {}
+    for line in application.metrics.text().splitlines():
+        match = re.fullmatch(r"graphship_model_errors_total\{(.*)\} (\d+)", line)
+        if match is not None and match[2] != "0":
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', match[1]))
+            found[labels["model"], labels["fault"]] = float(match[2])
+    return found
+
+
+@pytest.mark.parametrize("batch", ["off", "on"])
+@pytest.mark.parametrize(
+    ("member", "missing", "expected"),
+    [
+        (Failing, "refuse", {("b", "model"): 1.0, ("choose", "model"): 1.0}),
+        (Failing, "ignore", {("b", "model"): 1.0}),
+        (Refusing, "refuse", {("b", "request"): 1.0, ("choose", "request"): 1.0}),
+        (Refusing, "ignore", {("b", "request"): 1.0, ("choose", "request"): 1.0}),
+    ],
+)
+def test_a_failure_is_counted_for_the_member_and_for_the_ensemble_that_it_fails(
+    member: type[Model], missing: Any, expected: dict[Any, float], batch: Any
+) -> None:
+    graph = graph_of(Router.mean({**constants(batch, a=1), "b": Route(member, batch=batch)}, missing=missing))
+    metrics = Metrics()
+    plan = graph.compile(observe=metrics.models, batching=True)
+    application = Application(graph.spec, plan, metrics=metrics)
+
+    if plan.is_async:
+        asyncio.run(application.handle_async("POST", "/", {}, b"{}"))
+    else:
+        application.handle("POST", "/", {}, b"{}")
+    plan.close()
+
+    assert errors_of(application) == expected
+
+
+def test_an_ensemble_that_cannot_combine_what_its_members_say_is_counted_alone() -> None:
+    graph = graph_of(Router.mean(constants(a="text")))
+    metrics = Metrics()
+    application = Application(graph.spec, graph.compile(observe=metrics.models), metrics=metrics)
+
+    assert application.handle("POST", "/", {}, b"{}")[0] == 500
+    assert errors_of(application) == {("choose", "model"): 1.0}
+
+
+class Puzzled(Model):
+    def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+        return [1 for _ in rows]
+
+    def explain(self, rows: Any) -> list[Any]:
+        raise RuntimeError("no idea")
+
+
+def test_an_operation_that_fails_is_counted_for_its_model() -> None:
+    graph = graph_of(Router.single({"m": Puzzled}))
+    metrics = Metrics()
+    application = Application(graph.spec, graph.compile(observe=metrics.models), metrics=metrics)
+
+    assert application.handle("POST", "/v2/models/m/explain", {}, b"[{}]")[0] == 500
+    assert errors_of(application) == {("m", "model"): 1.0}
