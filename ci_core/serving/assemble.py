@@ -57,6 +57,8 @@ class Surroundings:
     """Makes the metrics of steps; None: nobody sees them."""
     batching: bool = False
     """Whether requests that are ready together may share a model call."""
+    time_limit: bool = False
+    """Whether whoever serves limits how long an answer may take."""
     start: bool = True
     """Whether the plan is started here; a server starts it after the fork."""
 
@@ -157,6 +159,7 @@ class _Builder:
             environment=around.environment,
             metrics=around.metrics or CustomMetrics(),
         )
+        self._has_time_limit = around.time_limit or spec.timeout_s is not None
         self._threads = Threads()
         self._models = Models(
             root=root,
@@ -237,7 +240,11 @@ class _Builder:
 
     def _graph(self, spec: StepSpec, graph: GraphSpec) -> CallableStep:
         prefix = f"{spec.name}/"
+        outside = self._has_time_limit
+        # a sync graph with a limit of its own runs in a thread as a whole
+        self._has_time_limit = outside and not _has_guard(spec)
         steps = {step.name: self._step(step, graph, prefix) for step in graph.steps}
+        self._has_time_limit = outside
         is_async = any(step.is_async for step in steps.values())
         runs = self._compiled(graph, check(graph), steps, is_async=is_async)
         return nested_step(spec, graph, runs, is_async=is_async)
@@ -258,8 +265,10 @@ class _Builder:
         return CallableStep(name=spec.name, call=choose, is_async=True)
 
     def _router(self, spec: StepSpec) -> CallableStep:
+        isolate = self._has_time_limit and not _has_guard(spec)  # as above
         models = {
-            route.key: self._models.add(spec.name, route, self._model_class(spec, route)) for route in spec.routes
+            route.key: self._models.add(spec.name, route, self._model_class(spec, route), isolate=isolate)
+            for route in spec.routes
         }
         kind = str(spec.router)
         target = None if kind in ROUTER_KINDS else self._target(spec.name, spec.name, kind)
@@ -277,6 +286,9 @@ class _Builder:
             raise
         except Exception as error:
             raise graph_code_error(f"the constructor of router `{spec.name}`", error, self._modules.root) from error
+        if _has_guard(spec) and router.is_async and not self._around.start:
+            for model in models.values():
+                model.isolate()
         if router.model is not None:
             self._models.add_router(router.model)
         call = with_paths(router.call, spec, is_async=router.is_async)
@@ -293,6 +305,11 @@ class _Builder:
         if reference.startswith(LOCAL_PREFIX):
             raise InvalidStepError(step=step, reason="exists only in the process that built the graph")
         return self._modules.resolve(step, reference)
+
+
+def _has_guard(spec: StepSpec) -> bool:
+    """Whether a step's own settings keep it from stopping the loop."""
+    return spec.timeout_s is not None or spec.blocking
 
 
 def _at_home(plan: Plan, home: ProjectModules) -> Plan:

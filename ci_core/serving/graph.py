@@ -256,6 +256,7 @@ class Graph:
         environment: Mapping[str, str] | None = None,
         metrics: CustomMetrics | None = None,
         batching: bool = False,
+        time_limit: bool = False,
         start: bool = True,
     ) -> Plan:
         """Construct the steps, load the models, and return the plan: ``plan(body)`` gives the answer.
@@ -269,6 +270,8 @@ class Graph:
             environment: environment variables that steps may take secrets from.
             metrics: makes the metrics of steps; left out, nobody sees them.
             batching: whether requests that are ready together may share a model call.
+            time_limit: whether who serves limits how long an answer may take; a server then calls models of the graph's
+                own code where one that hangs can be left behind, as it does when the graph has a ``timeout``.
             start: whether models that open sessions and steps that start threads may do so now; a server that forks
                 workers calls ``plan.start()`` in each of them.
 
@@ -296,6 +299,7 @@ class Graph:
             environment=environment or {},
             metrics=metrics,
             batching=batching,
+            time_limit=time_limit,
             start=start,
         )
         return assemble(self.spec, targets=self.targets, home=self._home, root=root, surroundings=surroundings)

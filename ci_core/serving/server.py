@@ -24,6 +24,7 @@ from ci_core.serving.inference import Inference, is_direct
 from ci_core.serving.inflate import inflate
 from ci_core.serving.limits import Limits
 from ci_core.serving.model_path import MODELS_PREFIX
+from ci_core.serving.models.served import ServedModel
 from ci_core.serving.problems import (
     DeadlineError,
     HeadersTooLargeError,
@@ -36,6 +37,13 @@ from ci_core.serving.problems import (
     shown,
 )
 from ci_core.serving.schema import InputSchema
+from ci_core.serving.unwritable import (
+    MOST_LEVELS,
+    UnwritableAnswerError,
+    answering_step,
+    is_nested_too_deep,
+    unwritable,
+)
 from ci_core.serving.signature import Signatures
 
 if TYPE_CHECKING:
@@ -123,6 +131,9 @@ class Application:
         self.signatures = Signatures(spec, plan.models, schema=self.input_schema, event_columns=event_columns)
         self._inference = Inference(plan, is_direct=is_direct(spec), signatures=self.signatures)
         self._pages = Pages(self)
+        for model in plan.models.values():
+            if isinstance(model, ServedModel):
+                model.tell_in_flight(lambda: self.in_flight)
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer one request of a graph without async steps; raises nothing but orders to stop, see ``crashes.py``.
@@ -144,7 +155,7 @@ class Application:
             else:
                 answer = _encode(rest, self._run_in_time(event.body, event))
         except BaseException as raised:  # noqa: BLE001 - every failure of a request is an answer
-            answer = self._failure(failure_of(raised), path, event)
+            answer = self._failure(self._blamed(failure_of(raised), headers, body, event), path, event)
         return self._finish(method, path, answer, event, started)
 
     async def handle_async(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -158,7 +169,7 @@ class Application:
             else:
                 answer = _encode(rest, await self._run(event.body, event))
         except BaseException as raised:  # noqa: BLE001 - every failure of a request is an answer
-            answer = self._failure(failure_of(raised), path, event)
+            answer = self._failure(self._blamed(failure_of(raised), headers, body, event), path, event)
         return self._finish(method, path, answer, event, started)
 
     def admit(self, path: str, url_chars: int, headers: Mapping[str, str]) -> HttpError | None:
@@ -281,8 +292,19 @@ class Application:
             self._access_log.write(method, path, status, len(body), event, seconds)
         return answer
 
+    def _blamed(self, error: Exception, headers: Mapping[str, str], body: bytes, event: Event | None) -> Exception:
+        """Return what is told of a failure: that of the client, where its body is nested so deep that most code fails."""
+        if isinstance(error, HttpError) or event is None or event.path != "/":
+            return error
+        if not is_nested_too_deep(self._inflated(headers, body)):
+            return error
+        logger.warning("body nested too deep event=%s error=%s", printable(event.id), type(error).__name__)
+        return RequestError(f"the body is nested deeper than {MOST_LEVELS} levels, which this graph cannot answer")
+
     def _failure(self, error: Exception, path: str, event: Event | None) -> Answer:
         step = _failed_step(error, event)
+        if isinstance(error, UnwritableAnswerError):
+            step = answering_step(self.spec, event)
         headers: Headers = [_JSON_HEADER]
         if isinstance(error, HttpError):
             status, slug, message = error.status, error.slug, error.message
@@ -318,9 +340,12 @@ def media_type(declared: str, *, also: str = "") -> str | None:
 
 
 def _encode(reply: Reply | None, result: Any) -> Answer:
-    if reply is None:
-        return 200, [_JSON_HEADER], orjson.dumps(result, option=_JSON_OPTIONS)
-    headers, body = reply.encode(result)
+    try:
+        if reply is None:
+            return 200, [_JSON_HEADER], orjson.dumps(result, option=_JSON_OPTIONS)
+        headers, body = reply.encode(result)
+    except TypeError as error:
+        raise unwritable(result, error) from error.__cause__
     return 200, headers, body
 
 

@@ -51,13 +51,14 @@ class Models:
         self._root, self._context, self._code_root = root, context, code_root or root
         self._batching, self._serving = batching, serving
 
-    def add(self, step: str, route: RouteSpec, target: Any = None) -> ServedModel:
+    def add(self, step: str, route: RouteSpec, target: Any = None, *, isolate: bool = False) -> ServedModel:
         """Return the model of a route, loaded if that may happen before a fork; the same one for an equal route.
 
         Args:
             step: the router.
             route: of it.
             target: the class that the route names; None when it names a file.
+            isolate: see :class:`ServedModel`; what the first router said counts.
 
         Raises:
             InvalidStepError: the model is another one than in the router before, its class is no model, or its
@@ -78,6 +79,7 @@ class Models:
             route,
             model,
             batching=self._batching,
+            isolate=isolate,
             serving=self._serving,
             code_root=None if route.is_file else self._code_root,
         )
