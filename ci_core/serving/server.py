@@ -37,6 +37,7 @@ from ci_core.serving.problems import (
     shown,
 )
 from ci_core.serving.schema import InputSchema
+from ci_core.serving.signature import Signatures
 from ci_core.serving.unwritable import (
     MOST_LEVELS,
     UnwritableAnswerError,
@@ -44,7 +45,6 @@ from ci_core.serving.unwritable import (
     is_nested_too_deep,
     unwritable,
 )
-from ci_core.serving.signature import Signatures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -293,7 +293,7 @@ class Application:
         return answer
 
     def _blamed(self, error: Exception, headers: Mapping[str, str], body: bytes, event: Event | None) -> Exception:
-        """Return what is told of a failure: that of the client, where its body is nested so deep that most code fails."""
+        """Return what is told of a failure: the client's fault where its body is nested so deep that most code fails."""
         if isinstance(error, HttpError) or event is None or event.path != "/":
             return error
         if not is_nested_too_deep(self._inflated(headers, body)):
