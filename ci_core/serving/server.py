@@ -293,7 +293,7 @@ class Application:
         return answer
 
     def _blamed(self, error: Exception, headers: Mapping[str, str], body: bytes, event: Event | None) -> Exception:
-        """Return what is told of a failure: the client's fault where its body is nested so deep that most code fails."""
+        """Return what is told of a failure: the client's fault where its body is so deep that most code fails."""
         if isinstance(error, HttpError) or event is None or event.path != "/":
             return error
         if not is_nested_too_deep(self._inflated(headers, body)):
