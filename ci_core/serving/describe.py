@@ -182,8 +182,6 @@ def _router(draft: RouterDraft, name: str) -> Draft:
         routes.append(spec)
         if target is not None:
             targets[f".{spec.key}"] = target
-    if not routes:
-        raise InvalidStepError(step=name, reason="is a router without routes", hint='give it {"m1": "models/m1.onnx"}')
     kind = draft.kind
     if not isinstance(kind, str):
         targets[""] = kind
@@ -193,12 +191,6 @@ def _router(draft: RouterDraft, name: str) -> Draft:
 
 
 def _route(router: str, key: str, route: Route) -> tuple[RouteSpec, Any]:
-    if not isinstance(route.model, str | type):
-        raise InvalidStepError(
-            step=router,
-            reason=f"has the route `{key}`, which is a {type(route.model).__name__} and no model",
-            hint='give a file, or `Route("models/m1.onnx", columns=["age", "city"])`',
-        )
     model = route.model if isinstance(route.model, str) else _reference_of(route.model)
     path = Path(model)
     if ":" not in model and (path.is_absolute() or ".." in path.parts):

@@ -23,7 +23,7 @@ def mistake_in_step(text: str) -> tuple[str, str] | None:
     if _is_dotted(module) and name:
         return None
     path = PurePosixPath(module)
-    if name and path.suffix in {".py", ""} and _is_dotted(".".join(path.with_suffix("").parts)):
+    if name and path.name and path.suffix in {".py", ""} and _is_dotted(".".join(path.with_suffix("").parts)):
         meant = f"{'.'.join(path.with_suffix('').parts)}:{name}"
         return f"is `{text}`, whose module is written as a path", f"did you mean `{meant}`?"
     return f"is `{text}`, which is not of the form `module:name`", "such as `serving.features:enrich`"

@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ci_core.errors import InvalidStepError, quoted
+from ci_core.errors import InvalidStepError, nearest, quoted
+from ci_core.serving.problems import shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,12 +57,12 @@ class Queue:
         settings: dict[str, Any] = {}
         for word, value in step.arguments.items():
             if word not in _SETTINGS:
-                hint = f"a queue has {quoted(_SETTINGS)}"
+                close = nearest(word, _SETTINGS)
+                hint = f"did you mean `{close}`?" if close else f"a queue has {quoted(_SETTINGS)}"
                 raise InvalidStepError(step=step.name, reason=f"is a queue, which has no setting `{word}`", hint=hint)
             if type(value) is not int or value < 1:
-                raise InvalidStepError(
-                    step=step.name, reason=f"has the `{word}` {value!r}, which is no whole number above 0"
-                )
+                reason = f"has the `{word}` {shown(value)}: expected a whole number from 1"
+                raise InvalidStepError(step=step.name, reason=reason)
             settings[word.replace("-", "_")] = value
         return cls(stream=step.queue or step.name, reader=f"{graph}.{step.name}", **settings)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError, nearest, quoted
+from ci_core.serving.problems import shown
 
 if TYPE_CHECKING:
     from ci_core.types import JsonValue
@@ -42,28 +44,30 @@ class Settings:
         value = self._values.get(name)
         if value is None or (isinstance(value, str) and value):
             return value
-        raise self.wrong(f"has the setting `{name}`: expected text, found {value!r}")
+        raise self.wrong(f"has the setting `{name}`: expected text, found {shown(value)}")
 
     def flag(self, name: str) -> bool:
         """Return a switch, off when it is not given."""
         value = self._values.get(name, False)
         if isinstance(value, bool):
             return value
-        raise self.wrong(f"has the setting `{name}`: expected true or false, found {value!r}")
+        raise self.wrong(f"has the setting `{name}`: expected true or false, found {shown(value)}")
 
     def count(self, name: str, default: int) -> int:
         """Return a whole number from 1."""
         value = self._values.get(name, default)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
             return value
-        raise self.wrong(f"has the setting `{name}`: expected a whole number from 1, found {value!r}")
+        raise self.wrong(f"has the setting `{name}`: expected a whole number from 1, found {shown(value)}")
 
     def one_of(self, name: str, *choices: str) -> str:
         """Return one of `choices`, the first when it is not given."""
         value = self._values.get(name, choices[0])
         if value in choices:
             return str(value)
-        raise self.wrong(f"has the setting `{name}`: expected one of {quoted(choices)}, found {value!r}")
+        close = nearest(str(value), choices)
+        hint = f"did you mean `{close}`?" if close else None
+        raise self.wrong(f"has the setting `{name}`: expected one of {quoted(choices)}, found {shown(value)}", hint)
 
     def route(self, name: str, keys: Sequence[str]) -> str:
         """Return the key of a route, the first when it is not given."""
@@ -83,10 +87,10 @@ class Settings:
         if given is None and not are_required:
             return dict.fromkeys(keys, 1)
         if not isinstance(given, Mapping):
-            found = "nothing" if given is None else repr(given)
+            found = "nothing" if given is None else shown(given)
             raise self.wrong(
                 f"has the setting `weights`: expected a weight for each route, found {found}",
-                f"give {{{', '.join(f'{key}: 1' for key in keys)}}}",
+                f"such as `{json.dumps(dict.fromkeys(keys, 1))}`",
             )
         for name in given:
             if name not in keys:
@@ -106,5 +110,9 @@ class Settings:
         if is_number and (weight > 0 or (may_be_zero and weight == 0)):
             return
         least = "a number from 0" if may_be_zero else "a number above 0"
-        hint = None if may_be_zero or weight != 0 else "leave the route out, or put it into a router of kind `shadow`"
-        raise self.wrong(f"has the weight {weight!r} for its route `{key}`: expected {least}", hint)
+        hint = None
+        if weight == 0:
+            hint = "leave the route out, or put it into a router of kind `shadow`"
+        elif isinstance(weight, str):
+            hint = "write it without quotes"
+        raise self.wrong(f"has the weight {shown(weight)} for its route `{key}`: expected {least}", hint)

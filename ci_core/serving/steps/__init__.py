@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ci_core.serving.call_check import checks_construction
 from ci_core.serving.steps.drop import Drop
 from ci_core.serving.steps.extract_date import ExtractDate
 from ci_core.serving.steps.impute import Impute
@@ -13,7 +14,7 @@ from ci_core.serving.steps.set_event import SetEvent
 from ci_core.serving.steps.validate import Validate
 
 BUILT_IN: dict[str, type] = {
-    step.__name__: step
+    step.__name__: checks_construction(step)
     for step in (BatchRemote, Drop, ExtractDate, Impute, MapValues, OneHotEncode, Remote, SetEvent, Validate)
 }
 """The word in a graph → the class."""

@@ -51,6 +51,10 @@ def check_takes_one(step: str, function: Any, given: str = "the body") -> None:
     Raises:
         InvalidStepError: it cannot.
     """
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidStepError(
+            step=step, reason="is a generator, and a step has one result", hint="return a list instead of `yield`"
+        )
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # written in C, without a signature

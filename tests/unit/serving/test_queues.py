@@ -46,7 +46,7 @@ def test_a_queue_step_takes_its_settings_from_with() -> None:
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "5", None])
 def test_a_setting_of_a_queue_is_a_whole_number_above_0(value: Any) -> None:
-    with pytest.raises(InvalidStepError, match="is no whole number above 0"):
+    with pytest.raises(InvalidStepError, match=r"has the `max-length` .*: expected a whole number from 1"):
         Queue.of("churn", StepSpec(name="keep", queue="scored", arguments={"max-length": value}))
 
 
@@ -55,7 +55,7 @@ def test_an_unknown_setting_of_a_queue_is_refused_with_those_that_exist() -> Non
         Queue.of("churn", StepSpec(name="keep", queue="scored", arguments={"maxlen": 1}))
 
     assert caught.value.fact == "step `keep` is a queue, which has no setting `maxlen`"
-    assert caught.value.hint == "a queue has `max-deliveries`, `max-length`, `concurrency`"
+    assert caught.value.hint == "did you mean `max-length`?"
 
 
 def test_a_message_waits_twice_as_long_after_every_failure_and_a_minute_at_most() -> None:

@@ -216,7 +216,7 @@ def test_a_call_is_observed_with_its_model_and_a_failure_too(batch: str) -> None
 @pytest.mark.parametrize(
     ("draft", "message"),
     [
-        (Router.single(telling("a"), field=""), "step `choose` has the setting `field`: expected text, found ''"),
+        (Router.single(telling("a"), field=""), 'step `choose` has the setting `field`: expected text, found ""'),
         (Router.shadow(telling("a"), live="b"), "step `choose` has the setting `live`: there is no route `b`"),
         (
             Router.shadow(telling("a"), waiting=0),
@@ -224,15 +224,15 @@ def test_a_call_is_observed_with_its_model_and_a_failure_too(batch: str) -> None
         ),
         (
             Router.vote(telling("a"), missing="drop"),  # type: ignore[arg-type]
-            "step `choose` has the setting `missing`: expected one of `refuse`, `ignore`, found 'drop'",
+            'step `choose` has the setting `missing`: expected one of `refuse`, `ignore`, found "drop"',
         ),
         (
             Router.mean(telling("a"), detail="yes"),  # type: ignore[arg-type]
-            "step `choose` has the setting `detail`: expected true or false, found 'yes'",
+            'step `choose` has the setting `detail`: expected true or false, found "yes"',
         ),
         (
             Router.parallel(telling("a"), merge="rows"),  # type: ignore[arg-type]
-            "step `choose` has the setting `merge`: expected one of `route`, `fields`, found 'rows'",
+            'step `choose` has the setting `merge`: expected one of `route`, `fields`, found "rows"',
         ),
     ],
 )

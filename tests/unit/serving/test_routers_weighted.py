@@ -146,11 +146,11 @@ def test_captured_rows_keep_their_own_ids_when_a_list_is_split() -> None:
         ({"a": 1}, "step `choose` has no weight for its route `b`"),
         ({"a": 1, "b": 1, "c": 1}, "step `choose` has a weight for `c`, which is none of its routes"),
         ({"a": 1, "b": -1}, "step `choose` has the weight -1 for its route `b`: expected a number from 0"),
-        ({"a": 1, "b": "10"}, "step `choose` has the weight '10' for its route `b`: expected a number from 0"),
-        ({"a": 1, "b": True}, "step `choose` has the weight True for its route `b`: expected a number from 0"),
+        ({"a": 1, "b": "10"}, 'step `choose` has the weight "10" for its route `b`: expected a number from 0'),
+        ({"a": 1, "b": True}, "step `choose` has the weight true for its route `b`: expected a number from 0"),
         ({"a": 0, "b": 0.0}, "step `choose` has no weight above 0"),
         (None, "step `choose` has the setting `weights`: expected a weight for each route, found nothing"),
-        ([1, 1], "step `choose` has the setting `weights`: expected a weight for each route, found [1, 1]"),
+        ([1, 1], "step `choose` has the setting `weights`: expected a weight for each route, found a list"),
     ],
 )
 def test_weights_that_make_no_sense_are_refused_when_the_graph_is_compiled(weights: Any, message: str) -> None:
