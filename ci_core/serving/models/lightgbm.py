@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ci_core.serving.models.batch import Batch
 
 _MADE_UP_NAME = re.compile(r"Column_\d+")
+_ENDS = (("tree\n", "\nend of trees"), ("\nparameters:", "\nend of parameters"))
+"""What a part of a file begins and ends with."""
 _MULTICLASS = frozenset({"multiclass", "multiclassova"})
 
 
@@ -48,6 +50,7 @@ class LightGBMModel(TabularModel):
             import lightgbm
         except ImportError as error:
             raise MissingExtraError(extra="lightgbm", module="lightgbm") from error
+        self.check_file()
         header = self._header()
         try:
             self._booster = lightgbm.Booster(model_file=str(self.file))
@@ -66,19 +69,20 @@ class LightGBMModel(TabularModel):
         """Return the keys and values before the first tree.
 
         Raises:
-            BrokenModelError: the file does not begin as LightGBM's do; asked about such a file, the library complains
-                on standard output.
+            BrokenModelError: the file does not begin or end as LightGBM's do. The library takes one that is cut off for
+                a smaller model, and complains about others on standard output.
         """
         try:
-            with self.file.open(encoding="utf-8") as file:
-                lines = [file.readline().strip()]
-                while line := file.readline().strip():
-                    lines.append(line)
-        except (OSError, UnicodeDecodeError) as error:
-            raise BrokenModelError(path=self.path, reason=f"it is no LightGBM model ({error})") from error
-        if lines[0] != "tree":
+            text = self.file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise BrokenModelError(path=self.path, reason="it is no LightGBM model: it is no text") from error
+        lines = text.partition("\n\n")[0].split("\n")
+        if lines[0].rstrip() != "tree":
             raise BrokenModelError(path=self.path, reason="it is no LightGBM model: its first line is not `tree`")
-        return {key: value for key, _, value in (line.partition("=") for line in lines[1:])}
+        for begin, end in _ENDS:
+            if begin in text and end not in text:
+                raise BrokenModelError(path=self.path, reason=f"it is not whole: it has no line `{end.strip()}`")
+        return {key: value.rstrip() for key, _, value in (line.partition("=") for line in lines[1:])}
 
     def _names(self) -> tuple[str, ...]:
         own = tuple(self._booster.feature_name())

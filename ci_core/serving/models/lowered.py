@@ -78,6 +78,7 @@ class LoweredModel(TabularModel):
             BrokenModelError: it is not of this format, or nobody says what its columns are called.
             MissingExtraError: it has trees, and onnxruntime is not installed.
         """
+        self.check_file()
         try:
             stored = json.loads(self.file.read_bytes())
             if stored["format"] != FORMAT:
@@ -124,7 +125,10 @@ class LoweredModel(TabularModel):
         from ci_core.serving.models.onnx import open_session
 
         file: Path = self.file.with_name(score["trees"])
-        content = file.read_bytes()
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise BrokenModelError(path=self.path, reason=f"its trees, `{score['trees']}`, are missing") from error
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != score["digest"]:
             raise BrokenModelError(
                 path=self.path, reason=f"its trees, `{score['trees']}`, are not those it was made with"

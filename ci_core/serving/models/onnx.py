@@ -9,11 +9,12 @@ probabilities, the latter as a matrix or as one map a row; a model with one outp
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ci_core.errors import BrokenModelError, MissingExtraError
+from ci_core.errors import BrokenModelError, MissingExtraError, quoted
 from ci_core.serving.models.answers import ModelAnswerError
 from ci_core.serving.models.base import hint_to_name_columns
 from ci_core.serving.models.columns import Column
@@ -37,6 +38,7 @@ _DTYPES: dict[str, tuple[Kind, Any]] = {
     "tensor(bool)": ("boolean", np.bool_),
 }
 """Element type of an input → kind of column, dtype of the tensor."""
+_PREAMBLE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .*? failed:)?")
 _UNKNOWN_CATEGORY = "Unknown Category"
 """What onnxruntime's encoders say of a value they do not know."""
 _FLOATS = (np.float32, np.float64)
@@ -64,8 +66,14 @@ def open_session(source: str | bytes, *, path: str) -> Any:
     try:
         return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base class but Exception
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BrokenModelError(path=path, reason=reason) from error
+        raise BrokenModelError(path=path, reason=f"it is no ONNX model that runs here{_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    """Return the end of a message of onnxruntime, behind its codes and the file's full path."""
+    message = str(error).partition("\n")[0]
+    told = _PREAMBLE.sub("", message).strip(" .")
+    return f": {told}" if told else ""
 
 
 class OnnxModel(TabularModel):
@@ -85,6 +93,7 @@ class OnnxModel(TabularModel):
             MissingExtraError: onnxruntime is not installed.
             BrokenModelError: the file is not ONNX, or its inputs are of a shape or type not understood.
         """
+        self.check_file()
         self._session = open_session(str(self.file), path=self.path)
         inputs = self._session.get_inputs()
         for one in inputs:
@@ -118,6 +127,13 @@ class OnnxModel(TabularModel):
         self.columns = tuple(Column(name=name, kind=kind) for name in names)
 
     def _take_columns(self, inputs: list[Any]) -> None:
+        own = [one.name for one in inputs]
+        if self.given_columns and set(self.given_columns) != set(own):
+            raise BrokenModelError(
+                path=self.path,
+                reason=f"it reads the columns {quoted(own)}, and {quoted(self.given_columns)} are named",
+                hint="leave `columns` out: the file names them itself",
+            )
         self._matrix = None
         self._inputs = tuple((one.name, one.name, _DTYPES[one.type][1], _shape(one.shape)) for one in inputs)
         self.columns = tuple(Column(name=one.name, kind=_DTYPES[one.type][0]) for one in inputs)

@@ -67,6 +67,7 @@ class SkopsModel(TabularModel):
             import skops.io
         except ImportError as error:
             raise MissingExtraError(extra="sklearn", module="skops") from error
+        self.check_file()
         try:
             untrusted = set(skops.io.get_untrusted_types(file=self.file))
         except Exception as error:  # zip, JSON and schema errors of a file that is something else

@@ -6,6 +6,7 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from ci_core.errors import BrokenModelError
 from ci_core.serving.base import ModelCall
 from ci_core.serving.models.base import Model
 from ci_core.serving.models.columns import RowEncoder, encode_request, encode_table
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from ci_core.serving.models.prediction import Prediction
 
 
+_OF_FILES: Final[dict[type[OSError], str]] = {
+    FileNotFoundError: "there is no such file",
+    IsADirectoryError: "it is a folder, not a file",
+}
 _MADE_UP: Final[dict[Kind, Any]] = {"number": 1.0, "string": "", "boolean": False, "any": 1.0}
 
 
@@ -46,6 +51,20 @@ class TabularModel(Model):
         self.trust = tuple(trust)
         self.columns = ()
         self.output_columns: Mapping[str, str] = {}
+
+    def check_file(self) -> None:
+        """Make sure that there is something to read, before a library says so in its own words.
+
+        Raises:
+            BrokenModelError: there is no such file, or it is a folder, empty, or not to be read.
+        """
+        try:
+            with self.file.open("rb") as file:
+                reason = None if file.read(1) else "it is empty"
+        except OSError as error:
+            reason = _OF_FILES.get(type(error)) or f"it cannot be read ({error.strerror})"
+        if reason is not None:
+            raise BrokenModelError(path=self.path, reason=reason)
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -48,14 +48,12 @@ class XGBoostModel(TabularModel):
             import xgboost
         except ImportError as error:
             raise MissingExtraError(extra="xgboost", module="xgboost") from error
-        if not self.file.is_file():
-            raise BrokenModelError(path=self.path, reason="there is no such file")
+        self.check_file()
         self._booster = xgboost.Booster()
         try:
             self._booster.load_model(self.file)
-        except (xgboost.core.XGBoostError, ValueError) as error:  # its messages may hold bytes that are no text
-            reason = str(error).splitlines()[0].rpartition("Check failed: ")[2]
-            raise BrokenModelError(path=self.path, reason=f"it is no XGBoost model ({reason})") from error
+        except (xgboost.core.XGBoostError, ValueError) as error:  # in words about its own source
+            raise BrokenModelError(path=self.path, reason="it is no XGBoost model, or not a whole one") from error
         self._booster.set_param({"nthread": 1})
         learner = json.loads(self._booster.save_config())["learner"]
         self._check(learner["learner_model_param"])
