@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ci_core.cli._common import need, project_option, read_settings
-from ci_core.errors import CaptureFolderError, ExitCode, NoGraphError
+from ci_core.errors import CaptureFolderError, NoGraphError
 from ci_core.serving.flags import FLAGS, serve_options
 from ci_core.workspace import WORKSPACE, workspace_folder
 
@@ -66,7 +66,7 @@ def command(
     no_capture: bool,
     functions: dict[str, str],
     **given: Any,
-) -> int:
+) -> NoReturn:
     """Serve the graph of this project on this machine, in the foreground.
 
     POST a JSON object, or a list of them, to `/`. Model calls are written to the folder `capture.to` of graphship.yaml.
@@ -77,6 +77,8 @@ def command(
         raise NoGraphError(where=settings.locate("graph"))
     need("serve", "granian", "msgspec", "nanoarrow", "numpy", "orjson")
     from ci_core.serving.__main__ import QUEUE_URL, limit_threads
+    from ci_core.serving.ending import leave
+    from ci_core.serving.logs import set_up_logs
 
     limit_threads(os.environ)
     from ci_core.serving.project import serve_project
@@ -92,9 +94,10 @@ def command(
         queue_url=env.get(QUEUE_URL),
         functions=functions,
     )
+    set_up_logs()
     code = serve_project(settings.graph, settings.root, options)
     sys.stderr.write("stopped\n")
-    return ExitCode(code)
+    leave(code)
 
 
 def _addresses(given: tuple[str, ...]) -> dict[str, str]:

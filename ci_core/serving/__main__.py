@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import GraphshipError, ReleaseFolderError, TwoFunctionsError
+from ci_core.serving.ending import leave
 from ci_core.serving.flags import add_to, serve_options
+from ci_core.serving.logs import set_up_logs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
@@ -26,18 +28,21 @@ if TYPE_CHECKING:
 
 QUEUE_URL = "GRAPHSHIP_QUEUE_URL"
 """No flag: the address may hold a password, and flags are seen by everyone on the machine."""
+_INTERRUPTED = 128 + signal.SIGINT
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve a release and return the exit code; an error of ours is told on stderr without a traceback."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    set_up_logs()
     limit_threads(os.environ)
     try:
         return serve_release(_parser().parse_args(arguments))
     except GraphshipError as error:
         sys.stderr.write(render(error) + "\n")
         return int(error.exit_code)
+    except KeyboardInterrupt:  # while it loads; a server that serves ends by it as by SIGTERM
+        return _INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -140,4 +145,4 @@ def render(error: GraphshipError) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

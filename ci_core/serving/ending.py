@@ -1,11 +1,14 @@
-"""The end of a serving process: each of its parts is closed, whatever becomes of the others."""
+"""The end of a serving process: each of its parts is closed, whatever becomes of the others, and then it is over."""
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import logging
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,3 +37,22 @@ async def _close(name: str, close: Callable[[], Any]) -> None:
             await result
     except (Exception, SystemExit):
         logger.exception("could not be closed part=%s", name)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process, now that all is closed, without taking the interpreter apart.
+
+    A thread that is left, of a model call that hangs or of the server's runtime, may come back to an interpreter that
+    is half gone; libraries in Rust and C++ then abort the process.
+    """
+    # of the user's libraries; logs are flushed here, too
+    atexit._run_exitfuncs()  # noqa: SLF001 - what `multiprocessing` calls before it ends a process in this way
+    leave_at_once(code)
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End this process, which was forked: what its parent registered to be run at the end is not its own."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, full, or none
+            stream.flush()
+    os._exit(code)

@@ -14,10 +14,12 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.doors import RsgiDoor
+from ci_core.serving.server_threads import ServerThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from ci_core.serving.address import Address
     from ci_core.serving.metrics import Metrics
     from ci_core.serving.options import ServeOptions
     from ci_core.serving.server import Application
@@ -29,6 +31,8 @@ _PUBLISH_S = 1.0
 """How old the gauges of other workers may be that a worker tells."""
 _OTHER_FILES = 256
 """Files of a process that are no connections: models, segments, sockets of steps."""
+_CUT_S = 1.0
+"""How long the server may take to end once all requests are answered, or are to be cut."""
 _BACKLOG = 4096
 """Connections that the kernel holds until they are accepted; it has a limit of its own, usually the same."""
 
@@ -56,47 +60,68 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def listen(
-    application: Application, options: ServeOptions, port: int, *, metrics: Metrics, on_ready: Callable[[], None]
+    application: Application,
+    options: ServeOptions,
+    address: Address | None,
+    *,
+    metrics: Metrics,
+    on_start: Callable[[], None] = lambda: None,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Answer requests until SIGTERM or SIGINT, and finish those in flight.
 
     Args:
         application: that answers.
         options: how.
-        port: claimed before.
+        address: claimed before; None: the Unix socket of the options.
         metrics: shown to other workers now and then.
+        on_start: called when nothing can fail any more, before the first request.
         on_ready: called once the port answers.
     """
-    server = _server(application, options, port)
+    server = _server(application, options, address)
+    server.on_startup(on_start)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    threads = ServerThreads()
+
+    def ready() -> None:
+        threads.note()
+        on_ready()
+
     serving = loop.create_task(server.serve())
     helpers = [
-        loop.create_task(_announce_when_listening(options, port, on_ready)),
+        loop.create_task(_announce_when_listening(options, address, ready)),
         loop.create_task(_publish(metrics)),
     ]
     await asyncio.wait({serving, loop.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
         await _drain(application, options)
         server.stop()
+        await asyncio.wait({serving}, timeout=_CUT_S)
     for helper in helpers:
         helper.cancel()
+    if not serving.done():
+        logger.error("requests did not end in time and are cut count=%d", application.in_flight)
+        logging.getLogger("_granian").setLevel(logging.CRITICAL)  # it would tell of each with a traceback
+        return
     await serving
+    await threads.wait()
 
 
-def _server(application: Application, options: ServeOptions, port: int) -> Any:
+def _server(application: Application, options: ServeOptions, address: Address | None) -> Any:
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server.embed import Server
 
+    where: dict[str, Any] = (
+        {"uds": options.socket} if address is None else {"address": address.ip, "port": address.port}
+    )
     return Server(
         RsgiDoor(application),
-        address=options.host,
-        port=port,
-        uds=options.socket,
+        **where,
         interface=Interfaces.RSGI,
         # not `auto`: there a connection that never sends a byte is waited for without end, to see which HTTP it speaks
         http=HTTPModes.http1,
@@ -139,13 +164,15 @@ async def _publish(metrics: Metrics) -> None:
         await asyncio.sleep(_PUBLISH_S)
 
 
-async def _announce_when_listening(options: ServeOptions, port: int, on_ready: Callable[[], None]) -> None:
+async def _announce_when_listening(
+    options: ServeOptions, address: Address | None, on_ready: Callable[[], None]
+) -> None:
     while True:
         try:
-            if options.socket is not None:
+            if address is None:
                 _reader, writer = await asyncio.open_unix_connection(options.socket)
             else:
-                _reader, writer = await asyncio.open_connection(options.host, port)
+                _reader, writer = await asyncio.open_connection(address.ip, address.port)
         except OSError:
             await asyncio.sleep(_POLL_S)
             continue
@@ -155,8 +182,9 @@ async def _announce_when_listening(options: ServeOptions, port: int, on_ready: C
 
 
 _GRANIAN_LOGS = {
-    "handlers": {
-        "console": {"formatter": "generic", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"},
-        "access": {"formatter": "access", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"},
-    }
+    # all but this would close the handlers of everyone else
+    "incremental": True,
+    "formatters": {},
+    "handlers": {},
+    "loggers": {"_granian": {"propagate": True}},
 }

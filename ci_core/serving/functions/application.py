@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _BINARY = [("content-type", "application/x-msgpack")]
-_GONE = 499
 
 
 class FunctionApplication:
@@ -100,10 +99,6 @@ class FunctionApplication:
         """Answer a request that a door refuses."""
         del method, path
         return _json(error.status, {"error": error.message})
-
-    def note_gone(self) -> None:
-        """Count a caller that went away while its request was read."""
-        self._metrics.count_request(_GONE, 0.0)
 
     async def _call(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         name = unquote(path.removeprefix(f"{SEGMENTS_PATH}/"))

@@ -28,6 +28,7 @@ from ci_core.serving.listen import listen, run
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ci_core.serving.address import Address
     from ci_core.serving.base import ModelObserver
     from ci_core.serving.capture import Capture
     from ci_core.serving.functions.split import FunctionPlan
@@ -153,17 +154,24 @@ class ServedFunction:
                 environment=options.environment,
                 metrics=metrics.custom,
                 batching=options.batching,
+                time_limit=graph.spec.timeout_s is not None or options.limits.request_timeout_s is not None,
                 start=False,
             )
             steps.describe(made.steps)
             metrics.models.describe(made.models)
 
-    def run(self, port: int, on_ready: Callable[[], None]) -> int:
-        """Answer callers until told to stop; return the exit code."""
-        run(self._serve(port, on_ready))
+    def run(
+        self,
+        address: Address | None,
+        *,
+        on_start: Callable[[], None] = lambda: None,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> int:
+        """Answer callers until told to stop; return the exit code; see :func:`~ci_core.serving.listen.listen`."""
+        run(self._serve(address, on_start, on_ready))
         return 0
 
-    async def _serve(self, port: int, on_ready: Callable[[], None]) -> None:
+    async def _serve(self, address: Address | None, on_start: Callable[[], None], on_ready: Callable[[], None]) -> None:
         try:
             if self._capture is not None:
                 self._capture.start()
@@ -176,7 +184,9 @@ class ServedFunction:
             )
             gc.collect()
             gc.freeze()
-            await listen(application, self._options, port, metrics=self._metrics, on_ready=on_ready)
+            await listen(
+                application, self._options, address, metrics=self._metrics, on_start=on_start, on_ready=on_ready
+            )
         finally:
             parts: list[tuple[str, Callable[[], Any]]] = [
                 (f"steps of {name}", plan.close) for name, plan in self._plans.items()

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -60,23 +61,30 @@ def _serving(door: str, graph: str) -> Iterator[LiveServer]:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, str(_PROGRAM), door, graph, str(port)], stderr=subprocess.PIPE)
-    server = LiveServer(process, port)
-    try:
-        for _ in range(600):
-            with suppress(OSError):
-                if server.ask("/livez")[0] == 200:
-                    break
-            assert process.poll() is None, process.communicate()[1].decode()
-            time.sleep(0.05)
-        yield server
-        assert process.poll() is None, process.communicate()[1].decode()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) in {0, -signal.SIGTERM}
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen([sys.executable, str(_PROGRAM), door, graph, str(port)], stderr=log)
+        server = LiveServer(process, port)
+
+        def said() -> str:
+            log.seek(0)
+            return f"{door} ended with {process.poll()} and said:\n{log.read()}"
+
+        try:
+            for _ in range(600):
+                with suppress(OSError):
+                    if server.ask("/livez")[0] == 200:
+                        break
+                assert process.poll() is None, said()
+                time.sleep(0.05)
+            yield server
+            assert process.poll() is None, said()
+            process.send_signal(signal.SIGTERM)
+            # uvicorn finishes, and then ends by the signal it got
+            assert process.wait(20) == (-signal.SIGTERM if door == "uvicorn" else 0), said()
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
 
 
 @pytest.fixture(scope="session")

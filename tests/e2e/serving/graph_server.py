@@ -6,16 +6,19 @@ The limits are small, so that tests reach them.
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from typing import Any
 
 import numpy as np
 
 from ci_core.serving import Graph, Model, RequestError, Router
-from ci_core.serving.doors import AsgiDoor, RsgiDoor
+from ci_core.serving.address import claimed
+from ci_core.serving.doors import AsgiDoor
+from ci_core.serving.ending import leave
 from ci_core.serving.limits import Limits
+from ci_core.serving.listen import listen, run
 from ci_core.serving.metrics import Metrics
+from ci_core.serving.options import ServeOptions
 from ci_core.serving.server import Application
 
 WEIGHTS = np.array([0.5, -1.0, 2.0, 0.25])
@@ -69,32 +72,17 @@ def build_slow() -> Application:
     return build(graph)
 
 
-async def _granian(application: Application, port: int) -> None:
-    from granian.constants import HTTPModes, Interfaces
-    from granian.http import HTTP1Settings
-    from granian.server.embed import Server
-
-    server = Server(
-        RsgiDoor(application),
-        port=port,
-        interface=Interfaces.RSGI,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(max_buffer_size=65536, header_read_timeout=1000),
-        websockets=False,
-    )
-    serving = asyncio.ensure_future(server.serve())
-    stopping = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    await stopping.wait()
-    server.stop()  # type: ignore[no-untyped-call]
-    await serving
+def _granian(application: Application, port: int) -> None:
+    options = ServeOptions(limits=LIMITS, idle_timeout_s=1.0)
+    with claimed(options.host, port) as claim:
+        run(listen(application, options, claim.address, metrics=Metrics()))
 
 
 def main(door: str, graph: str, port: int) -> None:
     application = build_slow() if graph == "slow" else build()
     if door == "granian":
-        asyncio.run(_granian(application, port))
-        return
+        _granian(application, port)
+        leave(0)
     import uvicorn
 
     uvicorn.run(AsgiDoor(application), port=port, log_level="error")
