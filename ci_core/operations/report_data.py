@@ -7,8 +7,8 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from ci_core.reports import report as shown
-from ci_core.serving.render import arrows, kind_text, settings
 from ci_core.serving.spec import ANSWER, REQUEST, thaw
+from ci_core.serving.words import arrows, kind_text, settings
 from ci_core.versioning.compare import as_number
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _arrows(spec: GraphSpec) -> Iterator[tuple[str, str, str]]:
     for arrow in arrows(spec):
         starts = [arrow.start] if arrow.is_error else models.get(arrow.start) or [arrow.start]
         for one in starts:
-            yield one, arrow.end, "on error" if arrow.text == "error" else arrow.text
+            yield one, arrow.end, "on error" if arrow.kind == "error" else arrow.text
 
 
 def plan_part(plan: Plan, trigger: str) -> shown.Plan:
