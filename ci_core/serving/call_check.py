@@ -57,9 +57,9 @@ def hint_of_names(name: str, known: Iterable[str]) -> str | None:
 def _wrong_call(
     name: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any], reason: str
 ) -> InvalidCallError:
-    takes = {key: one for key, one in signature.parameters.items() if key != "self"}
+    takes = {key: one for key, one in signature.parameters.items() if key not in {"self", "context"}}
     for key in kwargs:
-        if key not in takes:
+        if key not in signature.parameters:
             return InvalidCallError(call=name, reason=f"takes no argument `{key}`", hint=hint_of_names(key, takes))
     given = set(list(signature.parameters)[: len(args)]) | set(kwargs)
     open_ends = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -60,7 +60,8 @@ def meant(word: object) -> str | None:
     """Return the type that somebody meant who wrote another word, or the class of Python; None when nobody knows."""
     text = word.__name__ if isinstance(word, type) else str(word)
     stem = text.removesuffix(_OPTIONAL).lower()
-    found = _OTHER_WORDS.get(stem) or nearest(stem, INPUT_TYPES)
+    close = nearest(stem, (*INPUT_TYPES, *_OTHER_WORDS))
+    found = _OTHER_WORDS.get(close, close) if close else None
     return found + _OPTIONAL if found and text.endswith(_OPTIONAL) else found
 
 

@@ -37,6 +37,8 @@ class StepOptions(TypedDict, total=False):
 
 
 OPTIONS: Final = tuple(StepOptions.__annotations__)
+PLACES: Final = ("name", "after", "before", "join", "join_key", "back_to")
+"""Keywords that say where a step stands; not all calls take all of them."""
 FIELDS: Final[Mapping[str, str]] = {
     option: {"retry_wait": "retry_wait_s", "timeout": "timeout_s"}.get(option, option)
     for option in OPTIONS

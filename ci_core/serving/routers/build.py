@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError
 from ci_core.serving.routers.custom import CustomRouter
-from ci_core.serving.routers.ensemble import MeanRouter, SoftVoteRouter, VoteRouter
+from ci_core.serving.routers.ensemble import Ensemble, MeanRouter, SoftVoteRouter, VoteRouter
 from ci_core.serving.routers.face import RouterAsModel
 from ci_core.serving.routers.members import Members
 from ci_core.serving.routers.parallel import ParallelRouter
@@ -68,7 +68,7 @@ def build_router(
     if kind in _SETTINGS:
         settings = Settings(spec.name, arguments, _SETTINGS[kind])
         router = _built_in(kind, spec.name, members, known, settings, serving=serving)
-        if isinstance(router, SoftVoteRouter):
+        if isinstance(router, Ensemble):
             router.check()
     else:
         if not inspect.isclass(target):

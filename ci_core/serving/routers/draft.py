@@ -194,6 +194,10 @@ class Router:
         """Return an ensemble of regressions: the weighted mean of their predictions.
 
         Each row is answered ``{"prediction": mean}``. The arguments, and what is refused, are those of :meth:`vote`.
+
+        Raises:
+            InvalidStepError: when the graph is compiled, or when the model is loaded: it is a classifier, whose labels
+                have no mean.
         """
         return _draft("mean", routes, {"weights": weights, "missing": missing, "detail": detail}, _ENSEMBLE_DEFAULTS)
 

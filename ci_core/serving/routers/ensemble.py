@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ci_core.types import JsonValue
 
 _BINARY = 2
+_LABELS = frozenset({"string", "boolean"})
+"""Kinds of predictions that are labels."""
 
 
 class Ensemble(WorkingRouter):
@@ -43,6 +45,11 @@ class Ensemble(WorkingRouter):
     """
 
     beside: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    combines_by: ClassVar[str] = ""
+    """What it does with the models' answers, for messages."""
+    instead: ClassVar[str] = ""
+    """What to do with models that it cannot combine."""
+    _is_checked = False
 
     def __init__(
         self,
@@ -58,6 +65,29 @@ class Ensemble(WorkingRouter):
         self.ignores_failures = ignores_failures
         self._weights = weights
         self._detail = detail
+
+    def why_not(self) -> str | None:
+        """Return why the answers of one of its models cannot be combined; None when they can, as far as is known."""
+        return None
+
+    def check(self) -> None:
+        """Make sure that the models' answers can be combined, as far as is known by now.
+
+        Raises:
+            InvalidStepError: those of one cannot.
+        """
+        reason = self.why_not()
+        if reason is not None:
+            raise InvalidStepError(step=self.name, reason=f"{self.combines_by}, and {reason}", hint=self.instead)
+
+    def start(self) -> None:
+        """Look at the models that were loaded since the graph was compiled.
+
+        Raises:
+            InvalidStepError: the answers of one cannot be combined.
+        """
+        super().start()
+        self.check()
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -125,7 +155,16 @@ class Ensemble(WorkingRouter):
     def merge(
         self, shares: Sequence[Share], outcomes: Sequence[ModelCall | Exception], rows: list[Row], operation: str
     ) -> ModelCall:
-        """Combine the predictions row by row."""
+        """Combine the predictions row by row.
+
+        Raises:
+            ModelAnswerError: those of a model that was loaded for this request cannot be combined.
+        """
+        if not self._is_checked:
+            reason = self.why_not()
+            if reason is not None:
+                raise ModelAnswerError(reason)
+            self._is_checked = all(model.state == "ready" for model in self.members.models.values())
         del operation
         calls = {
             share.key: outcome
@@ -175,56 +214,17 @@ class SoftVoteRouter(Ensemble):
     """See ``Router.vote``, ``probabilities=True``."""
 
     beside: ClassVar[Mapping[str, str]] = MappingProxyType({"probability": "number"})
-
-    _is_checked = False
+    combines_by = "votes by probability"
+    instead = "let them vote by label: leave `probabilities` out"
 
     def why_not(self) -> str | None:
         """Return why one of its models cannot vote by probability; None when all can, as far as is known by now."""
-        models = self.members.models
-        for key, model in models.items():
+        for key, model in self.members.models.items():
             if model.n_classes is not None and model.n_classes > _BINARY:
                 return f"the model `{key}` has {model.n_classes} classes; only binary classifiers vote by probability"
             if model.decides_itself:
                 return f"the model `{key}` does not decide at 0.5; its label would contradict the mean probability"
-        self._is_checked = all(model.state == "ready" for model in models.values())
         return None
-
-    def start(self) -> None:
-        """Look at the models that were loaded since the graph was compiled.
-
-        Raises:
-            InvalidStepError: one cannot vote by probability.
-        """
-        super().start()
-        self.check()
-
-    def check(self) -> None:
-        """Make sure that the models can vote by probability, as far as is known by now.
-
-        Raises:
-            InvalidStepError: one cannot.
-        """
-        reason = self.why_not()
-        if reason is not None:
-            raise InvalidStepError(
-                step=self.name,
-                reason=f"votes by probability, and {reason}",
-                hint="let them vote by label: leave `probabilities` out",
-            )
-
-    def merge(
-        self, shares: Sequence[Share], outcomes: Sequence[ModelCall | Exception], rows: list[Row], operation: str
-    ) -> ModelCall:
-        """Combine the predictions row by row.
-
-        Raises:
-            ModelAnswerError: a model that was loaded for this request cannot vote by probability.
-        """
-        if not self._is_checked:
-            reason = self.why_not()
-            if reason is not None:
-                raise ModelAnswerError(reason)
-        return super().merge(shares, outcomes, rows, operation)
 
     def combine(self, answers: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """Return the mean probability and the label it stands for."""
@@ -236,6 +236,17 @@ class SoftVoteRouter(Ensemble):
 
 class MeanRouter(Ensemble):
     """See ``Router.mean``."""
+
+    combines_by = "takes the mean"
+    instead = "ask classifiers by `Router.vote`; with `probabilities=True` it answers their mean probability"
+
+    def why_not(self) -> str | None:
+        """Return why one of its models has no mean; None when all have, as far as is known by now."""
+        for key, model in self.members.models.items():
+            tells = model.output_columns
+            if model.n_classes is not None or "probability" in tells or tells.get("prediction") in _LABELS:
+                return f"the model `{key}` is a classifier; its labels have no mean"
+        return None
 
     def kind_of_prediction(self) -> str | None:
         """Return ``number``: a mean is one whatever it is of."""

@@ -60,7 +60,9 @@ def check_router_class(router: Any) -> None:
         raise InvalidCallError(
             call="Router.custom", reason=reason, hint="arguments of its constructor are keywords of `Router.custom`"
         )
-    mistake = mistake_in_step(router) if ":" in router else (f"has the class `{router}`", "the form is `module:Class`")
+    module, _, name = router.rpartition(".")
+    form = f"did you mean `{module}:{name}`?" if module and name else "the form is `module:Class`"
+    mistake = mistake_in_step(router) if ":" in router else (f"has the class `{router}`", form)
     if mistake is not None:
         raise InvalidCallError(call="Router.custom", reason=mistake[0], hint=mistake[1])
 

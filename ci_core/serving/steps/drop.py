@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ci_core.errors import InvalidStepError
+from ci_core.serving.problems import shown
 from ci_core.serving.steps.row_step import RowStep
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ class Drop(RowStep):
     """
 
     def __init__(self, columns: Sequence[str]) -> None:
+        if isinstance(columns, str):
+            raise InvalidStepError(
+                step="Drop", reason=f"has the columns {shown(columns)}: expected a list", hint=f'write `["{columns}"]`'
+            )
         super().__init__(columns=list(columns))
         self._columns = tuple(columns)
 

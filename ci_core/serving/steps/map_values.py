@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError
-from ci_core.serving.problems import RequestError, shown
 from ci_core.serving.names import branch_text
-from ci_core.serving.steps.row_step import RowStep
+from ci_core.serving.problems import RequestError, shown
+from ci_core.serving.steps.row_step import RowStep, check_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ci_core.serving.base import Row
     from ci_core.types import JsonValue
@@ -38,6 +39,8 @@ class MapValues(RowStep):
         ranges: Mapping[str, Mapping[str, Sequence[float | None]]] | None = None,
         suffix: str | None = None,
     ) -> None:
+        check_columns("MapValues", "values", values or {}, Mapping, '{"sex": {"M": 0, "F": 1}}')
+        check_columns("MapValues", "ranges", ranges or {}, Mapping, '{"age": {"child": [0, 18], "adult": [18, null]}}')
         super().__init__(values=values, ranges=ranges, suffix=suffix)
         self._values = {column: dict(mapping) for column, mapping in (values or {}).items()}
         self._ranges = {

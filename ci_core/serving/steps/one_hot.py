@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ci_core.serving.names import branch_text
-from ci_core.serving.steps.row_step import RowStep
+from ci_core.serving.steps.row_step import RowStep, check_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,7 @@ class OneHotEncode(RowStep):
     """
 
     def __init__(self, levels: Mapping[str, Sequence[JsonValue]], *, keep: bool = False) -> None:
+        check_columns("OneHotEncode", "levels", levels, list | tuple, '{"city": ["Oslo", "Rome"]}')
         super().__init__(levels=levels, keep=keep or None)
         self._levels = {column: [branch_text(level) for level in known] for column, known in levels.items()}
         self._keep = keep

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ci_core.errors import InvalidStepError
 from ci_core.serving.problems import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ci_core.serving.base import Row
     from ci_core.types import JsonValue
 
@@ -47,6 +47,25 @@ class RowStep:
             index: of the row in the body, for messages; 0 of a body that is one row.
         """
         raise NotImplementedError
+
+
+def check_columns(step: str, word: str, columns: Any, kind: Any, example: str) -> None:
+    """Refuse an argument of a step that is no mapping of columns to values of one kind.
+
+    Args:
+        step: the built-in's name.
+        word: the argument's.
+        columns: what was given.
+        kind: type, or types, of what stands under each column.
+        example: of a right one.
+
+    Raises:
+        InvalidStepError: it is none.
+    """
+    if isinstance(columns, Mapping) and all(isinstance(one, kind) for one in columns.values()):
+        return
+    reason = f"has `{word}` that are not under the names of columns"
+    raise InvalidStepError(step=step, reason=reason, hint=f"such as `{word}={example}`")
 
 
 def _copy(row: Any, index: int) -> Row:

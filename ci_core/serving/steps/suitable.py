@@ -9,7 +9,8 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError, nearest, quoted
-from ci_core.serving.step_options import OPTIONS
+from ci_core.serving.problems import shown
+from ci_core.serving.step_options import OPTIONS, PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +77,7 @@ def check_takes_one(step: str, function: Any, given: str = "the body") -> None:
         reason=f"takes {quoted(needed) or 'no argument'}, and is called with one argument, {given}",
         hint=f"give `{needed[-1]}` a default, or make it a class: what stays the same is for its constructor"
         if len(needed) > 1
-        else "write it with one parameter: `lambda body: …`",
+        else f"give it one parameter, {given}",
     )
 
 
@@ -90,7 +91,7 @@ def unknown_argument(step: str, name: str, what: str, known: Iterable[str] = ())
         known: arguments of that constructor.
     """
     takes = tuple(one for one in known if one != "context")
-    close = nearest(name, (*takes, *OPTIONS))
+    close = nearest(name, (*takes, *OPTIONS, *PLACES))
     hints = {
         "a function": f"make it a class with `__init__(self, {name})` and `do(self, body)`",
         "a router": "settings of a router are given to `Router`, those of a model to `Route`",
@@ -123,7 +124,7 @@ def _no_step(step: str, target: Any) -> InvalidStepError:
     cls = type(target)
     is_ours = cls.__module__.startswith("ci_core.serving.")
     if target is None or isinstance(target, int | float | bytes | dict):
-        what = "None" if target is None else f"a {cls.__name__}"
+        what = "None" if target is None else shown(target)
         return InvalidStepError(step=step, reason=f"is {what}, which cannot be called", hint=_NAMED_NOT_CALLED)
     if isinstance(target, list | tuple):
         hint = "add one step after the other: `graph.to(first).to(second)`"

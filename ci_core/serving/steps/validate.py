@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.errors import InvalidStepError, quoted
 from ci_core.serving.problems import RequestError, shown
-from ci_core.serving.steps.row_step import RowStep, is_missing
+from ci_core.serving.steps.row_step import RowStep, check_columns, is_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from ci_core.serving.base import Context, Row
     from ci_core.types import JsonValue
@@ -52,6 +53,7 @@ class Validate(RowStep):
         violations: str = "refuse",
         context: Context | None = None,
     ) -> None:
+        check_columns("Validate", "columns", columns, Mapping, '{"age": {"type": "number"}}')
         super().__init__(columns=columns, violations=None if violations == "refuse" else violations)
         if violations not in _VIOLATIONS:
             raise _invalid(f"has `violations: {violations}`", f"expected one of {quoted(_VIOLATIONS)}")

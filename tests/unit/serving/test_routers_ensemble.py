@@ -164,6 +164,37 @@ def test_a_model_that_cannot_vote_by_probability_is_refused_as_soon_as_it_is_kno
     assert graph_of(Router.vote(routes)).test({}) == {"prediction": 1}
 
 
+class Says(Constant):
+    output_columns: Any = {"prediction": "string"}  # noqa: RUF012 - as the loaders set it
+
+
+class Sure(Constant):
+    output_columns: Any = {"prediction": "number", "probability": "number"}  # noqa: RUF012
+
+
+@pytest.mark.parametrize("model", [ThreeClasses, Says, Sure])
+def test_a_mean_of_classifiers_is_refused_as_soon_as_they_are_known(model: Any) -> None:
+    routes: dict[str, Any] = {"a": Route(Constant, arguments={"answer": 1}), "b": Route(model, arguments={"answer": 1})}
+
+    with pytest.raises(InvalidStepError) as caught:
+        graph_of(Router.mean(routes)).compile()
+
+    assert caught.value.fact == (
+        "step `choose` takes the mean, and the model `b` is a classifier; its labels have no mean"
+    )
+    assert caught.value.hint == (
+        "ask classifiers by `Router.vote`; with `probabilities=True` it answers their mean probability"
+    )
+
+
+def test_a_mean_of_a_classifier_that_is_loaded_late_fails_its_first_request() -> None:
+    route = Route(Late, arguments={"answer": 1}, load="first-use")
+    plan = graph_of(Router.mean({"a": route})).compile()
+
+    with pytest.raises(ModelAnswerError, match="the model `a` is a classifier; its labels have no mean"):
+        ask(plan, {})
+
+
 class Late(Constant):
     """Knows of its classes when it is loaded."""
 
