@@ -6,7 +6,11 @@ import asyncio
 
 
 class CrashError(RuntimeError):
-    """Code of a step or model raised what is no ``Exception``: ``sys.exit()``, a panic of a library, a cancellation."""
+    """Code of a step or model raised what no caller can be given as it is.
+
+    That is what is no ``Exception`` (``sys.exit()``, a panic of a library, a cancellation), and ``StopIteration``,
+    which no coroutine may raise: a graph would fail otherwise than it did as soon as one of its steps is async.
+    """
 
 
 def failure_of(raised: BaseException) -> Exception:
@@ -19,7 +23,7 @@ def failure_of(raised: BaseException) -> Exception:
         BaseException: `raised` itself, when it orders us to stop: ``KeyboardInterrupt``, ``GeneratorExit``, and a
             ``CancelledError`` while the current task is being cancelled.
     """
-    if isinstance(raised, Exception):
+    if isinstance(raised, Exception) and not isinstance(raised, StopIteration):
         return raised
     if isinstance(raised, KeyboardInterrupt | GeneratorExit) or (
         isinstance(raised, asyncio.CancelledError) and is_being_cancelled()

@@ -13,6 +13,7 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ci_core.serving.crashes import failure_of
 from ci_core.serving.problems import OverloadedError
 
 if TYPE_CHECKING:
@@ -146,9 +147,8 @@ class _Call:
     def _settle(self) -> None:
         if self.future.done():
             return
-        if isinstance(self._error, StopIteration):
-            # a future cannot carry it
-            self._error = RuntimeError("the step raised StopIteration")
+        if isinstance(self._error, StopIteration):  # a future cannot carry it
+            self._error = failure_of(self._error)
         if self._error is not None:
             self.future.set_exception(self._error)
         else:

@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 
 from ci_core.errors import GraphshipError, InvalidStepError
 from ci_core.serving import Event, Graph, RequestError
-from ci_core.serving.functions.host import FunctionHost
-from ci_core.serving.functions.parts import caller_graph, segment_graph
-from ci_core.serving.functions.split import FunctionPlan, Segment, split
+from ci_core.serving.functions.split import FunctionPlan, split
 from ci_core.serving.metrics import Metrics
 from ci_core.serving.problems import DependencyError
 from ci_core.serving.server import Application
 from ci_core.serving.spec import REQUEST, GraphSpec, StepSpec
 from ci_core.serving.topology import check
+from tests.unit.serving.apart import split_graph
 
 
 def _spec(*steps: StepSpec, on_error: str | None = None) -> GraphSpec:
@@ -183,32 +182,13 @@ def test_a_graph_without_functions_is_all_root() -> None:
 # --- the same answers ---------------------------------------------------------------------------------------------
 
 
-def _split_graph(graph: Graph) -> Graph:
-    """Return a graph that calls its functions over a transport that is a function call."""
-    plan = split(graph.spec)
-
-    def sender(function: str) -> Callable[[Segment, bytes, float], Any]:
-        segments = plan.of(function)
-        plans = {segment.name: segment_graph(graph, segment).compile() for segment in segments}
-        host = FunctionHost(segments, plans)
-
-        async def send(segment: Segment, request: bytes, timeout_s: float) -> bytes:
-            assert timeout_s > 0
-            await asyncio.sleep(0)  # as a socket does
-            return await host.answer(segment.name, request)
-
-        return send
-
-    return caller_graph(graph, plan, {function: sender(function) for function in plan.functions})
-
-
 def test_a_step_that_calls_exit_fails_its_request_and_not_its_process(caplog: pytest.LogCaptureFixture) -> None:
     def leave(_body: Any) -> Any:
         raise SystemExit(1)
 
     graph = Graph("g")
     graph.to(leave, name="leave", function="f")
-    application = Application(split(graph.spec).root, _split_graph(graph).compile(), metrics=Metrics())
+    application = Application(split(graph.spec).root, split_graph(graph).compile(), metrics=Metrics())
 
     answer = asyncio.run(application.handle_async("POST", "/", {"x-event-id": "1\nERROR forged"}, b"{}"))
 
@@ -392,6 +372,6 @@ def test_a_graph_answers_and_fails_split_as_it_does_in_one_process(blueprint: _B
     body = {"kind": kind, "n": 1}
 
     together = _run(graph, blueprint, body)
-    apart = _run(_split_graph(graph), blueprint, body)
+    apart = _run(split_graph(graph), blueprint, body)
 
     assert apart == together
