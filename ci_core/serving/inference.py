@@ -43,6 +43,8 @@ class Asked:
     """Empty for the metadata."""
     event_path: str
     """Of the event: the operations of every model are all ``infer`` to the graph."""
+    version: str | None
+    """Of the model that answers, when it has one, asked for or not."""
 
 
 class Inference:
@@ -87,7 +89,8 @@ class Inference:
             if operation not in own:
                 known = ", ".join(f"`{one}`" for one in (INFER, "infer_dict", *own, _READY))
                 raise UnknownPathError(f"the model `{key}` has no operation `{operation:.100}`; operations: {known}")
-        return Asked(parsed, key, operation, event_path)
+        version = key.partition(":")[2] if parsed.version is None else parsed.version
+        return Asked(parsed, key, operation, event_path, version or None)
 
     def read(
         self, asked: Asked, body: bytes, headers: Mapping[str, str]
@@ -110,7 +113,7 @@ class Inference:
         as_table = self._is_direct and is_infer and getattr(model, "takes_tables", False)
         rows = body_of(request, model.input_columns, as_table=as_table, is_direct=self._is_direct, known=known)
         outputs = known.outputs if is_infer or by_name else None
-        return request, rows, Reply(asked.path.model, asked.path.version, request, outputs)
+        return request, rows, Reply(asked.path.model, asked.version, request, outputs)
 
 
 def is_direct(spec: GraphSpec) -> bool:

@@ -20,7 +20,16 @@ from __future__ import annotations
 
 from ci_core.serving.protocol.answers import Reply
 from ci_core.serving.protocol.messages import InferRequest, read_objects, read_request
-from ci_core.serving.protocol.metadata import model_metadata, server_metadata
+from ci_core.serving.protocol.metadata import model_metadata, server_metadata, why_unready
 from ci_core.serving.protocol.tables import body_of
 
-__all__ = ["InferRequest", "Reply", "body_of", "model_metadata", "read_objects", "read_request", "server_metadata"]
+__all__ = [
+    "InferRequest",
+    "Reply",
+    "body_of",
+    "model_metadata",
+    "read_objects",
+    "read_request",
+    "server_metadata",
+    "why_unready",
+]

@@ -56,13 +56,27 @@ def model_metadata(
 
 
 def platform_of(model: Any) -> str:
-    """Return the name of the class that answers, in lower case and without the word model: ``onnx``.
+    """Return the name of the class that answers, in lower case and without the words model and router: ``onnx``.
 
     A model that runs in place of another says whose: its ``platform``.
     """
     inner = getattr(model, "model", model)  # behind what keeps its state
     stands_for: str | None = getattr(inner, "platform", None)
-    return stands_for or type(inner).__name__.removesuffix("Model").lower() or "model"
+    return stands_for or type(inner).__name__.removesuffix("Model").removesuffix("Router").lower() or "model"
+
+
+def why_unready(model: Any) -> str | None:
+    """Return why a model cannot answer now, None when it can: one that loads on first use can until that failed.
+
+    A router can when all of its models can.
+    """
+    members: Mapping[str, Any] | None = getattr(model, "members", None)
+    if members is not None:
+        reasons = {key: why_unready(member) for key, member in members.items()}
+        return "; ".join(f"`{key}`: {reason}" for key, reason in reasons.items() if reason) or None
+    state = getattr(model, "state", "ready")
+    is_to_come = state in {"waiting", "loading"} and not getattr(model, "delays_readiness", True)
+    return None if state == "ready" or is_to_come else getattr(model, "reason", "") or str(state)
 
 
 def column_kinds(model: Model) -> dict[str, str]:

@@ -213,6 +213,7 @@ class VoteRouter(Ensemble):
 class SoftVoteRouter(Ensemble):
     """See ``Router.vote``, ``probabilities=True``."""
 
+    platform: ClassVar[str] = "vote"
     beside: ClassVar[Mapping[str, str]] = MappingProxyType({"probability": "number"})
     combines_by = "votes by probability"
     instead = "let them vote by label: leave `probabilities` out"

@@ -139,6 +139,15 @@ def test_our_text_reaches_the_client_as_its_exception(client: Any) -> None:
         assert "secret" not in caught.value.message()
 
 
+def test_a_tensor_that_the_model_does_not_read_is_refused(client: Any) -> None:
+    columns = [tensor(name, MATRIX[:, [index]], "FP32") for index, name in enumerate("abcd")]
+
+    with pytest.raises(
+        triton.InferenceServerException, match="the model `linear` has no input `e`; inputs: `a`, `b`, `c`, `d`"
+    ):
+        client.infer("linear", [*columns, tensor("e", MATRIX[:, 0], "FP32")])
+
+
 def test_an_output_that_is_not_there_is_refused(client: Any) -> None:
     with pytest.raises(triton.InferenceServerException, match="the model `linear` has no output `none`"):
         client.infer("linear", [tensor("X", MATRIX, "FP32")], outputs=[triton.InferRequestedOutput("none")])

@@ -394,3 +394,56 @@ def test_a_declaration_that_is_none_is_refused_when_the_graph_is_compiled(model:
         graph_of(Router.single({"m": model})).compile()
 
     assert f"has the route `m`, whose model {reason}" in str(caught.value)
+
+
+class Loads(Plain):
+    """Cannot be loaded while the file `broken` is there."""
+
+    def __init__(self, broken: str) -> None:
+        self.broken = broken
+
+    def load(self) -> None:
+        if self.broken:
+            raise OSError("broken")
+
+
+def readiness(application: Application, model: str) -> tuple[int, Any]:
+    status, _headers, answer = application.handle("GET", f"/v2/models/{model}/ready", {}, b"")
+    return status, orjson.loads(answer)
+
+
+def test_a_model_is_ready_by_the_name_it_was_asked_by_and_a_router_when_its_models_are() -> None:
+    late = Route(Loads, arguments={"broken": "yes"}, load="first-use")
+    application = served(Router.mean({"m:1": Route(Plain), "late": late}))
+
+    assert readiness(application, "m") == (200, {"name": "m", "ready": True})
+    assert readiness(application, "m/versions/1") == (200, {"name": "m", "ready": True})
+    assert readiness(application, "late") == (200, {"name": "late", "ready": True})
+    assert readiness(application, "choose") == (200, {"name": "choose", "ready": True})
+
+    assert ask(application, "choose", A, B)[0] == 503  # now it is known that it cannot be loaded
+
+    reason = "could not be loaded"
+    assert readiness(application, "late") == (503, {"name": "late", "ready": False, "error": reason})
+    assert readiness(application, "choose") == (503, {"name": "choose", "ready": False, "error": f"`late`: {reason}"})
+    assert readiness(application, "m") == (200, {"name": "m", "ready": True})
+
+
+def test_the_answer_tells_the_version_that_answered() -> None:
+    application = served(Router.single({"m:1": Sum, "m:2": Sum, "plain": Plain}))
+
+    told = [ask(application, model, A, B)[1].get("model_version") for model in ("m", "m/versions/1", "plain")]
+
+    assert told == ["2", "1", None]
+
+
+@pytest.mark.parametrize(
+    ("draft", "platform"),
+    [
+        (Router.vote({"m": Yes}, probabilities=True), "graphship_vote"),
+        (Router.mean({"m": Number}), "graphship_mean"),
+        (Router.weighted({"m": Number}, {"m": 1}), "graphship_weighted"),
+    ],
+)
+def test_the_platform_of_a_router_is_its_kind(draft: RouterDraft, platform: str) -> None:
+    assert metadata(served(draft), "choose")["platform"] == platform
