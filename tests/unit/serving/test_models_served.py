@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ci_core.errors import BrokenModelError, GraphCodeError
-from ci_core.serving import Event, Model, Route, Router
+from ci_core.serving import Event, Graph, Model, Route, Router
 from ci_core.serving.crashes import CrashError
 from ci_core.serving.models.served import ServedModel
 from ci_core.serving.problems import DeadlineError, NotReadyError
@@ -404,3 +404,54 @@ def test_what_a_users_load_raises_names_the_model() -> None:
 
     with pytest.raises(GraphCodeError, match="the model `m`"):
         plan.start()
+
+
+@pytest.mark.parametrize(
+    ("path", "isolate", "serving", "expected"),
+    [
+        ("code:Sum", True, True, True),
+        ("code:Sum", False, True, False),
+        ("code:Sum", True, False, False),  # in a test or a notebook
+        ("m.onnx", True, True, False),  # a file computes, and so ends
+    ],
+)
+def test_a_users_model_is_called_in_a_thread_of_its_own_when_a_server_has_a_time_limit(
+    path: str, isolate: bool, serving: bool, expected: bool
+) -> None:
+    class Where(Constant):
+        def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+            return [threading.current_thread().name for _ in rows]
+
+    one = ServedModel(RouteSpec(name="m", model=path), Where(1), isolate=isolate, serving=serving)
+    one.start()
+
+    async def scene() -> Any:
+        return (await one.call_async([{}])).answers if one.is_async else one.call([{}]).answers
+
+    answers = asyncio.run(scene())
+    one.close()
+
+    assert (one.is_isolated, one.is_async, one.is_batched) == (expected, expected, False)
+    assert answers == ["graphship-model" if expected else threading.current_thread().name]
+
+
+@pytest.mark.parametrize("options", [{"timeout": 5.0}, {"blocking": True}])
+def test_the_models_of_an_async_router_with_a_limit_of_its_own_are_called_in_threads_of_their_own(
+    options: dict[str, Any],
+) -> None:
+    graph = Graph("g")
+    graph.to(
+        Router.vote(
+            {
+                "a": Route(Constant, arguments={"answer": 1}, batch="on"),
+                "b": Route(Constant, arguments={"answer": 1}, batch="off"),
+            }
+        ),
+        "vote",
+        **options,
+    )
+    plan = graph.compile(batching=True, start=False)
+
+    isolated = {key: getattr(model, "is_isolated", None) for key, model in plan.models.items()}
+
+    assert isolated == {"a": True, "b": True, "vote": None}
