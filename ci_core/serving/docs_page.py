@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from ci_core.serving.openapi import Document
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8884; --dim: #888; --mark: #2a7; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }
+:root { color-scheme: light dark; --line: #8884; --dim: #57606a; --mark: #116b3f; --sheet: #fff; }
+@media (prefers-color-scheme: dark) { :root { --dim: #a2acb7; --mark: #4ac382; --sheet: #0d1117; } }
+body { background: var(--sheet); font: 16px/1.5 system-ui, sans-serif;
+  max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
 p.sub { color: var(--dim); margin-top: .25rem; overflow-wrap: anywhere; }
 details { border: 1px solid var(--line); border-radius: .5rem; margin: .6rem 0; padding: .5rem .9rem; }
@@ -21,31 +23,46 @@ summary { cursor: pointer; } summary code { font-weight: 600; overflow-wrap: any
 summary .what { color: var(--dim); margin-left: .6rem; }
 pre { background: #8881; border-radius: .4rem; padding: .6rem .8rem; font-size: .85rem;
   white-space: pre-wrap; overflow-wrap: anywhere; }
+.graphship-picture { margin: 1.5rem 0; }
+.graphship-picture svg { display: block; }
 table { border-collapse: collapse; font-size: .9rem; } td, th { text-align: left; padding: .15rem 1.2rem .15rem 0; }
 th { color: var(--dim); font-weight: 500; }
 """
 
 
-def page(document: Document) -> str:
-    """Return the document as a page of HTML that needs nothing from anywhere else."""
+_TAGS = ("Graph", "Models", "Service")
+"""In the order in which people look for them."""
+_RELEASE_LETTERS = 12
+"""Of a release's id, as many as tell it from the others."""
+
+
+def page(document: Document, picture: str) -> str:
+    """Return the document as a page of HTML that needs nothing from anywhere else.
+
+    Args:
+        document: the OpenAPI document.
+        picture: of the graph, as HTML.
+    """
     info = document["info"]
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {tag: [] for tag in _TAGS}
     for path, verbs in document["paths"].items():
         for verb, operation in verbs.items():
             groups.setdefault(operation["tags"][0], []).append(_section(verb.upper(), path, operation))
-    body = "".join(f"<h2>{escape(tag)}</h2>{''.join(sections)}" for tag, sections in groups.items())
-    title = escape(info["title"])
+    body = "".join(f"<h2>{escape(tag)}</h2>{''.join(sections)}" for tag, sections in groups.items() if sections)
+    title, release = escape(info["title"]), escape(info["version"])
+    short = escape(info["version"][:_RELEASE_LETTERS])
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
-        f'<h1>{title}</h1><p class="sub">release {escape(info["version"])} · {escape(info["description"])} '
-        f'The same for programs: <a href="openapi.json">openapi.json</a></p>{body}</body></html>\n'
+        f'<h1>{title}</h1><p class="sub">release <span title="{release}">{short}</span> · '
+        f"{escape(info['description'])} "
+        f'The same for programs: <a href="openapi.json">openapi.json</a></p>{picture}{body}</body></html>\n'
     )
 
 
 def _section(verb: str, path: str, operation: Any) -> str:
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
-    is_open = " open" if path == "/" else ""
+    is_open = " open" if (verb, path) == ("POST", "/") else ""
     name = f'<span class="verb">{verb}</span> <code>{escape(path)}</code>'
     what = f'<span class="what">{escape(operation["summary"])}</span>'
     parts = [f"<details{is_open}><summary>{name}{what}</summary>"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -10,12 +11,13 @@ from ci_core import __version__
 from ci_core.serving import metrics as prometheus
 from ci_core.serving.docs_page import page
 from ci_core.serving.openapi import describe
+from ci_core.serving.picture import html
 from ci_core.serving.problems import MethodNotAllowedError, UnknownPathError
-from ci_core.serving.protocol import model_metadata, server_metadata
+from ci_core.serving.protocol import model_metadata, server_metadata, why_unready
 from ci_core.serving.render import mermaid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ci_core.serving.inference import Asked
     from ci_core.serving.server import Answer, Application, Headers
@@ -26,10 +28,25 @@ ALWAYS_ANSWERED = frozenset({"/livez", "/readyz", "/metrics", "/v2/health/live",
 _JSON_HEADER = ("content-type", "application/json")
 _HTML_HEADERS = (
     ("content-type", "text/html; charset=utf-8"),
-    ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
 )
 _UNAVAILABLE = 503
 _PAGE_METHODS = "GET, HEAD"
+_ROOT_METHODS = "GET, HEAD, POST"
+_SEE_OTHER, _PERMANENTLY = 303, 308
+_LINKS = {
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "graph": "/graph",
+    "models": "/v2/models",
+    "protocol": "/v2",
+    "metrics": "/metrics",
+    "ready": "/readyz",
+}
 
 
 class Pages:
@@ -47,34 +64,49 @@ class Pages:
             "/metrics": self._metrics,
             "/graph": self._graph,
             "/openapi.json": lambda: json_answer(200, describe(application)),
-            "/docs": lambda: (200, list(_HTML_HEADERS), page(describe(application)).encode()),
+            "/docs": lambda: (200, list(_HTML_HEADERS), page(describe(application), self._picture).encode()),
             "/v2": lambda: json_answer(200, server_metadata(__version__)),
             "/v2/health/live": lambda: json_answer(200, {"live": True}),
             "/v2/health/ready": self._readiness,
             "/v2/models": self._index,
         }
 
-    def answer(self, method: str, path: str) -> Answer:
+    @cached_property
+    def _picture(self) -> str:
+        return html(self._application.spec)
+
+    def answer(self, method: str, path: str, headers: Mapping[str, str]) -> Answer:
         """Answer a request.
 
         Args:
             method: upper case.
-            path: without a slash at its end.
+            path: as it was asked for.
+            headers: names in lower case.
 
         Raises:
             UnknownPathError: there is no such page.
             MethodNotAllowedError: the method is not one of a page.
         """
-        get = self._pages.get(path)
+        bare = path.rstrip("/")
+        if not bare:
+            return self._get(method, "/", lambda: self._root(path, headers.get("accept", "")), _ROOT_METHODS)
+        get = self._pages.get(bare)
         if get is None:
-            if path not in {"", "/"}:
-                raise UnknownPathError(
-                    f"nothing is served at `{path:.200}`; the graph is at `/`, models are below `/v2/models`"
-                )
-            if method != "OPTIONS":
-                raise MethodNotAllowedError(method, "/", "POST")
-            return 204, [("allow", "POST, OPTIONS")], b""
-        return self._get(method, path, get)
+            raise UnknownPathError(
+                f"nothing is served at `{bare:.200}`; the graph is at `/`, models are below `/v2/models`"
+            )
+        if bare == "/docs" and path != bare:  # its links are relative, because a prefix may stand before it
+            location = "../" * (len(path) - len(bare)) + "docs"
+            return self._get(method, path, lambda: (_PERMANENTLY, [("location", location)], b""))
+        return self._get(method, bare, get)
+
+    def _root(self, path: str, accept: str) -> Answer:
+        """Say what this is: to a browser with the page for people, to others in JSON."""
+        if "text/html" in accept:
+            return _SEE_OTHER, [("location", "../" * (len(path) - 1) + "docs"), ("vary", "accept")], b""
+        application = self._application
+        told = {"name": application.spec.name, "release": application.release, "links": _LINKS}
+        return json_answer(200, told, [_JSON_HEADER, ("vary", "accept")])
 
     def model(self, method: str, path: str, asked: Asked) -> Answer:
         """Answer what is asked about a model rather than of it.
@@ -83,7 +115,7 @@ class Pages:
             MethodNotAllowedError: the method is not one of a page.
         """
         if asked.operation:
-            return self._get(method, path, lambda: self._model_readiness(asked.key))
+            return self._get(method, path, lambda: self._model_readiness(asked))
         model = self._application.plan.models[asked.key]
         versions = [
             key.partition(":")[2] for key in self._application.plan.models if key.startswith(f"{asked.path.model}:")
@@ -93,12 +125,12 @@ class Pages:
         told = model_metadata(asked.path.model, model, inputs=inputs, outputs=outputs, versions=versions)
         return self._get(method, path, lambda: json_answer(200, told))
 
-    def _get(self, method: str, path: str, get: Callable[[], Answer]) -> Answer:
+    def _get(self, method: str, path: str, get: Callable[[], Answer], methods: str = _PAGE_METHODS) -> Answer:
         if method in {"GET", "HEAD"}:
             return get()
         if method == "OPTIONS":
-            return 204, [("allow", f"{_PAGE_METHODS}, OPTIONS")], b""
-        raise MethodNotAllowedError(method, path, _PAGE_METHODS)
+            return 204, [("allow", f"{methods}, OPTIONS")], b""
+        raise MethodNotAllowedError(method, path, methods)
 
     def _readiness(self) -> Answer:
         application = self._application
@@ -109,13 +141,15 @@ class Pages:
             return json_answer(_UNAVAILABLE, {"status": "loading", "ready": False, "models": unready})
         return json_answer(200, {"status": "ready", "ready": True, "release": application.release})
 
-    def _model_readiness(self, key: str) -> Answer:
-        if self._application.is_draining:
-            return json_answer(_UNAVAILABLE, {"name": key, "ready": False, "error": "the server is about to stop"})
-        reason = self._application.plan.unready().get(key)
+    def _model_readiness(self, asked: Asked) -> Answer:
+        name, application = asked.path.model, self._application
+        if application.is_draining:
+            return json_answer(_UNAVAILABLE, {"name": name, "ready": False, "error": "the server is about to stop"})
+        plan = application.plan
+        reason = plan.unready().get(asked.key) or why_unready(plan.models[asked.key])
         if reason is not None:
-            return json_answer(_UNAVAILABLE, {"name": key, "ready": False, "error": reason})
-        return json_answer(200, {"name": key, "ready": True})
+            return json_answer(_UNAVAILABLE, {"name": name, "ready": False, "error": reason})
+        return json_answer(200, {"name": name, "ready": True})
 
     def _index(self) -> Answer:
         return json_answer(200, {"models": list(self._application.plan.models)})

@@ -38,7 +38,8 @@ def describe(application: Application) -> Document:
     for key in application.plan.models:
         paths |= _model(application, key)
     for path, summary in _PAGES.items():
-        paths[path] = {"get": {"summary": summary, "tags": ["Service"], "responses": _responses("an answer")}}
+        page = {"summary": summary, "tags": ["Service"], "responses": _responses("an answer")}
+        paths[path] = paths.get(path, {}) | {"get": page}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -52,6 +53,7 @@ def describe(application: Application) -> Document:
 
 
 _PAGES = {
+    "/": "The name, the release and where what is; a browser is sent to the page for people",
     "/livez": "Whether the process is alive",
     "/readyz": "Whether requests are wanted, and which model is not ready",
     "/metrics": "Counters and latencies for Prometheus",

@@ -193,11 +193,10 @@ class Application:
         """Return the event that the graph is to be run with and how its result is written, or None and an answer."""
         if method == "POST" and path == "/":
             return self._plain(path, headers, body), None
-        if len(path) > 1:
-            path = path.rstrip("/")
-        if path.startswith(MODELS_PREFIX):
-            return self._model(method, path, headers, body)
-        return None, self._pages.answer(method, path)
+        bare = path.rstrip("/")
+        if bare.startswith(MODELS_PREFIX):
+            return self._model(method, bare, headers, body)
+        return None, self._pages.answer(method, path, headers)
 
     def _plain(self, path: str, headers: Mapping[str, str], body: bytes) -> Event:
         content_type = headers.get("content-type")

@@ -28,5 +28,12 @@ def test_the_reference_page_says_what_the_code_says(page: str, generator: Module
     assert written == generator.PAGES[page](), "run `make docs`"
 
 
+def test_the_picture_in_the_guide_is_of_the_graph_in_the_guide(generator: ModuleType) -> None:
+    written = (DOCS / "images" / "ensemble.svg").read_text(encoding="utf-8")
+
+    assert written == generator.PICTURES["ensemble.svg"](), "run `make docs`"
+    assert "](images/ensemble.svg)" in (DOCS / "serving.md").read_text(encoding="utf-8")
+
+
 def test_every_page_is_compared(generator: ModuleType) -> None:
     assert sorted(generator.PAGES) == PAGES

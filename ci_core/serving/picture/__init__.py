@@ -25,13 +25,17 @@ def svg(spec: GraphSpec) -> str:
     Raises:
         GraphshipError: the graph makes no sense; see ``topology.check``.
     """
-    title = f"Serving graph {visible(spec.name)}"
-    return draw(compose(spec), title=title, description=_in_words(spec))
+    return _drawn(spec, may_scroll=False)
 
 
 def html(spec: GraphSpec) -> str:
     """Return the picture for a page: where it is too narrow to shrink the picture any further, one can scroll."""
-    return f'<div class="graphship-picture" style="overflow-x:auto">{svg(spec)}</div>'
+    return f'<div class="graphship-picture" style="overflow-x:auto">{_drawn(spec, may_scroll=True)}</div>'
+
+
+def _drawn(spec: GraphSpec, *, may_scroll: bool) -> str:
+    title = f"Serving graph {visible(spec.name)}"
+    return draw(compose(spec), title=title, description=_in_words(spec), may_scroll=may_scroll)
 
 
 def _in_words(spec: GraphSpec) -> str:

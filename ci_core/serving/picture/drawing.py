@@ -29,15 +29,17 @@ _HEAD_LONG, _HEAD_WIDE = 8.0, 3.6
 _DASHES: Final = {"later": "1 5", "error": "5 4", "back": "5 4"}
 
 
-def draw(scene: Scene, *, title: str, description: str) -> str:
+def draw(scene: Scene, *, title: str, description: str, may_scroll: bool) -> str:
     """Return one ``<svg>`` element.
 
     Args:
         scene: of the whole graph.
         title: what the picture is called.
         description: what it shows, for those who do not see it.
+        may_scroll: whether what is around it can be scrolled: then it does not shrink until nobody can read it.
     """
     width, height = scene.width + 2 * _MARGIN_PX, scene.height + 2 * _MARGIN_PX
+    least = f"min-width:{number(width * _LEAST_SCALE)}px;" if may_scroll else ""
     sheet = (
         f'<rect {painted("sheet")} x="0.5" y="0.5" width="{number(width - 1)}" height="{number(height - 1)}" rx="10"/>'
     )
@@ -45,7 +47,7 @@ def draw(scene: Scene, *, title: str, description: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{number(width)}" height="{number(height)}" '
         f'viewBox="0 0 {number(width)} {number(height)}" role="img" aria-label="{escape(title)}" '
         f'font-family="{_FONTS}" '
-        f'style="max-width:100%;min-width:{number(width * _LEAST_SCALE)}px;height:auto">'
+        f'style="max-width:100%;{least}height:auto">'
         f"<desc>{escape(description)}</desc><style>{style_sheet()}</style>{sheet}"
         f'<g transform="translate({number(_MARGIN_PX)} {number(_MARGIN_PX)})">{"".join(_scene(scene))}</g></svg>'
     )

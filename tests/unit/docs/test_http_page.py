@@ -60,7 +60,8 @@ def test_every_path_is_on_the_page_and_every_path_of_the_page_is_answered() -> N
 
 def test_every_header_that_is_read_is_on_the_page() -> None:
     constants = {ID_HEADER, TIME_HEADER, SMOKE_HEADER, TIMEOUT_HEADER, HEADER_LENGTH}
-    literals = set(re.findall(r'headers\.get\("([a-z-]+)"\)', (SERVING / "server.py").read_text(encoding="utf-8")))
+    code = "".join((SERVING / file).read_text(encoding="utf-8") for file in ("server.py", "endpoints.py"))
+    literals = set(re.findall(r'headers\.get\("([a-z-]+)"', code))
 
     assert set(_first_column("Request headers")) == constants | literals | {"tracestate"}
 
@@ -74,6 +75,7 @@ def test_every_header_of_an_answer_is_on_the_page_and_no_other() -> None:
         application.handle("POST", "/v2/models/m/infer", trace, head + bytes(4)),
         application.handle("POST", "/metrics", {}, b""),
         application.handle("GET", "/docs", {}, b""),
+        application.handle("GET", "/", {"accept": "text/html"}, b""),
         application.refuse(OverloadedError("full"), "POST", "/"),
     ]
     application.is_draining = True
@@ -81,7 +83,7 @@ def test_every_header_of_an_answer_is_on_the_page_and_no_other() -> None:
 
     sent = {name for _status, headers, _body in answers for name, _value in headers}
 
-    assert [status for status, _headers, _body in answers] == [200, 405, 200, 503, 200]
+    assert [status for status, _headers, _body in answers] == [200, 405, 200, 303, 503, 200]
     assert sent == set(_first_column("Answer headers"))
 
 

@@ -165,6 +165,10 @@ def test_the_page_shows_every_operation_and_needs_nothing_from_elsewhere() -> No
 
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert page.links == ["openapi.json"]
+    assert body.index(b"<svg") < body.index(b"<h2>")
+    assert headers["content-security-policy"] == (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
     assert page.tags & {"script", "link", "img", "iframe", "b"} == set()
     assert "url(" not in body.decode()
     assert "people <b>" in page.text

@@ -176,7 +176,13 @@ def test_a_page_that_is_too_narrow_can_be_scrolled() -> None:
     root = ET.fromstring(html(pictured.chain()))
 
     assert (root.tag, root.attrib["style"]) == ("div", "overflow-x:auto")
-    assert [child.tag for child in root] == [f"{SVG}svg"]
+    (picture,) = root
+    assert picture.tag == f"{SVG}svg"
+    assert re.search(r"min-width:\d+", picture.attrib["style"])
+
+
+def test_an_image_file_shrinks_as_far_as_it_must() -> None:
+    assert "min-width" not in svg(pictured.chain())
 
 
 @given(st.lists(st.text(st.characters(), min_size=1), min_size=1, max_size=4, unique=True))

@@ -96,11 +96,10 @@ CLIENT_MISTAKES: list[tuple[str, str, Any, dict[str, str], int, str]] = [
     ("POST", "/", [3], {}, 400, "bad-request"),
     ("POST", "/", {"a": 1}, {"content-type": "text/csv"}, 415, "unsupported-media-type"),
     ("POST", "/", {"a": 1, "model": "none"}, {}, 404, "unknown-model"),
-    ("GET", "/", None, {}, 405, "method-not-allowed"),
     ("DELETE", "/", None, {}, 405, "method-not-allowed"),
     ("POST", "/metrics", {}, {}, 405, "method-not-allowed"),
     ("POST", "/predict", {}, {}, 404, "unknown-path"),
-    ("GET", "//", None, {}, 405, "method-not-allowed"),
+    ("PUT", "//", None, {}, 405, "method-not-allowed"),
     ("POST", "/", {"a": 1, "b": 1}, {"x-request-timeout-ms": "0"}, 400, "bad-request"),
     ("POST", "/", {"a": 1, "b": 1}, {"x-request-timeout-ms": "-5"}, 400, "bad-request"),
     ("POST", "/", {"a": 1, "b": 1}, {"x-request-timeout-ms": "nan"}, 400, "bad-request"),
@@ -504,10 +503,56 @@ def test_what_is_not_a_number_is_answered_as_null(as_step: AsStep) -> None:
     assert ask(serve(graph), body={})[2] == {"p": None, "q": [None, None], "v": [None]}
 
 
+def test_the_root_says_what_is_served_and_where_what_is(application: Application) -> None:
+    status, headers, told = ask(application, "/", method="GET", accept="*/*")
+
+    assert (status, headers["vary"]) == (200, "accept")
+    assert told == {
+        "name": "sums",
+        "release": "r" * 64,
+        "links": {
+            "docs": "/docs",
+            "openapi": "/openapi.json",
+            "graph": "/graph",
+            "models": "/v2/models",
+            "protocol": "/v2",
+            "metrics": "/metrics",
+            "ready": "/readyz",
+        },
+    }
+    assert [ask(application, path, method="GET")[0] for path in told["links"].values()] == [200] * 7
+
+
+def test_a_browser_is_sent_from_the_root_to_the_page_for_people(application: Application) -> None:
+    accept = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+    assert application.handle("GET", "/", accept, b"")[:2] == (
+        303,
+        [("location", "docs"), ("vary", "accept"), ("x-graphship-release", "r" * 64)],
+    )
+    assert application.handle("GET", "//", accept, b"")[1][0] == ("location", "../docs")
+
+
+def test_what_is_not_asked_of_the_root_is_refused_with_what_may_be(application: Application) -> None:
+    status, headers, answer = ask(application, "/", {}, "PUT")
+
+    assert (status, headers["allow"]) == (405, "GET, HEAD, POST, OPTIONS")
+    assert answer["error"]["message"] == "`/` does not take PUT; it takes GET, HEAD, POST"
+
+
+@pytest.mark.parametrize(("path", "location"), [("/docs/", "../docs"), ("/docs//", "../../docs")])
+def test_the_page_with_a_slash_leads_to_the_one_without_whose_links_work(
+    path: str, location: str, application: Application
+) -> None:
+    status, headers, body = application.handle("GET", path, {}, b"")
+
+    assert (status, headers[0], body) == (308, ("location", location), b"")
+
+
 def test_every_path_tells_its_methods(application: Application) -> None:
     assert application.handle("OPTIONS", "/", {}, b"")[:2] == (
         204,
-        [("allow", "POST, OPTIONS"), ("x-graphship-release", "r" * 64)],
+        [("allow", "GET, HEAD, POST, OPTIONS"), ("x-graphship-release", "r" * 64)],
     )
     for path in ("/livez", "/v2", "/v2/models/sum", "/v2/models/sum/ready"):
         status, headers, body = application.handle("OPTIONS", path, {}, b"")
