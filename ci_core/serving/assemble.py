@@ -22,13 +22,15 @@ from ci_core.serving.metrics.custom import CustomMetrics
 from ci_core.serving.models import check_model_file
 from ci_core.serving.models.shelf import Models
 from ci_core.serving.modules import ProjectModules, graph_code_error
+from ci_core.serving.neighbours import followers
 from ci_core.serving.plan import Life, Plan, make_plan
 from ci_core.serving.routers.build import build_router
 from ci_core.serving.spec import LOCAL_PREFIX, ROUTER_KINDS, thaw
 from ci_core.serving.steps import BUILT_IN
 from ci_core.serving.steps.adapt import CallableStep, adapt_step, with_context, with_paths
+from ci_core.serving.steps.suitable import check_step_target
 from ci_core.serving.threads import Threads
-from ci_core.serving.topology import check, followers
+from ci_core.serving.topology import check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,9 +104,12 @@ def check_references(spec: GraphSpec, modules: ProjectModules, targets: Mapping[
     """
     for step in spec.steps:
         name = f"{prefix}{step.name}"
-        for reference in (step.step, step.router, step.choice):
+        for reference in (step.router, step.choice):
             if reference and ":" in reference and name not in targets:
                 modules.resolve(name, reference)
+        if step.step and name not in targets and not step.step.startswith(LOCAL_PREFIX):
+            target = BUILT_IN.get(step.step) or modules.resolve(name, step.step)
+            check_step_target(name, target, step.handler, step.arguments)
         for route in step.routes:
             if route.is_file:
                 check_model_file(route.model, name, modules.root)

@@ -19,7 +19,7 @@ from ci_core.serving.references import mistake_in_step
 from ci_core.serving.routers import Route, Router, RouterDraft
 from ci_core.serving.spec import LOCAL_PREFIX, RouteSpec, StepSpec, freeze_mapping
 from ci_core.serving.steps import BUILT_IN
-from ci_core.serving.steps.suitable import check_step_target, check_takes_one, is_step_class, unknown_argument
+from ci_core.serving.steps.suitable import check_step_target, check_takes_one, unknown_argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,10 @@ def _step(step: Any, name: str | None, arguments: Mapping[str, Any], handler: st
     if isinstance(step, str):
         mistake = mistake_in_step(step)
         if mistake is not None:
-            raise InvalidStepError(step=name or step or "step", reason=mistake[0], hint=mistake[1])
+            reason = f"is `{step}`, which {mistake[0]}"
+            raise InvalidStepError(step=name or step or "step", reason=reason, hint=mistake[1])
         if step in BUILT_IN:
-            _check_arguments(name or step, BUILT_IN[step], arguments)
+            check_step_target(name or step, BUILT_IN[step], handler, arguments)
         return _draft(step, {}, name, arguments)
     if type(step) in BUILT_IN.values():
         word = type(step).__name__
@@ -146,11 +147,7 @@ def _step(step: Any, name: str | None, arguments: Mapping[str, Any], handler: st
     if maker is not None:
         hint = f'call it: `Router.{maker}({{"m1": "models/m1.onnx"}})`'
         raise InvalidStepError(step=shown_as, reason=f"is `Router.{maker}` itself", hint=hint)
-    check_step_target(shown_as, step, handler)
-    if not inspect.isclass(step):
-        _refuse_arguments(shown_as, arguments, "a function" if inspect.isroutine(step) else "an object")
-    elif is_step_class(step, handler):
-        _check_arguments(shown_as, step, arguments)
+    check_step_target(shown_as, step, handler, arguments)
     if step in BUILT_IN.values():
         return _draft(step.__name__, {}, name, arguments)
     return _draft(reference, {"": step}, name, arguments)
@@ -159,19 +156,6 @@ def _step(step: Any, name: str | None, arguments: Mapping[str, Any], handler: st
 def _draft(reference: str, targets: Mapping[str, Any], name: str | None, arguments: Mapping[str, Any]) -> Draft:
     chosen = name or default_name(reference)
     return Draft(StepSpec(name=chosen, step=reference, arguments=_json_arguments(chosen, arguments)), targets)
-
-
-def _check_arguments(step: str, cls: type, arguments: Mapping[str, Any]) -> None:
-    """Refuse keywords that a constructor does not take; what else is wrong is told when it is called."""
-    try:
-        parameters = inspect.signature(cls).parameters
-    except ValueError:  # a class written in C without a signature
-        return
-    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
-        return
-    for name in arguments:
-        if name not in parameters:
-            raise unknown_argument(step, name, f"of the class `{cls.__name__}`", parameters)
 
 
 def _router(draft: RouterDraft, name: str) -> Draft:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ci_core.errors import GraphNotFoundError, nearest
+from ci_core.errors import GraphNotFoundError, GraphshipError, nearest
+from ci_core.serving.call_check import checks_call
 from ci_core.serving.graph import Graph
+from ci_core.serving.graph_file import place_of_step, read_graph_file
 from ci_core.serving.modules import ProjectModules
-from ci_core.serving.reader import read_graph_file
 from ci_core.serving.topology import check
 
 _DATA_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 
+@checks_call("load_graph")
 def load_graph(reference: str, root: Path, *, check_files: bool = True) -> Graph:
     """Load a serving graph and check it.
 
@@ -40,11 +42,18 @@ def load_graph(reference: str, root: Path, *, check_files: bool = True) -> Graph
             reference=reference, reason=f"there is no file `{path}`", known_names=_candidates(root, path), name=path
         )
     modules = ProjectModules(root)
-    if file.suffix in _DATA_SUFFIXES:
-        graph = Graph.from_spec(read_graph_file(file, shown_as=path))
-        graph._home = modules  # noqa: SLF001 - the loader finishes what the builder began
-    else:
-        graph = _from_code(reference, path, name, modules)
+    if file.suffix not in _DATA_SUFFIXES:
+        return _checked(_from_code(reference, path, name, modules), modules, check_files=check_files)
+    spec = read_graph_file(file, shown_as=path)
+    try:
+        return _checked(Graph.from_spec(spec), modules, check_files=check_files)
+    except GraphshipError as error:
+        error.found_at(place_of_step(file, shown_as=path, step=getattr(error, "step", None)))
+        raise
+
+
+def _checked(graph: Graph, modules: ProjectModules, *, check_files: bool) -> Graph:
+    graph._home = modules  # noqa: SLF001 - the loader finishes what the builder began
     if check_files:
         graph.check()
     else:
@@ -74,7 +83,6 @@ def _from_code(reference: str, path: str, name: str, modules: ProjectModules) ->
             known_names=_graphs_in(module),
             name=name,
         )
-    found._home = modules  # noqa: SLF001 - the loader finishes what the builder began
     return found
 
 

@@ -16,13 +16,14 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ci_core.errors import GraphCodeError, UnknownFunctionError, UnknownModuleError
+from ci_core.errors import GraphCodeError, GraphshipError, UnknownFunctionError, UnknownModuleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
 _OURS = __name__.partition(".")[0]
+_OUR_FOLDER = Path(__file__).resolve().parents[1]
 _SHOWN_FRAMES = 10
 
 
@@ -189,6 +190,12 @@ def _as_graph_code_error(what: str, root: Path, *, missing: str | None = None) -
     """
     try:
         yield
+    except GraphshipError as error:
+        # the author wrote what cannot be; it needs no traceback, only the line
+        places = _places(error, root)
+        if places:
+            error.found_at(places[-1])
+        raise
     except ModuleNotFoundError as error:
         if missing is not None and error.name is not None and f"{missing}.".startswith(f"{error.name}."):
             raise
@@ -197,14 +204,30 @@ def _as_graph_code_error(what: str, root: Path, *, missing: str | None = None) -
         raise graph_code_error(what, error, root) from error
 
 
+def _frames(error: BaseException, root: Path) -> list[traceback.FrameSummary]:
+    """Return the frames of a traceback that are the user's own, and not those of packages installed below `root`."""
+    found: list[traceback.FrameSummary] = []
+    for frame in traceback.extract_tb(error.__traceback__):
+        file = Path(frame.filename)
+        if not file.is_absolute():
+            continue
+        file = file.resolve()
+        if file.is_relative_to(root) and "site-packages" not in file.parts and not file.is_relative_to(_OUR_FOLDER):
+            found.append(frame)
+    return found
+
+
+def _places(error: BaseException, root: Path) -> list[str]:
+    return [
+        f"{Path(frame.filename).resolve().relative_to(root).as_posix()}:{frame.lineno}"
+        for frame in _frames(error, root)
+    ]
+
+
 def graph_code_error(what: str, error: BaseException, root: Path) -> GraphCodeError:
     """Return the error that tells of an exception in the user's code, with the user's own lines of the traceback."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).is_absolute() and Path(frame.filename).resolve().is_relative_to(root)
-    ]
-    places = [f"{Path(frame.filename).resolve().relative_to(root).as_posix()}:{frame.lineno}" for frame in frames]
+    frames = _frames(error, root)
+    places = _places(error, root)
     trace = [f"{place}, in {frame.name}: {frame.line}" for place, frame in zip(places, frames, strict=True)][
         -_SHOWN_FRAMES:
     ]

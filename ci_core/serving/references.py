@@ -10,7 +10,7 @@ from ci_core.serving.steps import BUILT_IN
 
 
 def mistake_in_step(text: str) -> tuple[str, str] | None:
-    """Return what is wrong with the text of a step and how to mend it; None when it may name one.
+    """Return what is wrong with the text of a step, after "which", and how to mend it; None when it may name one.
 
     Args:
         text: such as ``Impute``, ``module:function``, ``module:Class``.
@@ -18,15 +18,15 @@ def mistake_in_step(text: str) -> tuple[str, str] | None:
     if text in BUILT_IN or text.startswith(LOCAL_PREFIX):
         return None
     if ":" not in text:
-        return f"is `{text}`, which is neither `module:name` nor a built-in step", _hint_of_word(text)
+        return "is neither `module:name` nor a built-in step", _hint_of_word(text)
     module, _, name = text.partition(":")
     if _is_dotted(module) and name:
         return None
     path = PurePosixPath(module)
     if name and path.name and path.suffix in {".py", ""} and _is_dotted(".".join(path.with_suffix("").parts)):
         meant = f"{'.'.join(path.with_suffix('').parts)}:{name}"
-        return f"is `{text}`, whose module is written as a path", f"did you mean `{meant}`?"
-    return f"is `{text}`, which is not of the form `module:name`", "such as `serving.features:enrich`"
+        return "has a module that is written as a path", f"did you mean `{meant}`?"
+    return "is not of the form `module:name`", "such as `serving.features:enrich`"
 
 
 def _hint_of_word(text: str) -> str:

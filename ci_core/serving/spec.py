@@ -6,7 +6,7 @@ The stored form (``GraphSpec.to_dict``), key by key::
     files: [data/weather.parquet]      # data files the steps open, relative to the project
     on-error: tell                     # step called when any other step fails
     timeout: 2.5                       # seconds a request may take
-    inputs: {age: number, city: string?}   # columns of the body at `/`, checked before the first step
+    inputs: {age: number, city: "string?"} # columns of the body at `/`, checked before the first step
     steps:
       - name: impute                   # unique; in YAML it may be left out: the last word of `step`
         step: Impute                   # a built-in, or `module:function`, `module:Class`

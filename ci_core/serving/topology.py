@@ -8,25 +8,26 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ci_core.errors import (
-    DuplicateStepError,
     EmptyGraphError,
     GraphCycleError,
     InvalidStepError,
     TwoRespondersError,
     UnansweredBranchError,
     UnansweredChoiceError,
-    UnknownStepError,
     UnreachableStepError,
 )
+from ci_core.serving.handler_rules import check_ways_back, error_handlers
+from ci_core.serving.name_rules import check_names
+from ci_core.serving.neighbours import followers
 from ci_core.serving.selections import arrivals, branches_of, selections
-from ci_core.serving.spec import ANSWER, REQUEST
+from ci_core.serving.spec import REQUEST
 from ci_core.serving.step_rules import check_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ci_core.serving.selections import Selection
-    from ci_core.serving.spec import GraphSpec, Join, RouteSpec, StepSpec
+    from ci_core.serving.spec import GraphSpec, Join, StepSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,20 +68,19 @@ def check(spec: GraphSpec) -> Topology:
     """
     if not spec.steps:
         raise EmptyGraphError(graph=spec.name)
-    _check_names(spec)
+    check_names(spec)
     for step in spec.steps:
         check_step(step)
         if step.graph is not None:
             check(step.graph)
-    _check_streams(spec)
-    handlers = _handlers(spec)
+    handlers = error_handlers(spec)
     order = _order(spec)
     _check_reachable(spec, handlers, order)
     steps = {step.name: step for step in spec.steps}
     flow = tuple(steps[name] for name in order if name not in handlers)
     _check_choices(spec, flow)
     behind = _behind_queues(flow)
-    _check_ways_back(spec, steps, behind)
+    check_ways_back(spec, behind)
     choices = [step for step in flow if step.choice is not None]
     runs = [arrivals(flow, selection) for selection in selections(choices, followers(spec))]
     answers = _answers(spec, flow, behind, runs)
@@ -92,151 +92,6 @@ def check(spec: GraphSpec) -> Topology:
         joins=MappingProxyType({step.name: _join(step, runs) for step in flow if len(step.after) > 1}),
         behind_queue=MappingProxyType(behind),
     )
-
-
-def upstream(spec: GraphSpec, name: str) -> frozenset[str]:
-    """Return all steps whose results `name` depends on, directly or not; `name` itself is not among them."""
-    after = {step.name: step.after for step in spec.steps}
-    found: set[str] = set()
-    waiting = list(after[name])
-    while waiting:
-        one = waiting.pop()
-        if one != REQUEST and one not in found:
-            found.add(one)
-            waiting.extend(after[one])
-    return frozenset(found)
-
-
-def followers(spec: GraphSpec) -> dict[str, tuple[str, ...]]:
-    """Return step → the steps directly after it, in the order of the spec."""
-    found: dict[str, list[str]] = {step.name: [] for step in spec.steps}
-    for step in spec.steps:
-        for before in dict.fromkeys(step.after):
-            if before != REQUEST:
-                found[before].append(step.name)
-    return {name: tuple(after) for name, after in found.items()}
-
-
-def _check_names(spec: GraphSpec) -> None:
-    names = [step.name for step in spec.steps]
-    _refuse_duplicates(spec.name, names)
-    for reserved in (REQUEST, ANSWER):
-        if reserved in names:
-            reason = f"has the name that stands for the {reserved.strip('()')} itself"
-            raise InvalidStepError(step=reserved, reason=reason, hint="give it another name")
-    _check_models(spec, {})
-    for step in spec.steps:
-        for relation, named in _references(step):
-            if named not in names and not (relation == "comes after" and named == REQUEST):
-                raise UnknownStepError(
-                    graph=spec.name, step=step.name, relation=relation, name=named, known_names=names
-                )
-    if spec.on_error is not None and spec.on_error not in names:
-        raise UnknownStepError(
-            graph=spec.name, step="(any)", relation="is handled by", name=spec.on_error, known_names=names
-        )
-
-
-def _references(step: StepSpec) -> Iterable[tuple[str, str]]:
-    """Yield how a step refers to others, and to which."""
-    yield from (("comes after", name) for name in step.after)
-    yield from (("chooses", name) for name in step.branches.values())
-    for relation, name in (
-        ("is handled by", step.on_error),
-        ("leads back to", step.back_to),
-        ("chooses", step.otherwise),
-    ):
-        if name is not None:
-            yield relation, name
-
-
-def _refuse_duplicates(graph: str, names: Iterable[str], *, kind: str = "step") -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise DuplicateStepError(graph=graph, name=name, kind=kind)
-        seen.add(name)
-
-
-def _check_models(spec: GraphSpec, known: dict[str, RouteSpec]) -> None:
-    """All models of a graph share the one name space of `/v2/models/<name>`; two routers may share a model."""
-    for step in spec.steps:
-        _refuse_duplicates(spec.name, [route.key for route in step.routes], kind="model")
-        for route in step.routes:
-            if known.setdefault(route.key, route) != route:
-                raise DuplicateStepError(graph=spec.name, name=route.key, kind="model")
-        if step.graph is not None:
-            _check_models(step.graph, known)
-
-
-def _check_streams(spec: GraphSpec) -> None:
-    """A stream has one reader, so that no message is taken by steps it was not meant for."""
-    readers: dict[str, str] = {}
-    for step in spec.steps:
-        if step.queue is not None and readers.setdefault(step.queue, step.name) != step.name:
-            raise InvalidStepError(
-                step=step.name,
-                reason=f"puts into the stream `{step.queue}`, as `{readers[step.queue]}` does",
-                hint="name another stream, or let both branches lead to one queue",
-            )
-
-
-def _handlers(spec: GraphSpec) -> tuple[str, ...]:
-    """Return the steps that serve as error handlers; such a step has no other place in the graph."""
-    named = {step.on_error for step in spec.steps} | {spec.on_error}
-    for step in spec.steps:
-        if step.name not in named:
-            if step.back_to is not None:
-                raise InvalidStepError(
-                    step=step.name,
-                    reason=f"leads back to `{step.back_to}` and handles no errors",
-                    hint="`back-to` is of error handlers; name the step before in `after`",
-                )
-            continue
-        if step.after or step.responds or any(step.name in other.after for other in spec.steps):
-            raise InvalidStepError(
-                step=step.name,
-                reason="handles errors and has a place in the flow as well",
-                hint="its result is the answer of a failed event; use a step of its own for the flow",
-            )
-        if step.on_error is not None:
-            raise InvalidStepError(step=step.name, reason="handles errors and has an error handler of its own")
-        if step.choice is not None or step.queue is not None:
-            raise InvalidStepError(step=step.name, reason=f"handles errors and is a {step.kind}")
-    return tuple(step.name for step in spec.steps if step.name in named)
-
-
-def _check_ways_back(spec: GraphSpec, steps: Mapping[str, StepSpec], behind: Mapping[str, str]) -> None:
-    """A way back leads from a handler to one step after the one that failed."""
-    if spec.on_error is not None and steps[spec.on_error].back_to is not None:
-        raise InvalidStepError(
-            step=spec.on_error,
-            reason="handles the errors of the whole graph and leads back into the flow",
-            hint="only the handler of one step knows where the flow goes on",
-        )
-    for step in spec.steps:
-        target = steps[step.on_error].back_to if step.on_error is not None else None
-        if target is None or step.on_error is None:
-            continue
-        if entry_of_way_back(spec, step.name, target) is None or behind.get(target) != behind.get(step.name):
-            raise InvalidStepError(
-                step=step.on_error,
-                reason=f"handles errors of `{step.name}` and leads back to `{target}`",
-                hint=f"it may lead to a step with one input that comes from `{step.name}`, and before any queue",
-            )
-
-
-def entry_of_way_back(spec: GraphSpec, failed: str, target: str) -> str | None:
-    """Return the input of `target` that an error handler's result stands for; None when there is not just one.
-
-    Args:
-        spec: whose steps these are.
-        failed: the step whose handler leads back.
-        target: the step at which the flow goes on.
-    """
-    after = next(step.after for step in spec.steps if step.name == target)
-    entries = [one for one in after if one == failed or (one != REQUEST and failed in upstream(spec, one))]
-    return entries[0] if len(entries) == 1 else None
 
 
 def _order(spec: GraphSpec) -> tuple[str, ...]:

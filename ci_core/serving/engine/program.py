@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.serving.engine.joins import first, join_of
+from ci_core.serving.handler_rules import entry_of_way_back
+from ci_core.serving.neighbours import followers, upstream
 from ci_core.serving.spec import REQUEST
-from ci_core.serving.topology import entry_of_way_back, followers, upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

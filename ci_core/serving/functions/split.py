@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_core.errors import InvalidStepError, StepNotImportableError
+from ci_core.serving.neighbours import followers
 from ci_core.serving.spec import REQUEST, GraphSpec, StepSpec
-from ci_core.serving.topology import check, followers
+from ci_core.serving.topology import check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -61,10 +61,11 @@ def check_router_class(router: Any) -> None:
             call="Router.custom", reason=reason, hint="arguments of its constructor are keywords of `Router.custom`"
         )
     module, _, name = router.rpartition(".")
-    form = f"did you mean `{module}:{name}`?" if module and name else "the form is `module:Class`"
-    mistake = mistake_in_step(router) if ":" in router else (f"has the class `{router}`", form)
+    form = f"did you mean `{module}:{name}`?" if module and name else "such as `serving.routing:ByCountry`"
+    mistake = mistake_in_step(router) if ":" in router else ("is not of the form `module:Class`", form)
     if mistake is not None:
-        raise InvalidCallError(call="Router.custom", reason=mistake[0], hint=mistake[1])
+        reason = f"has the class `{router}`, which {mistake[0]}"
+        raise InvalidCallError(call="Router.custom", reason=reason, hint=mistake[1])
 
 
 def check_route(route: Route) -> None:

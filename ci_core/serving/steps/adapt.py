@@ -64,11 +64,9 @@ def adapt_step(spec: StepSpec, target: Any, arguments: Mapping[str, Any], contex
         InvalidStepError: `target` cannot be called, or its arguments do not fit.
         Exception: whatever the user's constructor raises.
     """
-    check_step_target(spec.name, target, spec.handler)
+    check_step_target(spec.name, target, spec.handler, arguments)
     if inspect.isclass(target) and is_step_class(target, spec.handler):
         target = construct(spec.name, target, arguments, context)
-    elif arguments:
-        raise unknown_argument(spec.name, next(iter(arguments)), "a function")
     function, full_event = _entry(spec, target)
     check_takes_one(spec.name, function, "the event" if full_event else "the body")
     function, is_async = with_context(function, context)

@@ -26,24 +26,29 @@ def is_step_class(cls: type, handler: str | None = None) -> bool:
     return any(inspect.isroutine(vars(one).get(name)) for one in cls.__mro__ for name in names if name is not None)
 
 
-def check_step_target(step: str, target: Any, handler: str | None = None) -> None:
-    """Refuse what cannot be called as a step.
+def check_step_target(step: str, target: Any, handler: str | None, arguments: Iterable[str]) -> None:
+    """Refuse what cannot be called as a step, and arguments that its constructor does not take.
 
     Args:
         step: its name.
         target: function, class or object.
         handler: the method to call instead of ``do``.
+        arguments: names of those for the constructor.
 
     Raises:
         InvalidStepError: with what to give instead.
     """
+    if inspect.isclass(target) and is_step_class(target, handler):
+        _check_arguments(step, target, arguments)
+        return
     if inspect.isclass(target):
-        if not is_step_class(target, handler):
-            _check_conversion(step, target, handler)
+        _check_conversion(step, target, handler)
     elif handler is None and not any(callable(getattr(target, name, None)) for name in _STEP_METHODS):
         raise _no_step(step, target)
     elif inspect.isfunction(target) or inspect.ismethod(target):
         check_takes_one(step, target)
+    for name in arguments:
+        raise unknown_argument(step, name, "a function" if callable(target) else "an object")
 
 
 def check_takes_one(step: str, function: Any, given: str = "the body") -> None:
@@ -99,6 +104,19 @@ def unknown_argument(step: str, name: str, what: str, known: Iterable[str] = ())
     }
     hint = f"did you mean `{close}`?" if close else hints.get(what, f"it takes {quoted(takes) or 'none'}")
     return InvalidStepError(step=step, reason=f"is {what}, and takes no argument `{name}`", hint=hint)
+
+
+def _check_arguments(step: str, cls: type, arguments: Iterable[str]) -> None:
+    """Refuse keywords that a constructor does not take; what else is wrong is told when it is called."""
+    try:
+        parameters = inspect.signature(cls).parameters
+    except ValueError:  # a class written in C without a signature
+        return
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return
+    for name in arguments:
+        if name not in parameters:
+            raise unknown_argument(step, name, f"of the class `{cls.__name__}`", parameters)
 
 
 def _check_conversion(step: str, cls: type, handler: str | None) -> None:

@@ -17,7 +17,7 @@ from ci_core.config.settings import MonitorSettings, Settings
 from ci_core.deploy.release import build_release
 from ci_core.deploy.spec import Release, ReleaseRecord
 from ci_core.operations.lowering import lower_models, may_be_lowered
-from ci_core.serving.reader import read_graph_file
+from ci_core.serving.graph_file import read_graph_file
 from ci_core.types import CommitId
 
 if TYPE_CHECKING:

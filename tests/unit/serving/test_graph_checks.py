@@ -8,7 +8,8 @@ import pytest
 from ci_core import errors
 from ci_core.cli._render import render_error
 from ci_core.serving import Graph, GraphSpec
-from ci_core.serving.topology import check, entry_of_way_back
+from ci_core.serving.handler_rules import entry_of_way_back
+from ci_core.serving.topology import check
 from ci_core.testing.golden import assert_golden
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "serving"

@@ -182,7 +182,7 @@ WRITTEN: dict[str, tuple[Callable[[], object], str, str | None]] = {
     ),
     "a path for a module": (
         lambda: graph().to("serving/features.py:enrich"),
-        "step `serving/features.py:enrich` is `serving/features.py:enrich`, whose module is written as a path",
+        "step `serving/features.py:enrich` is `serving/features.py:enrich`, which has a module that is written as a path",
         "did you mean `serving.features:enrich`?",
     ),
     "a module and no name": (
@@ -497,7 +497,7 @@ WRITTEN: dict[str, tuple[Callable[[], object], str, str | None]] = {
     ),
     "a router of one's own with a dot": (
         lambda: ROUTER.custom("serving.Mine", {"m": Risk}),
-        "`Router.custom` has the class `serving.Mine`",
+        "`Router.custom` has the class `serving.Mine`, which is not of the form `module:Class`",
         "did you mean `serving:Mine`?",
     ),
     "a misspelt argument of a built-in": (

@@ -1,0 +1,156 @@
+"""What authors of graphs write wrongly in files: each mistake is told with its line and with what to write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ci_core.errors import GraphFileError, GraphshipError
+from ci_core.serving import load_graph
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IN_YAML = {
+    "a `?` without quotes": (
+        "inputs: {age: number?, city: string}\nsteps:\n  - step: Impute\n",
+        'graph.yaml:2: `?` stands in braces without quotes (write `"number?"`, or one column a line)',
+    ),
+    "a type that there is not": (
+        "inputs: {age: intt}\nsteps:\n  - step: Impute\n",
+        (
+            "graph.yaml:2, inputs.age: expected one of `number`, `integer`, `string`, `boolean`, `any`, "
+            'found "intt" (did you mean `integer`?)'
+        ),
+    ),
+    "a built-in in lower case": (
+        "steps:\n  - step: impute\n",
+        "graph.yaml:3, steps[0].step: `impute` is neither `module:name` nor a built-in step (did you mean `Impute`?)",
+    ),
+    "a built-in misspelt": (
+        "steps:\n  - step: Imputer\n",
+        "graph.yaml:3, steps[0].step: `Imputer` is neither `module:name` nor a built-in step (did you mean `Impute`?)",
+    ),
+    "a dot for a colon": (
+        "steps:\n  - step: features.enrich\n",
+        (
+            "graph.yaml:3, steps[0].step: `features.enrich` is neither `module:name` nor a built-in step "
+            "(did you mean `features:enrich`?)"
+        ),
+    ),
+    "a path for the module of a router": (
+        "steps:\n  - router: serving/routing.py:ByCountry\n    routes: {a: a.onnx}\n",
+        (
+            "graph.yaml:3, steps[0].router: `serving/routing.py:ByCountry` has a module that is written as a path "
+            "(did you mean `serving.routing:ByCountry`?)"
+        ),
+    ),
+    "a misspelt key": (
+        "steps:\n  - step: Impute\n    retry: 3\n",
+        "graph.yaml:4, steps[0].retry: unknown key `retry` (did you mean `retries`?)",
+    ),
+    "a misspelt word": (
+        "steps:\n  - step: Impute\n    join: al\n",
+        'graph.yaml:4, steps[0].join: expected one of `all`, `any`, `merge`, `key`, found "al" (did you mean `all`?)',
+    ),
+    "a key that is there twice": (
+        "steps:\n  - step: Impute\n    with: {age: 1}\n    with: {age: 2}\n",
+        "graph.yaml:5, steps[0].with: `with` stands in line 4 already",
+    ),
+    "a text with a colon": (
+        "steps:\n  - step: features: enrich\n",
+        "graph.yaml:3: mapping values are not allowed here: a text with `: ` in it has no quotes",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IN_YAML)
+def test_a_mistake_in_yaml_is_told_with_its_line_and_what_was_meant(case: str, tmp_path: Path) -> None:
+    text, told = IN_YAML[case]
+    (tmp_path / "graph.yaml").write_text(f"name: g\n{text}")
+
+    with pytest.raises(GraphFileError) as caught:
+        load_graph("graph.yaml", tmp_path)
+
+    assert caught.value.known == (told,)
+
+
+def test_keys_of_like_paths_are_not_taken_for_one(tmp_path: Path) -> None:
+    (tmp_path / "graph.yaml").write_text(
+        'name: g\nsteps:\n  - step: MapValues\n    with: {values: {"a.b": {x: 1}, a: {b: 2}}}\n'
+    )
+
+    assert load_graph("graph.yaml", tmp_path).spec.steps[0].arguments["values"] == {"a.b": {"x": 1}, "a": {"b": 2}}
+
+
+BETWEEN_STEPS = {
+    "an unknown step": ("  - step: m:a\n  - step: m:b\n    after: aa\n", "graph.yaml:4", "unknown-step"),
+    "an unknown setting": (
+        "  - step: Impute\n  - step: Drop\n    with: {colums: [a]}\n",
+        "graph.yaml:4",
+        "invalid-step",
+    ),
+    "a class of no use": ("  - step: Impute\n  - step: features:Nothing\n", "graph.yaml:4", "invalid-step"),
+    "a function of two": ("  - step: features:pair\n", "graph.yaml:3", "invalid-step"),
+    "a model": ("  - step: features:Risk\n", "graph.yaml:3", "invalid-step"),
+    "an argument of a function": ("  - step: features:same\n    with: {x: 1}\n", "graph.yaml:3", "invalid-step"),
+    "a setting of a queue": ("  - queue: q\n    with: {max-delivery: 3}\n", "graph.yaml:3", "invalid-step"),
+    "no step": ("  []\n", "graph.yaml", "empty-graph"),
+}
+
+FEATURES = """
+from ci_core.serving import Model
+
+class Nothing: ...
+
+class Risk(Model):
+    def predict(self, rows):
+        return rows
+
+def pair(a, b):
+    return a
+
+def same(body):
+    return body
+"""
+
+
+@pytest.mark.parametrize("case", BETWEEN_STEPS)
+def test_a_graph_that_makes_no_sense_is_told_with_the_line_of_the_step(case: str, tmp_path: Path) -> None:
+    steps, place, slug = BETWEEN_STEPS[case]
+    (tmp_path / "graph.yaml").write_text(f"name: g\nsteps:\n{steps}")
+    (tmp_path / "features.py").write_text(FEATURES)
+
+    with pytest.raises(GraphshipError) as caught:
+        load_graph("graph.yaml", tmp_path)
+
+    assert (caught.value.slug, caught.value.where) == (slug, (place,))
+
+
+def test_a_mistake_in_python_is_told_with_the_authors_line_and_its_own_slug(tmp_path: Path) -> None:
+    (tmp_path / "graph.py").write_text(
+        'from ci_core.serving import Graph\n\n\ngraph = Graph("g", inputs={"age": "intt"})\n'
+    )
+
+    with pytest.raises(GraphshipError) as caught:
+        load_graph("graph.py:graph", tmp_path)
+
+    assert caught.value.slug == "unknown-input-type"
+    assert caught.value.where == ("graph.py:4",)
+    assert caught.value.hint == "did you mean `integer`?"
+    assert "types: `number`, `integer`, `string`, `boolean`, `any`; with `?`" in caught.value.known[0]
+
+
+def test_lines_of_packages_that_are_installed_below_the_project_are_not_the_authors(tmp_path: Path) -> None:
+    package = tmp_path / ".venv/lib/site-packages/helpers"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("def fail():\n    raise ValueError('no')\n")
+    (tmp_path / "graph.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(package.parent)!r})\nimport helpers\nhelpers.fail()\n"
+    )
+
+    with pytest.raises(GraphshipError) as caught:
+        load_graph("graph.py:graph", tmp_path)
+
+    assert caught.value.where == ("graph.py:4",)
