@@ -164,7 +164,9 @@ class _Drive:
         except asyncio.CancelledError:
             interrupted(node.step, (event, self._flight.event))
             raise
-        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+        except Exception as error:
+            if node.back_to is not None:
+                raise  # the handler has been asked already, and failed
             await self._fail(node, error, body, event)
         else:
             self._arrive(node, body, result, event, went_back=went_back)
@@ -173,7 +175,9 @@ class _Drive:
         node, body, event = self._running.pop(task)
         try:
             result, went_back = task.result()
-        except Exception as error:  # noqa: BLE001 - the handler raises it again, or answers
+        except Exception as error:
+            if node.back_to is not None:
+                raise  # the handler has been asked already, and failed
             await self._fail(node, error, body, event)
         else:
             self._arrive(node, body, result, event, went_back=went_back)

@@ -115,6 +115,30 @@ def test_two_responders_are_refused_when_the_graph_is_checked(as_step: AsStep) -
         graph.compile()
 
 
+@pytest.mark.parametrize("back_to", [None, "end"])
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_handler_that_fails_is_not_asked_about_its_own_failure(
+    back_to: str | None, as_step: AsStep, *, beside: bool
+) -> None:
+    asked: list[Any] = []
+
+    def rescue(event: Event) -> Any:
+        asked.append(str(event.error))
+        raise ValueError("cannot either")
+
+    graph = Graph("g")
+    node = graph.to(as_step(lambda body: body["x"]), "bad")
+    node.error_handler(as_step(rescue), "rescue", full_event=True, back_to=back_to)
+    node.to(as_step(lambda body: body), "between").to(as_step(lambda body: body), "end")
+    if beside:
+        graph.add_step(list, "join", after=["end", graph.to(as_step(dict), "other")]).respond()
+
+    with pytest.raises(ValueError, match="cannot either") as caught:
+        graph.test({})
+    assert asked == ["KeyError: 'x'"]
+    assert caught.value.__notes__ == ["in step `rescue` of graph `g`"]
+
+
 def test_a_failure_stays_in_the_event_after_a_way_back(as_step: AsStep) -> None:
     def tell(event: Event) -> Any:
         assert event.error is not None
