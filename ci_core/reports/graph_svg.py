@@ -1,4 +1,6 @@
-"""A serving graph as inline SVG: our own drawing, so that a page needs no script and no program (pure).
+"""A serving graph with its changes as inline SVG, so that a page needs no script and no program (pure).
+
+Where things go is decided as for the picture in a notebook, by ``serving/picture/places.py``.
 
 Colours come from the page's style sheet through classes; every node says its kind, its change and what it runs in
 words too, for readers without colours or without eyes.
@@ -7,16 +9,18 @@ words too, for readers without colours or without eyes.
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
-from ci_core.reports.graph_layout import lay_out
 from ci_core.reports.text import plural, shorten, visible
+from ci_core.serving.picture.letters import width_px
+from ci_core.serving.picture.places import Link, Size, arrange
 
 if TYPE_CHECKING:
-    from ci_core.reports.graph_layout import Layout
-    from ci_core.reports.report import GraphNode, ServingGraph
+    from collections.abc import Mapping, Sequence
+
+    from ci_core.reports.report import GraphEdge, GraphNode, ServingGraph
+    from ci_core.serving.picture.lines import Line, Point
+    from ci_core.serving.picture.places import Places
 
 MOST_NODES = 80
 _LONGEST_TEXT = 22
@@ -25,20 +29,15 @@ _LETTER_PX = 7.3
 _HEIGHT_PX = 46
 _LEAST_WIDTH_PX = 92
 _MARGIN_PX = 14
-_GAP_ALONG_PX = 52
-_GAP_ACROSS_PX = 22
+_EDGE_TEXT_PX = 11
+_BESIDE_PX = 6
+_ON_ERROR = "on error"
+_BESIDE_THE_FLOW = {_ON_ERROR, "goes on"}
+_BESIDE_WEIGHT = 0.001
+"""Of arrows to error handlers and back: they bend, so that the flow runs straight."""
+_WIDEST_PX = 1240
+"""Wider graphs go on in a row below, where that can be seen at a glance."""
 _SIGNS = {"added": "+", "removed": "−", "changed": "~", "renamed": "~"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Box:
-    x: float
-    y: float
-    width: float
-
-    @property
-    def middle(self) -> tuple[float, float]:
-        return self.x + self.width / 2, self.y + _HEIGHT_PX / 2
 
 
 def graph_svg(graph: ServingGraph, *, direction: Literal["right", "down"] = "right", name: str = "graph") -> str:
@@ -50,15 +49,17 @@ def graph_svg(graph: ServingGraph, *, direction: Literal["right", "down"] = "rig
         name: unique on the page; prefix of the element ids.
     """
     nodes = {node.id: node for node in graph.nodes[:MOST_NODES]}
-    layout = lay_out(list(nodes), [(edge.source, edge.target) for edge in graph.edges])
-    boxes = _place(layout, nodes, direction)
-    width = max((box.x + box.width for box in boxes.values()), default=0) + _MARGIN_PX
-    height = max((box.y for box in boxes.values()), default=0) + _HEIGHT_PX + _MARGIN_PX
-    changes = {(edge.source, edge.target): (edge.change, edge.text) for edge in graph.edges}
     edges = [
-        _edge([boxes[stop] for stop in route], *changes[edge], direction, name) for edge, route in layout.routes.items()
+        edge for edge in graph.edges if edge.source in nodes and edge.target in nodes and edge.source != edge.target
     ]
-    drawn = [_node(node, boxes[node.id]) for node in nodes.values()]
+    places = _places(nodes, edges, direction)
+    width = max([places.width, *(_text_end(*pair, direction) for pair in zip(edges, places.lines, strict=True))])
+    width, height = width + 2 * _MARGIN_PX, places.height + 2 * _MARGIN_PX
+    lines = [
+        _edge(edge, line.moved(_MARGIN_PX, _MARGIN_PX), direction, name)
+        for edge, line in zip(edges, places.lines, strict=True)
+    ]
+    drawn = [_node(node, places.corners[node.id]) for node in nodes.values()]
     return (
         f'<svg class="graph {direction}" role="img" aria-labelledby="{name}-title {name}-desc" '
         f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">'
@@ -66,41 +67,32 @@ def graph_svg(graph: ServingGraph, *, direction: Literal["right", "down"] = "rig
         f'<desc id="{name}-desc">{_escape(_description(graph))}</desc>'
         f'<defs><marker id="{name}-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         f'orient="auto"><path class="tip" d="M0,0.5L8,4L0,7.5Z"/></marker></defs>'
-        f"{''.join(edges)}{''.join(drawn)}</svg>"
+        f"{''.join(lines)}{''.join(drawn)}</svg>"
     )
 
 
-def _place(layout: Layout, nodes: dict[str, GraphNode], direction: str) -> dict[str, _Box]:
-    widths = {name: _width(nodes[name]) if name in nodes else 0.0 for layer in layout.layers for name in layer}
-    boxes = _place_right(layout, widths) if direction == "right" else _place_down(layout, widths)
-    left = min((box.x for box in boxes.values()), default=0)
-    top = min((box.y for box in boxes.values()), default=0)
-    return {
-        name: _Box(x=box.x - left + _MARGIN_PX, y=box.y - top + _MARGIN_PX, width=box.width)
-        for name, box in boxes.items()
-    }
-
-
-def _place_right(layout: Layout, widths: dict[str, float]) -> dict[str, _Box]:
-    boxes, x = {}, 0.0
-    for layer in layout.layers:
-        column = max(widths[name] for name in layer)
-        for name in layer:
-            y = layout.place[name][1] * (_HEIGHT_PX + _GAP_ACROSS_PX)
-            boxes[name] = _Box(x=x + (column - widths[name]) / 2, y=y, width=widths[name])
-        x += column + _GAP_ALONG_PX
-    return boxes
-
-
-def _place_down(layout: Layout, widths: dict[str, float]) -> dict[str, _Box]:
-    boxes, y = {}, 0.0
-    for layer in layout.layers:
-        x = -(sum(widths[name] for name in layer) + _GAP_ACROSS_PX * (len(layer) - 1)) / 2
-        for name in layer:
-            boxes[name] = _Box(x=x, y=y, width=widths[name])
-            x += widths[name] + _GAP_ACROSS_PX
-        y += _HEIGHT_PX + _GAP_ALONG_PX * 0.65
-    return boxes
+def _places(nodes: Mapping[str, GraphNode], edges: Sequence[GraphEdge], direction: str) -> Places:
+    """Return where boxes and lines go: downwards is to the right with x and y exchanged."""
+    widths = {key: _width(node) for key, node in nodes.items()}
+    if direction == "right":
+        sizes = {key: Size(width, _HEIGHT_PX) for key, width in widths.items()}
+        rooms = [width_px(_edge_text(edge), _EDGE_TEXT_PX) + 8 if edge.text else 0 for edge in edges]
+    else:
+        sizes = {key: Size(_HEIGHT_PX, width) for key, width in widths.items()}
+        rooms = [_EDGE_TEXT_PX + 6 if edge.text else 0 for edge in edges]
+    links = [
+        Link(
+            source=edge.source,
+            target=edge.target,
+            room_px=room,
+            weight=_BESIDE_WEIGHT if edge.text in _BESIDE_THE_FLOW else 1,
+        )
+        for edge, room in zip(edges, rooms, strict=True)
+    ]
+    handlers = {edge.target for edge in edges if edge.text == _ON_ERROR}
+    if direction == "right":
+        return arrange(sizes, links, low=handlers, widest_px=_WIDEST_PX)
+    return arrange(sizes, links, low=handlers).turned()
 
 
 def _width(node: GraphNode) -> float:
@@ -108,49 +100,43 @@ def _width(node: GraphNode) -> float:
     return max(_LEAST_WIDTH_PX, letters * _LETTER_PX + 34)
 
 
-def _edge(stops: list[_Box], change: str, text: str, direction: str, name: str) -> str:
-    points = [
-        _port(stops[0], direction, "out"),
-        *(box.middle for box in stops[1:-1]),
-        _port(stops[-1], direction, "in"),
-    ]
-    path = f"M{points[0][0]:.1f},{points[0][1]:.1f}"
-    for (x1, y1), (x2, y2) in pairwise(points):
-        bend = (x2 - x1) / 2 if direction == "right" else (y2 - y1) / 2
-        first, second = (
-            ((x1 + bend, y1), (x2 - bend, y2)) if direction == "right" else ((x1, y1 + bend), (x2, y2 - bend))
-        )
-        path += f"C{first[0]:.1f},{first[1]:.1f} {second[0]:.1f},{second[1]:.1f} {x2:.1f},{y2:.1f}"
-    label = ""
-    if text:
-        x, y = (points[0][0] + points[1][0]) / 2, (points[0][1] + points[1][1]) / 2 - 6
-        label = (
-            f'<text class="edge-text" x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{_escape(shorten(text, 16))}</text>'
-        )
-    return f'<path class="edge {change}" fill="none" d="{path}" marker-end="url(#{name}-tip)"/>{label}'
+def _edge_text(edge: GraphEdge) -> str:
+    return shorten(visible(edge.text), 16)
 
 
-def _port(box: _Box, direction: str, side: Literal["in", "out"]) -> tuple[float, float]:
-    middle_x, middle_y = box.middle
-    if direction == "right":
-        return (box.x + box.width + 1 if side == "out" else box.x - 2), middle_y
-    return middle_x, (box.y + _HEIGHT_PX + 1 if side == "out" else box.y - 2)
+def _text_end(edge: GraphEdge, line: Line, direction: str) -> float:
+    """Return how far right the text of an edge goes, where it stands beside its line."""
+    if line.label is None or direction == "right":
+        return 0
+    return line.label.x + _BESIDE_PX + width_px(_edge_text(edge), _EDGE_TEXT_PX)
 
 
-def _node(node: GraphNode, box: _Box) -> str:
+def _edge(edge: GraphEdge, line: Line, direction: str, name: str) -> str:
+    path = f'<path class="edge {edge.change}" fill="none" d="{line.path}" marker-end="url(#{name}-tip)"/>'
+    if not edge.text or line.label is None:
+        return path
+    x, y, anchor = line.label.x, line.label.y - 5, "middle"
+    if direction == "down":
+        x, y, anchor = line.label.x + _BESIDE_PX, line.label.y + 4, "start"
+    text = _escape(_edge_text(edge))
+    return f'{path}<text class="edge-text" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
+
+
+def _node(node: GraphNode, corner: Point) -> str:
     text = shorten(visible(node.text), _LONGEST_TEXT)
     sign = _SIGNS.get(node.change, "")
     tip = ", ".join(part for part in (f"{node.kind} {node.text}", node.detail, node.change if sign else "") if part)
     radius = {"source": 23, "response": 23, "router": 4}.get(node.kind, 10)
-    x, _ = box.middle
+    left, top, width = corner.x + _MARGIN_PX, corner.y + _MARGIN_PX, _width(node)
+    x = left + width / 2
     parts = [
         f'<g class="node {node.kind} {node.change}"><title>{_escape(shorten(tip, 300))}</title>',
-        f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{_HEIGHT_PX}" rx="{radius}"/>',
-        f'<text class="kind" x="{x:.1f}" y="{box.y + 17:.1f}" text-anchor="middle">{node.kind}</text>',
-        f'<text class="name" x="{x:.1f}" y="{box.y + 34:.1f}" text-anchor="middle">{_escape(text)}</text>',
+        f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{_HEIGHT_PX}" rx="{radius}"/>',
+        f'<text class="kind" x="{x:.1f}" y="{top + 17:.1f}" text-anchor="middle">{node.kind}</text>',
+        f'<text class="name" x="{x:.1f}" y="{top + 34:.1f}" text-anchor="middle">{_escape(text)}</text>',
     ]
     if sign:
-        badge_x, badge_y = box.x + box.width - 4, box.y + 4
+        badge_x, badge_y = left + width - 4, top + 4
         parts.append(
             f'<circle class="badge" cx="{badge_x:.1f}" cy="{badge_y:.1f}" r="9"/>'
             f'<text class="sign" x="{badge_x:.1f}" y="{badge_y + 4.5:.1f}" text-anchor="middle">{sign}</text>'

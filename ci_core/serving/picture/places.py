@@ -96,6 +96,8 @@ def arrange(
         last: box that stands in the last column.
         widest_px: where only one line would be cut, a picture that is wider goes on in a row below.
     """
+    if not sizes:
+        return Places(corners={}, lines=(), width=0, height=0)
     layers = lay_out(list(sizes), [(link.source, link.target) for link in links], low=low, last=last)
     drawing = _Drawing(sizes, links, layers)
     drawing.settle(drawing.rows(widest_px))

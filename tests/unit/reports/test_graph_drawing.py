@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_core.reports.graph_layout import lay_out
 from ci_core.reports.graph_svg import MOST_NODES, graph_svg
 from ci_core.reports.mermaid import flowchart
 from ci_core.reports.report import GraphEdge, GraphNode, ServingGraph
@@ -14,47 +13,6 @@ from ci_core.testing.sample_reports import sample_graph
 
 names = st.integers(min_value=0, max_value=9).map(str)
 edge_lists = st.lists(st.tuples(names, names), max_size=20)
-
-
-def test_layers_are_longest_paths() -> None:
-    layout = lay_out(["a", "b", "c", "d"], [("a", "b"), ("b", "c"), ("a", "c"), ("c", "d")])
-
-    assert [layout.place[name][0] for name in "abcd"] == [0, 1, 2, 3]
-
-
-def test_edge_over_several_layers_has_a_waypoint_in_each() -> None:
-    layout = lay_out(["a", "b", "c"], [("a", "b"), ("b", "c"), ("a", "c")])
-
-    assert len(layout.routes["a", "c"]) == 3
-    assert len(layout.layers[1]) == 2
-
-
-def test_sweeps_undo_a_needless_crossing() -> None:
-    layout = lay_out(["s", "a", "b", "y", "x"], [("s", "a"), ("s", "b"), ("a", "x"), ("b", "y")])
-
-    above = {name: layout.place[name][1] for name in "abxy"}
-    assert (above["a"] < above["b"]) == (above["x"] < above["y"])
-
-
-@given(edge_lists)
-def test_every_node_has_one_place_even_with_cycles(edges: list[tuple[str, str]]) -> None:
-    nodes = [str(index) for index in range(8)]
-
-    layout = lay_out(nodes, edges)
-
-    placed = [name for layer in layout.layers for name in layer]
-    assert len(placed) == len(set(placed))
-    assert set(nodes) <= set(placed)
-    assert set(layout.routes) == {edge for edge in edges if set(edge) <= set(nodes) and edge[0] != edge[1]}
-
-
-@given(edge_lists)
-def test_order_respects_edges_without_cycles(edges: list[tuple[str, str]]) -> None:
-    forward = [(source, target) for source, target in edges if source < target]
-
-    layout = lay_out([str(index) for index in range(10)], forward)
-
-    assert all(layout.place[source][0] < layout.place[target][0] for source, target in forward)
 
 
 @given(edge_lists, st.sampled_from(["right", "down"]))
@@ -76,6 +34,30 @@ def test_drawn_boxes_never_overlap(edges: list[tuple[str, str]], direction: str)
         assert y + h <= height
         for other_x, other_y, other_w, other_h in boxes[index + 1 :]:
             assert x + w <= other_x or other_x + other_w <= x or y + h <= other_y or other_y + other_h <= y
+
+
+def test_error_handlers_stand_below_the_flow_and_the_flow_runs_straight() -> None:
+    graph = ServingGraph(
+        nodes=tuple(GraphNode(id=name, text=name) for name in ("handler", "a", "b")),
+        edges=(GraphEdge(source="a", target="handler", text="on error"), GraphEdge(source="a", target="b")),
+    )
+
+    handler, a, b = (float(rect.attrib["y"]) for rect in ET.fromstring(graph_svg(graph)).iter("rect"))
+
+    assert abs(a - b) < 0.2
+    assert handler > b + 46
+
+
+def test_a_text_beside_a_line_that_goes_down_is_on_the_picture() -> None:
+    graph = ServingGraph(
+        nodes=(GraphNode(id="a", text="a"), GraphNode(id="b", text="b")),
+        edges=(GraphEdge(source="a", target="b", text="WWWWWWWWWWWWWWWW"),),
+    )
+
+    svg = ET.fromstring(graph_svg(graph, direction="down"))
+
+    (x,) = (float(text.attrib["x"]) for text in svg.iter("text") if text.attrib["class"] == "edge-text")
+    assert x + 16 * 11 * 0.98 <= float(svg.attrib["width"])
 
 
 def test_drawing_is_told_in_words_too() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ci_core.serving import Graph, Router
 from ci_core.serving.picture import html, svg
+from ci_core.serving.picture.layers import Layers, lay_out
 from ci_core.serving.picture.letters import ending, fitting, width_px
 from ci_core.serving.picture.lines import Line, Point
 from ci_core.serving.picture.palette import DARK, LIGHT, ROLES_OF_TEXT, Paint
@@ -453,3 +454,69 @@ def test_a_text_is_cut_at_its_end_and_a_path_at_its_beginning() -> None:
 @given(st.text(max_size=30), st.integers(10, 200))
 def test_a_text_that_was_cut_fits(text: str, most_px: int) -> None:
     assert width_px(fitting(text, most_px, 10), 10) <= most_px + 0.5
+
+
+# --- layers ---
+
+pairs_of_names = st.lists(st.tuples(names, names).filter(lambda pair: pair[0] != pair[1]), max_size=20)
+
+
+def spots(layers: Layers) -> dict[str, tuple[int, int]]:
+    return {name: (number, index) for number, layer in enumerate(layers.layers) for index, name in enumerate(layer)}
+
+
+def test_layers_are_longest_paths() -> None:
+    found = spots(lay_out(["a", "b", "c", "d"], [("a", "b"), ("b", "c"), ("a", "c"), ("c", "d")]))
+
+    assert [found[name][0] for name in "abcd"] == [0, 1, 2, 3]
+
+
+def test_a_link_over_several_layers_has_a_waypoint_in_each() -> None:
+    layers = lay_out(["a", "b", "c"], [("a", "b"), ("b", "c"), ("a", "c")])
+
+    assert [len(route) for route in layers.routes] == [2, 2, 3]
+    assert len(layers.layers[1]) == 2
+
+
+def test_sweeps_undo_a_needless_crossing() -> None:
+    found = spots(lay_out(["s", "a", "b", "y", "x"], [("s", "a"), ("s", "b"), ("a", "x"), ("b", "y")]))
+
+    assert (found["a"] < found["b"]) == (found["x"] < found["y"])
+
+
+def test_what_is_low_stands_below_and_what_is_last_in_the_last_layer() -> None:
+    layers = lay_out(
+        ["low", "s", "a", "b", "end"], [("s", "low"), ("s", "a"), ("a", "b"), ("s", "end")], low={"low"}, last="end"
+    )
+
+    assert layers.layers[1][-1] == "low"
+    assert spots(layers)["end"][0] == 2
+
+
+def test_one_link_of_a_cycle_leads_backwards() -> None:
+    layers = lay_out(["a", "b", "c"], [("a", "b"), ("b", "c"), ("c", "a")])
+
+    assert [spots(layers)[name][0] for name in "abc"] == [0, 1, 2]
+    assert layers.routes[2][0] == "c"
+    assert layers.routes[2][-1] == "a"
+
+
+@given(pairs_of_names)
+def test_every_node_has_one_place_even_with_cycles(pairs: list[tuple[int, int]]) -> None:
+    links = [(str(a), str(b)) for a, b in pairs]
+
+    layers = lay_out([str(index) for index in range(10)], links)
+
+    placed = [name for layer in layers.layers for name in layer]
+    assert len(placed) == len(set(placed))
+    assert {str(index) for index in range(10)} <= set(placed)
+    assert [(route[0], route[-1]) for route in layers.routes] == links
+
+
+@given(pairs_of_names)
+def test_order_respects_links_without_cycles(pairs: list[tuple[int, int]]) -> None:
+    forward = [(str(min(pair)), str(max(pair))) for pair in pairs]
+
+    found = spots(lay_out([str(index) for index in range(10)], forward))
+
+    assert all(found[source][0] < found[target][0] for source, target in forward)
