@@ -492,8 +492,8 @@ def test_a_failure_that_was_mended_is_not_blamed_for_the_next_one() -> None:
 
     status, _headers, answer = ask(serve(graph), body={})
 
-    assert (status, answer["error"]["slug"]) == (500, "internal-error")
-    assert "step" not in answer["error"]
+    assert (status, answer["error"]["slug"]) == (500, "step-failed")
+    assert answer["error"]["step"] == "end"
 
 
 def test_what_is_not_a_number_is_answered_as_null(as_step: AsStep) -> None:
