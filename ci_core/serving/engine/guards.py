@@ -60,14 +60,23 @@ def _in_thread(threads: Threads) -> Callable[[Call], Call]:
         async def run(body: Any, event: Event) -> Any:
             # its own copy: a call that is given up goes on with it
             copy = event.with_body(body)
-            result = await threads.run(call, body, copy)
-            for name in Event.__slots__:
-                setattr(event, name, getattr(copy, name))
+            try:
+                result = await threads.run(call, body, copy)
+            except Exception:
+                _take_over(event, copy)
+                raise
+            _take_over(event, copy)
             return result
 
         return run
 
     return guard
+
+
+def _take_over(event: Event, copy: Event) -> None:
+    """Let `event` have what a call changed in its copy."""
+    for name in Event.__slots__:
+        setattr(event, name, getattr(copy, name))
 
 
 def _in_time(name: str, timeout_s: float) -> Callable[[Call], Call]:

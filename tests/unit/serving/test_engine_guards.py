@@ -181,6 +181,19 @@ def test_a_blocking_step_may_change_the_event() -> None:
     assert graph.test({}) == "k"
 
 
+def test_what_a_blocking_step_changed_in_the_event_before_it_failed_is_seen_by_its_handler() -> None:
+    def fail(event: Event) -> Any:
+        event.key = "k"
+        raise ValueError("no")
+
+    graph = Graph("g")
+    graph.to(fail, "fail", full_event=True, blocking=True).error_handler(
+        lambda event: event.key, "tell", full_event=True
+    )
+
+    assert graph.test({}) == "k"
+
+
 def test_a_timed_out_attempt_is_repeated(stuck: Callable[[Any], str]) -> None:
     calls: list[int] = []
 
