@@ -181,8 +181,8 @@ WRITTEN: dict[str, tuple[Callable[[], object], str, str | None]] = {
         "did you mean `math:sqrt`?",
     ),
     "a path for a module": (
-        lambda: graph().to("serving/features.py:enrich"),
-        "step `serving/features.py:enrich` is `serving/features.py:enrich`, which has a module that is written as a path",
+        lambda: graph().to("serving/features.py:enrich", "enrich"),
+        "step `enrich` is `serving/features.py:enrich`, which has a module that is written as a path",
         "did you mean `serving.features:enrich`?",
     ),
     "a module and no name": (
