@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ci_core.reports.text import shorten, thin, visible
+from ci_core.serving.render import mermaid_text
 
 if TYPE_CHECKING:
     from ci_core.reports.report import GraphNode, Plot, Series, ServingGraph
@@ -53,7 +54,7 @@ def flowchart(graph: ServingGraph) -> str:
     for edge in graph.edges:
         if edge.source in names and edge.target in names:
             arrow = "-.->" if edge.change == "removed" else "==>" if edge.change == "added" else "-->"
-            text = f'|"{label(edge.text)}"|' if edge.text else ""
+            text = f'|"{_node_label(edge.text)}"|' if edge.text else ""
             lines.append(f"  {names[edge.source]} {arrow}{text} {names[edge.target]}")
     changed = [f"  class {names[node.id]} {node.change}" for node in nodes if node.change in _SIGNS]
     if changed:
@@ -63,7 +64,12 @@ def flowchart(graph: ServingGraph) -> str:
 
 def _node(node: GraphNode) -> str:
     opening, closing = _SHAPES[node.kind]
-    return f'{opening}"{_SIGNS.get(node.change, "")}{label(node.text)}"{closing}'
+    return f'{opening}"{_SIGNS.get(node.change, "")}{_node_label(node.text)}"{closing}'
+
+
+def _node_label(text: str) -> str:
+    """Return text for a flow chart, where Mermaid reads Markdown, too."""
+    return mermaid_text(shorten(visible(text), _LONGEST_LABEL))
 
 
 def xy_chart(plot: Plot) -> str | None:

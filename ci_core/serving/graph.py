@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ci_core.errors import InvalidCallError, UnknownStepError
+from ci_core.errors import GraphshipError, InvalidCallError, UnknownStepError
 from ci_core.serving.base import IgnoreCalls
 from ci_core.serving.blueprint import Blueprint
 from ci_core.serving.call_check import checks_call
@@ -393,10 +393,13 @@ class Graph:
         serve_graph(self, host=host, port=port)
 
     def _repr_html_(self) -> str:
-        """Return the picture that notebooks show."""
-        from ci_core.serving.picture import html
+        """Return the picture that notebooks show; of a graph that makes no sense yet, what is missing."""
+        from ci_core.serving.picture import html, html_of_mistake
 
-        return html(self.spec)
+        try:
+            return html(self.spec)
+        except GraphshipError as error:
+            return html_of_mistake(error)
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {len(self._blueprint.steps)} steps)"

@@ -35,7 +35,7 @@ def mermaid(spec: GraphSpec) -> str:
     ids |= {step.name: f"n{index}" for index, step in enumerate(spec.steps)}
     lines = ["flowchart LR", "  request([request])"]
     for step in spec.steps:
-        text = "<br/>".join(map(_mermaid_text, _lines(spec, step)))
+        text = "<br/>".join(map(mermaid_text, _lines(spec, step)))
         lines.append(f"  {ids[step.name]}{_MERMAID_SHAPES[step.kind] % text}")
     lines.append("  answer([answer])")
     lines += [f"  {ids[arrow.start]} {_mermaid_arrow(arrow)} {ids[arrow.end]}" for arrow in arrows(spec)]
@@ -55,7 +55,7 @@ def _mermaid_arrow(arrow: Arrow) -> str:
     if arrow.is_error:
         return f"-. {arrow.text} .->"
     text = visible(arrow.text).strip()
-    return f'-- "{_mermaid_text(text)}" -->' if text else "-->"
+    return f'-- "{mermaid_text(text)}" -->' if text else "-->"
 
 
 _MERMAID_UNSAFE = re.compile(
@@ -66,7 +66,7 @@ _MERMAID_UNSAFE = re.compile(
 )
 
 
-def _mermaid_text(text: str) -> str:
+def mermaid_text(text: str) -> str:
     """Return `text` with everything that means something to Mermaid, HTML or Markdown as a character entity."""
     return _MERMAID_UNSAFE.sub(lambda found: f"#{ord(found.group())};", text)
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 from ci_core.serving.picture.drawing import draw
@@ -14,6 +15,7 @@ from ci_core.serving.spec import ANSWER
 from ci_core.serving.words import arrows, kind_text, visible
 
 if TYPE_CHECKING:
+    from ci_core.errors import GraphshipError
     from ci_core.serving.spec import GraphSpec
 
 _MOST_ARROWS_TOLD = 60
@@ -31,6 +33,12 @@ def svg(spec: GraphSpec) -> str:
 def html(spec: GraphSpec) -> str:
     """Return the picture for a page: where it is too narrow to shrink the picture any further, one can scroll."""
     return f'<div class="graphship-picture" style="overflow-x:auto">{_drawn(spec, may_scroll=True)}</div>'
+
+
+def html_of_mistake(error: GraphshipError) -> str:
+    """Return why there is no picture yet: a graph is often looked at before it is finished."""
+    lines = [f"no picture yet: {error.fact}", *error.known, *([f"hint: {error.hint}"] if error.hint else [])]
+    return f"<pre>{escape(chr(10).join(map(visible, lines)))}</pre>"
 
 
 def _drawn(spec: GraphSpec, *, may_scroll: bool) -> str:

@@ -102,3 +102,9 @@ def test_mermaid_names_nodes_by_number_and_leaves_dangling_edges_out() -> None:
         '  n1[("b")]',
         '  n0 -->|"90 #37;"| n1',
     ]
+
+
+def test_mermaid_does_not_take_the_name_of_a_step_for_markdown() -> None:
+    graph = ServingGraph(nodes=(GraphNode(id="a", text="1. __init__"),))
+
+    assert flowchart(graph).splitlines()[1] == '  n0["1#46; #95;#95;init#95;#95;"]'

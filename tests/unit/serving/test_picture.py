@@ -186,6 +186,19 @@ def test_an_image_file_shrinks_as_far_as_it_must() -> None:
     assert "min-width" not in svg(pictured.chain())
 
 
+def test_of_an_unfinished_graph_a_notebook_shows_what_is_missing() -> None:
+    graph = Graph("half")
+    start = graph.to("m:read", "read")
+    start.to("m:a", "a<b>")
+    start.to("m:b", "b")
+
+    shown = graph._repr_html_()
+
+    assert shown.startswith("<pre>no picture yet: ")
+    assert "`a&lt;b&gt;`" in shown
+    assert "hint: " in shown
+
+
 @given(st.lists(st.text(st.characters(), min_size=1), min_size=1, max_size=4, unique=True))
 def test_no_name_breaks_out_of_the_picture(names: list[str]) -> None:
     graph = Graph(names[0], inputs={names[0]: "number"})
