@@ -104,7 +104,7 @@ async def listen(
         helper.cancel()
     if not serving.done():
         logger.error("requests did not end in time and are cut count=%d", application.in_flight)
-        logging.getLogger("_granian").setLevel(logging.CRITICAL)  # it would tell of each with a traceback
+        _be_quiet_about_cancelled_requests(loop)
         return
     await serving
     await threads.wait()
@@ -156,6 +156,17 @@ async def _drain(application: Application, options: ServeOptions) -> None:
         async with asyncio.timeout(options.drain_s):
             while application.in_flight:  # noqa: ASYNC110 - an event would cost every request, this costs the last second
                 await asyncio.sleep(_POLL_S)
+
+
+def _be_quiet_about_cancelled_requests(loop: asyncio.AbstractEventLoop) -> None:
+    """Let granian not tell of each with a traceback, nor of its own end, which it no longer waits for."""
+    logging.getLogger("_granian").setLevel(logging.CRITICAL)
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not isinstance(context.get("exception"), asyncio.InvalidStateError):
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
 
 
 async def _publish(metrics: Metrics) -> None:

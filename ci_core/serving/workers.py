@@ -45,7 +45,7 @@ def run_workers(run: Run, n_workers: int, metrics: Metrics, *, grace_s: float, f
     """Fork processes and wait for them until told to stop (SIGTERM, SIGINT); return the exit code.
 
     A process that dies after it had started is replaced, always. One that cannot start ends the server, with its exit
-    code, if it is the first of its number, or no worker serves meanwhile; otherwise it is tried again.
+    code; but if it is a replacement, or was killed, and a worker serves meanwhile, it is tried again.
 
     Args:
         run: what a process does; gets its number, 1-based, and what it calls when it has started and nothing can fail
@@ -193,12 +193,15 @@ class _Supervisor:
         elif has_started:
             one.has_started_before = True
             self._replace(one, lived_s, "died and is replaced", facts)
-        elif one.has_started_before and any(self._is_up[other.number] for other in self._processes if other.is_worker):
+        elif (one.has_started_before or code < 0) and self._serves():
             self._replace(one, lived_s, "could not start and is tried again", facts)
         else:
             logger.error("%s could not start and the server ends %s", one.name, facts)
             self._exit_code = code if code > 0 else _OF_SIGNAL - code if code < 0 else 1
             self._stop()
+
+    def _serves(self) -> bool:
+        return any(self._is_up[one.number] for one in self._processes if one.is_worker)
 
     def _replace(self, one: _Process, lived_s: float, what: str, facts: str) -> None:
         one.early_deaths = one.early_deaths + 1 if lived_s < _LONG_LIFE_S else 0

@@ -188,8 +188,6 @@ def test_a_result_that_cannot_travel_is_a_failure_of_its_segment(release: Path) 
 def test_a_function_that_dies_is_replaced_and_its_calls_fail_as_those_of_a_dependency(release: Path) -> None:
     with _serving(release) as served:
         before = served.until_ready().ask(body={})[2]["first"]
-        # a process that lived for a while did not die of its start
-        time.sleep(5.1)
         status, headers, answer = served.ask(body={"fail": "die"})
         is_ready = served.ask("/readyz")[0]
         while (again := served.ask(body={}))[0] != 200:
