@@ -10,12 +10,13 @@ import logging
 import sys
 import sysconfig
 import traceback
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 _ACCESS = "ci_core.serving.access"
@@ -81,14 +82,25 @@ def set_up_logs() -> None:
     logging.lastResort = _handler()
 
 
-def settle_logs() -> None:
-    """Keep it so, once the user's code is loaded and has set nothing up.
+@contextmanager
+def own_logs() -> Iterator[Callable[[], None]]:
+    """Do so as long as the context lasts; give what is called once the user's code is loaded.
 
-    A step that calls ``logging.warning()``, and not a logger, would otherwise set logging up in passing.
+    If that has set nothing up, ours is: a step that calls ``logging.warning()``, and not a logger, would otherwise set
+    logging up in passing.
     """
-    root = logging.getLogger()
-    if not root.handlers:
-        root.addHandler(_handler())
+    root, handler, before = logging.getLogger(), _handler(), logging.lastResort
+    logging.lastResort = handler
+
+    def settle() -> None:
+        if not root.handlers:
+            root.addHandler(handler)
+
+    try:
+        yield settle
+    finally:
+        root.removeHandler(handler)
+        logging.lastResort = before
 
 
 def log_access() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ci_core.serving.address import claimed
 from ci_core.serving.listen import import_server
-from ci_core.serving.logs import log_access, set_up_logs, settle_logs
+from ci_core.serving.logs import log_access, own_logs
 from ci_core.serving.metrics import Metrics
 from ci_core.serving.options import ServeOptions
 from ci_core.serving.served_graph import ServedGraph, served_function
@@ -43,13 +43,13 @@ def serve(graph: Graph, options: ServeOptions) -> int:
         CaptureFolderError: the folder for captures cannot be written.
         GraphshipError: the graph cannot be compiled.
     """
-    set_up_logs()
-    with claimed(options.host, options.port) as claim:
+    with own_logs() as settle_logs, claimed(options.host, options.port) as claim:
         if options.access_log:
             log_access()
         functions = _functions(graph, options)
         try:
             served = ServedGraph(graph, options, functions)
+            settle_logs()
             _freeze()
             if options.workers == 1 and not served.local_functions:
                 return served.run(claim.address, on_ready=lambda: _announce(graph, options, claim.address))
@@ -82,12 +82,12 @@ def serve_function(graph: Graph, name: str, options: ServeOptions) -> int:
     from ci_core.serving.functions.serving import check_function
     from ci_core.serving.functions.split import split
 
-    set_up_logs()
     plan = split(graph.spec)
     check_function(plan, name)
-    with claimed(options.host, options.port) as claim:
+    with own_logs() as settle_logs, claimed(options.host, options.port) as claim:
         metrics = Metrics(n_workers=0 if options.workers == 1 else options.workers, release=options.release)
         served = served_function(graph, plan, name, options, metrics)
+        settle_logs()
         _freeze()
         if options.workers == 1:
             return served.run(claim.address, on_ready=lambda: _announce(graph, options, claim.address, function=name))
@@ -113,7 +113,6 @@ def _functions(graph: Graph, options: ServeOptions) -> Functions | None:
 
 
 def _freeze() -> None:
-    settle_logs()
     import_server()
     gc.collect()
     gc.freeze()  # the collector would otherwise write to, and so copy, every page the workers share

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,3 +97,22 @@ def test_the_users_own_set_up_of_logging_wins(workers: str, tmp_path: Path, monk
     assert lines[1:] == ["mine WARNING root careful"]
     assert not re.search(LINE, server.said)
     assert "Traceback" not in server.said
+
+
+def test_a_script_that_served_a_graph_can_set_logging_up_afterwards() -> None:
+    code = """
+import logging
+from ci_core.serving import Graph
+graph = Graph("g")
+graph.to(lambda body: body, "same").respond()
+graph.serve(port=0)
+logging.basicConfig(format="mine %(message)s")
+logging.warning("afterwards")
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    process.stderr.readline()
+    process.terminate()
+    said = process.communicate(timeout=60)[1]
+
+    assert (process.returncode, said) == (0, "mine afterwards\n")
