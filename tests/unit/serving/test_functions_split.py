@@ -1,8 +1,6 @@
 """A graph whose steps are in several processes does what it does in one."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,14 +8,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ci_core.errors import GraphshipError, InvalidStepError
-from ci_core.serving import Event, Graph, RequestError
+from ci_core.serving import Event, Graph
 from ci_core.serving.functions.split import FunctionPlan, split
 from ci_core.serving.metrics import Metrics
-from ci_core.serving.problems import DependencyError
 from ci_core.serving.server import Application
 from ci_core.serving.spec import REQUEST, GraphSpec, StepSpec
 from ci_core.serving.topology import check
 from tests.unit.serving.apart import split_graph
+from tests.unit.serving.drawn_graphs import DrawnGraph, drawn_graphs
 
 
 def _spec(*steps: StepSpec, on_error: str | None = None) -> GraphSpec:
@@ -196,153 +194,9 @@ def test_a_step_that_calls_exit_fails_its_request_and_not_its_process(caplog: py
     assert caplog.messages[0] == r"step failed function=f step=leave event='1\nERROR forged'"
 
 
-_ERRORS: tuple[Callable[[str], Exception], ...] = (
-    lambda name: ValueError(f"{name} cannot"),
-    KeyError,
-    lambda name: RequestError(f"{name} refuses", status=422),
-    lambda name: DependencyError(f"{name} cannot reach it", retry_after_s=3.0),
-    lambda name: UnicodeDecodeError("utf-8", b"\xff", 0, 1, name),
-)
-_FUNCTIONS = (None, "f", "f", "g")
-
-
-class _Blueprint:
-    """A random graph: its spec, and what its steps do."""
-
-    def __init__(self, steps: list[StepSpec], on_error: str | None, behaviour: Mapping[str, tuple[str, Any]]) -> None:
-        self.spec = GraphSpec(name="g", steps=tuple(steps), on_error=on_error)
-        self._behaviour = behaviour
-        self.seen: list[Any] = []
-        """Bodies that arrived at steps behind a queue."""
-
-    def graph(self) -> Graph:
-        graph = Graph.from_spec(self.spec)
-        graph._blueprint.targets = {step.name: self._target(step) for step in self.spec.steps if step.step}
-        return graph
-
-    def _target(self, step: StepSpec) -> Callable[[Any], Any]:
-        way, error = self._behaviour[step.name]
-        name = step.name
-
-        def work(given: Any) -> Any:
-            body = given
-            if isinstance(given, Event):
-                body = given.body
-                given.key = f"{given.key}>{name}"
-            if name.startswith("last"):
-                self.seen.append(body)
-            if error is not None:
-                raise error(name)
-            result = {"at": name, "of": body, "kind": _kind(body)}
-            if isinstance(given, Event):
-                result["seen"] = [given.id, given.key, given.path, dict(given.headers), str(given.error)]
-                result["failed"] = given.error.step if given.error is not None else None
-            return result
-
-        async def work_async(given: Any) -> Any:
-            await asyncio.sleep(0)
-            return work(given)
-
-        return work_async if way == "async" else work
-
-
-def _kind(body: Any) -> Any:
-    return _kind(body[0]) if isinstance(body, list) else body.get("kind")
-
-
-@st.composite
-def _blueprints(draw: st.DrawFn) -> _Blueprint:  # noqa: C901 - one choice after the other
-    """Chains of blocks: steps, fans that join, and choices that meet again; handlers; at its end perhaps a queue."""
-    steps: list[StepSpec] = []
-    names = iter(f"s{number}" for number in range(100))
-
-    def add(*after: str, **rest: Any) -> str:
-        name = next(names)
-        # mostly as the step before, so that there are segments of several steps
-        before = steps[-1].function if steps else None
-        function = draw(st.sampled_from((*_FUNCTIONS, before, before)))
-        full_event = draw(st.sampled_from((False, False, True)))
-        steps.append(StepSpec(name=name, step="local:x", after=after, function=function, full_event=full_event, **rest))
-        return name
-
-    def chain(start: str, longest: int) -> str:
-        for _ in range(draw(st.integers(1, longest))):
-            start = add(start)
-        return start
-
-    end = chain(REQUEST, 3)
-    for block in draw(st.lists(st.sampled_from(("chain", "fan", "choice")), max_size=2)):
-        if block == "chain":
-            end = chain(end, 3)
-        elif block == "fan":
-            ends = [chain(end, 2) for _ in range(draw(st.integers(2, 3)))]
-            end = add(*ends, join=draw(st.sampled_from(("all", "any", "merge", None))))
-        else:
-            choice = f"choice-{next(names)}"
-            steps.append(StepSpec(name=choice, choice="kind", after=(end,)))
-            firsts, ends = [], []
-            for _ in range(2):
-                firsts.append(add(choice))
-                ends.append(draw(st.sampled_from((firsts[-1], None))) or chain(firsts[-1], 2))
-            index = next(at for at, step in enumerate(steps) if step.name == choice)
-            steps[index] = StepSpec(
-                name=choice, choice="kind", after=steps[index].after, branches={"x": firsts[0], "y": firsts[1]}
-            )
-            end = add(*ends)
-    _add_handlers(draw, steps)
-    on_error = None
-    if draw(st.sampled_from((False, False, True))):
-        on_error = "tell"
-        function = draw(st.sampled_from(_FUNCTIONS))
-        steps.append(StepSpec(name="tell", step="local:x", full_event=draw(st.booleans()), function=function))
-    if draw(st.sampled_from((False, False, True))):
-        steps[next(at for at, step in enumerate(steps) if step.name == end)] = _responding(steps, end)
-        before = chain(end, 2) if draw(st.booleans()) else end
-        steps.append(StepSpec(name="queue", queue="stream", after=(before,)))
-        before = "queue"
-        for number in range(draw(st.integers(1, 3))):
-            function = draw(st.sampled_from(_FUNCTIONS))
-            steps.append(StepSpec(name=f"last{number}", step="local:x", after=(before,), function=function))
-            before = f"last{number}"
-    handled = [step.name for step in steps if step.on_error]
-    failing = draw(st.sampled_from((None, *(step.name for step in steps if step.step), *(handled * 3))))
-    handler_fails = draw(st.sampled_from((False, False, True)))
-    behaviour = {
-        step.name: (
-            draw(st.sampled_from(("sync", "sync", "async"))),
-            draw(st.sampled_from(_ERRORS))
-            if step.name == failing or (handler_fails and step.name == "tell" and failing is not None)
-            else None,
-        )
-        for step in steps
-    }
-    return _Blueprint(steps, on_error, behaviour)
-
-
-def _responding(steps: list[StepSpec], name: str) -> StepSpec:
-    return replace(next(step for step in steps if step.name == name), responds=True)
-
-
-def _add_handlers(draw: st.DrawFn, steps: list[StepSpec]) -> None:
-    for at in draw(st.lists(st.integers(0, len(steps) - 1), max_size=2, unique=True)):
-        if not steps[at].step:
-            continue
-        handler = f"mend-{steps[at].name}"
-        later = [step.name for step in steps[at + 1 :] if len(step.after) == 1 and step.step]
-        back_to = draw(st.sampled_from((*later, None)))
-        function = draw(st.sampled_from(_FUNCTIONS))
-        mended = [*steps, StepSpec(name=handler, step="local:x", back_to=back_to, function=function, full_event=True)]
-        mended[at] = replace(steps[at], on_error=handler)
-        try:
-            check(GraphSpec(name="g", steps=tuple(mended)))
-        except GraphshipError:  # it leads back to where no handler may
-            continue
-        steps[:] = mended
-
-
-def _run(graph: Graph, blueprint: _Blueprint, body: Any) -> tuple[Any, ...]:
+def _run(graph: Graph, drawn: DrawnGraph, body: Any) -> tuple[Any, ...]:
     """Return all that can be seen of one event."""
-    blueprint.seen.clear()
+    drawn.seen.clear()
     plan = graph.compile()
     event = Event(body, id="e-1", path="/p", headers={"x-tenant": "t"})
     event.key = "k"
@@ -358,20 +212,20 @@ def _run(graph: Graph, blueprint: _Blueprint, body: Any) -> tuple[Any, ...]:
         details = [getattr(error, name, None) for name in ("status", "slug", "message", "retry_after_s")]
         notes = sorted(set(getattr(error, "__notes__", [])))
         outcome = ("error", type(error).__name__, str(error), details, failed, notes)
-    return (*outcome, list(blueprint.seen))
+    return (*outcome, list(drawn.seen))
 
 
 @settings(max_examples=500)
-@given(_blueprints(), st.sampled_from(("x", "y", "z")))
-def test_a_graph_answers_and_fails_split_as_it_does_in_one_process(blueprint: _Blueprint, kind: str) -> None:
+@given(drawn_graphs(), st.sampled_from(("x", "y", "z")))
+def test_a_graph_answers_and_fails_split_as_it_does_in_one_process(drawn: DrawnGraph, kind: str) -> None:
     try:
-        check(blueprint.spec)
+        check(drawn.spec)
     except GraphshipError:
         assume(False)
-    graph = blueprint.graph()
+    graph = drawn.graph()
     body = {"kind": kind, "n": 1}
 
-    together = _run(graph, blueprint, body)
-    apart = _run(split_graph(graph), blueprint, body)
+    together = _run(graph, drawn, body)
+    apart = _run(split_graph(graph), drawn, body)
 
     assert apart == together
