@@ -54,8 +54,9 @@ class LightGBMModel(TabularModel):
         header = self._header()
         try:
             self._booster = lightgbm.Booster(model_file=str(self.file))
-        except lightgbm.basic.LightGBMError as error:
-            raise BrokenModelError(path=self.path, reason=f"it is no LightGBM model ({error})") from error
+        except (lightgbm.basic.LightGBMError, ValueError) as error:
+            message = str(error).partition("\n")[0]
+            raise BrokenModelError(path=self.path, reason=f"it is no LightGBM model ({message})") from error
         if self._booster.pandas_categorical:
             raise BrokenModelError(
                 path=self.path,

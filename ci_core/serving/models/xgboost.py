@@ -17,6 +17,7 @@ from ci_core.serving.models.boosted import of_binary, of_classes
 from ci_core.serving.models.columns import Column
 from ci_core.serving.models.prediction import Prediction, output_columns
 from ci_core.serving.models.tabular import TabularModel
+from ci_core.serving.models.ubjson import is_ubjson, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ci_core.serving.models.batch import Batch
+
+_NO_MODEL = "it is no XGBoost model, or not a whole one"
 
 
 class XGBoostModel(TabularModel):
@@ -49,11 +52,14 @@ class XGBoostModel(TabularModel):
         except ImportError as error:
             raise MissingExtraError(extra="xgboost", module="xgboost") from error
         self.check_file()
+        content = self.file.read_bytes()
+        if is_ubjson(content) and not is_whole(content):
+            raise BrokenModelError(path=self.path, reason=_NO_MODEL)
         self._booster = xgboost.Booster()
         try:
             self._booster.load_model(self.file)
         except (xgboost.core.XGBoostError, ValueError) as error:  # in words about its own source
-            raise BrokenModelError(path=self.path, reason="it is no XGBoost model, or not a whole one") from error
+            raise BrokenModelError(path=self.path, reason=_NO_MODEL) from error
         self._booster.set_param({"nthread": 1})
         learner = json.loads(self._booster.save_config())["learner"]
         self._check(learner["learner_model_param"])
