@@ -91,6 +91,11 @@ def quoted(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
+def _first(names: Sequence[str], limit: int = 20) -> str:
+    """Return names as :func:`quoted` does, at most `limit` of them."""
+    return quoted(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
 class GraphshipError(Exception):
     """The root of all errors that are told to the user rather than shown as a traceback.
 
@@ -836,8 +841,8 @@ class UnknownFunctionError(GraphshipError):
         super().__init__(
             f"step `{step}` is `{reference}`, and `{file}` defines no `{name}`",
             where=file,
-            known=[f"it defines: {quoted(known_names)}"] if known_names else ["it defines nothing"],
-            hint=f"did you mean `{close}`?" if close else None,
+            known=[f"it defines: {_first(known_names)}"] if known_names else ["it defines nothing"],
+            hint=f"did you mean `{close}`?" if close else f"define `{name}` there, or name one of those",
         )
 
 

@@ -9,7 +9,7 @@ from ci_core.errors import GraphshipError, InvalidStepError
 from ci_core.serving.models import check_model_file, model_from_file
 from ci_core.serving.models.served import ServedModel
 from ci_core.serving.modules import graph_code_error
-from ci_core.serving.spec import thaw
+from ci_core.serving.spec import LOCAL_PREFIX, thaw
 from ci_core.serving.steps.adapt import construct
 
 if TYPE_CHECKING:
@@ -110,9 +110,13 @@ class Models:
         from ci_core.serving.models.declared import settle  # needs numpy, which graphs are written without
 
         arguments = {name: thaw(value) for name, value in route.arguments.items()}
-        what = f"the route `{route.key}`"
+        what, named = f"the route `{route.key}`", route.model.removeprefix(LOCAL_PREFIX)
         if not inspect.isclass(target):
-            raise InvalidStepError(step=step, reason=f"has {what}, and `{route.model}` is no class")
+            raise InvalidStepError(
+                step=step,
+                reason=f"has {what}, and `{named}` is no class",
+                hint="a model is a file, or a class derived from `ci_core.serving.Model`; a function is a step",
+            )
         try:
             model: Any = construct(f"{step}.{route.key}", target, arguments, self._context)
         except GraphshipError:
@@ -122,7 +126,7 @@ class Models:
         if not callable(getattr(model, "call", None)):
             raise InvalidStepError(
                 step=step,
-                reason=f"has {what}, and `{route.model}` is no model",
+                reason=f"has {what}, and `{named}` is no model",
                 hint="derive the class from `ci_core.serving.Model`",
             )
         if inspect.iscoroutinefunction(getattr(model, "predict", None)):

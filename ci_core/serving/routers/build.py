@@ -72,7 +72,8 @@ def build_router(
             router.check()
     else:
         if not inspect.isclass(target):
-            raise InvalidStepError(step=spec.name, reason=f"is a router, and `{kind}` is no class")
+            hint = "give it a class with a method `choose(self, body, event, models)`"
+            raise InvalidStepError(step=spec.name, reason=f"is a router, and `{kind}` is no class", hint=hint)
         author = construct(spec.name, target, arguments, context)
         router = CustomRouter(spec.name, members, known, author=author)
     if router.is_a_model:

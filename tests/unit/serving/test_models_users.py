@@ -292,7 +292,7 @@ class NoModel:
     ("route", "error", "message"),
     [
         (Coroutine, InvalidStepError, "has the route `m`, whose `predict` is a coroutine function"),
-        (NoModel, InvalidStepError, "has the route `m`, and `.*:NoModel` is no model"),
+        (NoModel, InvalidStepError, "has the route `m`, and `.*NoModel` is no model"),
         (
             Route(Whole, arguments={"ofset": 1}),
             InvalidStepError,
