@@ -245,6 +245,7 @@ class Graph:
         """Data files that steps open, relative to the project; those of nested graphs too."""
         return self.spec.data_files
 
+    @checks_call("compile")
     def compile(
         self,
         *,
@@ -364,7 +365,11 @@ class Graph:
             weakref.finalize(self._plan, self._plan.close)
         if path == "/" and self._blueprint.inputs:
             self._blueprint.input_schema.check(body)
-        lowered = {key.lower(): value for key, value in (headers or {}).items()}
+        given: Any = headers or {}
+        if not isinstance(given, Mapping):
+            reason = f"has the `headers` {shown(given)}: expected names and texts"
+            raise InvalidCallError(call="test", reason=reason, hint='such as `headers={"x-event-id": "7"}`')
+        lowered = {key.lower(): value for key, value in given.items()}
         event = Event(body, path=path, method=method, headers=lowered, id=lowered.get("x-event-id"))
         result = self._plan(body, event)
         if not self._plan.is_async:

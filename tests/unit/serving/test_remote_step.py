@@ -35,7 +35,7 @@ def test_only_what_differs_from_the_defaults_is_an_argument() -> None:
 @pytest.mark.parametrize("step", ["Remote", "BatchRemote"])
 def test_repetitions_beside_those_of_the_step_itself_are_refused_where_the_graph_is_written(step: str) -> None:
     fact = f"step `users` is a `{step}`, which repeats its calls itself; `retries` beside that would multiply with it"
-    steps_of = {"name": "users", "step": step, "with": {"url": URL, "retries": 1}, "retries": 3}
+    steps_of: dict[str, Any] = {"name": "users", "step": step, "with": {"url": URL, "retries": 1}, "retries": 3}
 
     with pytest.raises(InvalidStepError, match=fact) as in_python:
         Graph("g").to(getattr(steps, step)(URL), "users", retries=3)

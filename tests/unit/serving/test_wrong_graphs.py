@@ -396,6 +396,16 @@ WRITTEN: dict[str, tuple[Callable[[], object], str, str | None]] = {
         "`Graph.from_spec` takes a GraphSpec, found an object",
         "`Graph.from_spec(GraphSpec.from_dict(data))` takes a mapping",
     ),
+    "a misspelt option of compile": (
+        lambda: graph().compile(rot="."),
+        "`compile` takes no argument `rot`",
+        "did you mean `root`?",
+    ),
+    "headers that are a list": (
+        lambda: _tested(headers=["x-event-id"]),
+        "`test` has the `headers` a list: expected names and texts",
+        'such as `headers={"x-event-id": "7"}`',
+    ),
     "no steps": (
         lambda: graph().test(),
         "the graph `g` has no steps",
@@ -537,6 +547,12 @@ def _compiled(step: Any, **options: Any) -> None:
     one = graph()
     one.to(step, **options)
     one.compile()
+
+
+def _tested(**options: Any) -> None:
+    one = graph()
+    one.to(clean)
+    one.test({}, **options)
 
 
 def _checked(build: Callable[[Any], object]) -> None:
