@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ import pytest
 from ci_core.testing.served_release import ServedRelease, serving, write_release
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.e2e
 logger = logging.getLogger(__name__)  # figures: seen with `--log-cli-level=INFO`
@@ -108,22 +108,27 @@ def test_a_worker_that_cannot_start_ends_the_server_with_its_exit_code(release: 
     )
 
 
-def start(release: Path, *flags: str) -> subprocess.Popen[str]:
+@contextmanager
+def started(release: Path, *flags: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "ci_core.serving", str(release), "--port", "0", *flags]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_its_exit_code_is_the_servers_and_that_of_a_signal_is_told_as_shells_do(release: Path) -> None:
     (release / "bundle/broken").touch()
-    process = start(release, "--workers", "2")
-    process.communicate(timeout=60)
+    with started(release, "--workers", "2") as process:
+        process.communicate(timeout=60)
     assert process.returncode == 7
 
     (release / "bundle/broken").rename(release / "bundle/slow")
-    process = start(release, "--workers", "2")
-    wait_until(lambda: len(list((release / "bundle").glob("starts-*"))) == 2)
-    os.kill(int(next((release / "bundle").glob("starts-*")).name.partition("-")[2]), signal.SIGKILL)
-    said = process.communicate(timeout=60)[1]
+    with started(release, "--workers", "2") as process:
+        wait_until(lambda: len(list((release / "bundle").glob("starts-*"))) == 2)
+        os.kill(int(next((release / "bundle").glob("starts-*")).name.partition("-")[2]), signal.SIGKILL)
+        said = process.communicate(timeout=60)[1]
 
     assert process.returncode == 137
     assert "signal=SIGKILL" in said
@@ -197,13 +202,13 @@ def is_ready(server: ServedRelease) -> bool:
 
 def test_a_server_that_is_told_to_stop_before_any_worker_has_started_ends(release: Path) -> None:
     (release / "bundle/slow").touch()
-    process = start(release, "--workers", "2")
-    wait_until(lambda: len(list((release / "bundle").glob("starts-*"))) == 2)
-    process.terminate()
-    said = process.communicate(timeout=60)[1]
+    with started(release, "--workers", "2") as process:
+        wait_until(lambda: len(list((release / "bundle").glob("starts-*"))) == 2)
+        process.terminate()
+        said = process.communicate(timeout=60)[1]
 
     assert (process.returncode, said) == (0, "")
-    for started in (release / "bundle").glob("starts-*"):
+    for note in (release / "bundle").glob("starts-*"):
         assert not Path(f"/proc/{started.name.partition('-')[2]}").exists()
 
 
