@@ -209,7 +209,7 @@ def test_a_server_that_is_told_to_stop_before_any_worker_has_started_ends(releas
 
     assert (process.returncode, said) == (0, "")
     for note in (release / "bundle").glob("starts-*"):
-        assert not Path(f"/proc/{started.name.partition('-')[2]}").exists()
+        assert not Path(f"/proc/{note.name.partition('-')[2]}").exists()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
