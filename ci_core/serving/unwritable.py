@@ -62,7 +62,7 @@ def is_nested_too_deep(body: bytes) -> bool:
     if body.count(b"[") + body.count(b"{") <= MOST_LEVELS:
         return False
     level = [orjson.loads(body)]
-    for _ in range(MOST_LEVELS + 1):
+    for _ in range(MOST_LEVELS):
         level = [part for one in level for part in _parts(one) if isinstance(part, dict | list)]
         if not level:
             return False
