@@ -115,7 +115,7 @@ class _Drive:
                     interrupted(node.step, (event, self._flight.event))
             raise
         finally:
-            await self._cancel()
+            await self._stop()
         return self._flight.answer()
 
     def _order_of_blame(self, task: asyncio.Task[tuple[Any, bool]]) -> tuple[bool, int]:
@@ -224,6 +224,14 @@ class _Drive:
             self._missing[index] -= 1
             if not self._missing[index]:
                 heapq.heappush(self._ready, index)
+
+    async def _stop(self) -> None:
+        """End what is running; none of that is why the event ended."""
+        event = self._flight.event
+        told = event.error if event is not None else None
+        await self._cancel()
+        if event is not None:
+            event.error = told
 
     async def _cancel(self) -> None:
         for task in self._running:

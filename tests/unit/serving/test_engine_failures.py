@@ -139,6 +139,26 @@ def test_a_handler_that_fails_is_not_asked_about_its_own_failure(
     assert caught.value.__notes__ == ["in step `rescue` of graph `g`"]
 
 
+def test_the_failure_that_ended_an_event_is_told_and_not_a_handler_that_was_cancelled_by_it() -> None:
+    async def wait(_body: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def fail(_body: Any) -> None:
+        await asyncio.sleep(0)
+        raise ValueError("cannot either")
+
+    graph = Graph("g")
+    left = graph.to(lambda body: body["x"], "left").error_handler(wait, "on-left", back_to="end")
+    right = graph.to(lambda body: body["x"], "right").error_handler(fail, "on-right", back_to="end")
+    graph.add_step(list, "join", after=[left, right]).to(list, "end").respond()
+    plan, event = graph.compile(), Event({})
+
+    with pytest.raises(ValueError, match="cannot either"):
+        asyncio.run(plan({}, event))
+    assert event.error is not None
+    assert event.error.step == "on-right"
+
+
 def test_a_failure_stays_in_the_event_after_a_way_back(as_step: AsStep) -> None:
     def tell(event: Event) -> Any:
         assert event.error is not None
