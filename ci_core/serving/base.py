@@ -72,6 +72,7 @@ class Context:
             >>> class Ask:
             ...     def __init__(self, context):
             ...         self._token = context.secret("TOKEN")
+            ...
             ...     def do(self, body):
             ...         return len(self._token)
             >>> graph = Graph("ask")

@@ -79,6 +79,7 @@ class Router:
         >>> class Says(Model):
         ...     def __init__(self, value):
         ...         self.value = value
+        ...
         ...     def predict(self, rows):
         ...         return [{"prediction": self.value} for _ in rows]
         >>> routes = {name: Route(Says, arguments={"value": one}) for name, one in {"a": 1, "b": 0, "c": 1}.items()}
@@ -249,14 +250,17 @@ class Router:
             >>> class Times(Model):
             ...     def __init__(self, factor):
             ...         self.factor = factor
+            ...
             ...     def predict(self, rows):
             ...         return [row["x"] * self.factor for row in rows]
             >>> class BySize:
             ...     def __init__(self, limit):
             ...         self.limit = limit
+            ...
             ...     def choose(self, body, event, models):
             ...         rows = body if isinstance(body, list) else [body]
             ...         return "small" if all(row["x"] < self.limit for row in rows) else ["small", "large"]
+            ...
             ...     def merge(self, answers, body):
             ...         return [max(row) for row in zip(*answers.values())]
             >>> factors = {"small": 1, "large": 9}
