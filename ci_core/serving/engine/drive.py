@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.crashes import failure_of
 from ci_core.serving.engine.deadline import passed_in
-from ci_core.serving.engine.failures import handle_async, interrupted
+from ci_core.serving.engine.failures import ended_by, handle_async, interrupted
 from ci_core.serving.engine.flight import Flight
 from ci_core.serving.event import Event
 from ci_core.serving.problems import DeadlineError
@@ -114,8 +114,12 @@ class _Drive:
                 for node, _, event in running[:1]:
                     interrupted(node.step, (event, self._flight.event))
             raise
+        except Exception as error:
+            await self._cancel()
+            ended_by(error, self._flight.event)
+            raise
         finally:
-            await self._stop()
+            await self._cancel()
         return self._flight.answer()
 
     def _order_of_blame(self, task: asyncio.Task[tuple[Any, bool]]) -> tuple[bool, int]:
@@ -224,14 +228,6 @@ class _Drive:
             self._missing[index] -= 1
             if not self._missing[index]:
                 heapq.heappush(self._ready, index)
-
-    async def _stop(self) -> None:
-        """End what is running; none of that is why the event ended."""
-        event = self._flight.event
-        told = event.error if event is not None else None
-        await self._cancel()
-        if event is not None:
-            event.error = told
 
     async def _cancel(self) -> None:
         for task in self._running:

@@ -74,6 +74,13 @@ def interrupted(step: CallableStep, events: tuple[Event | None, ...]) -> None:
             event.error = failure
 
 
+def ended_by(error: Exception, event: Event | None) -> None:
+    """Let the event tell of the failure that ended it, whatever failed or was cancelled beside it."""
+    step = step_of(error)
+    if event is not None and step is not None:
+        event.error = StepFailure(step=step, exception=error)
+
+
 def _handler_of(program: Program, node: Node, raised: BaseException, events: tuple[Event | None, ...]) -> CallableStep:
     error = _failure(node.step, raised, events)
     if node.handler is not None and _is_late(events):
