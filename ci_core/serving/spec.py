@@ -69,7 +69,7 @@ LOCAL_PREFIX: Final = "local:"
 Join = Literal["all", "any", "merge", "key"]
 """What a step with several inputs gets: the list of those that arrived, in order (``all``); the one that arrived
 (``any``); one object with the fields of all, later ones winning (``merge``); or one list of rows, those of equal key
-merged (``key``). What a step made and cannot be merged is a fault of the graph (500), what the client sent is its own."""
+merged (``key``). What a step made and cannot be merged is the graph's fault (500), what the client sent its own."""
 
 Load = Literal["start", "background", "first-use"]
 Switch = Literal["auto", "on", "off"]
