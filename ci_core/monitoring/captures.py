@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from ci_core.monitoring.duckdb import DIALECT, Table, connect, describe, first_line, parquet_relation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ COMPACTED, SET_ASIDE = "compacted", "set-aside"
 EVENT_ID, EVENT_TIME, RELEASE, MODEL = "_event_id", "_event_time", "_release", "_model"
 ROLE = "_role"
 _REQUIRED = (EVENT_ID, EVENT_TIME, RELEASE, MODEL)
+_CONSTANTS = (RELEASE, MODEL, ROLE)
 _ARRIVAL_DAY = re.compile(r"\d{8}")
 
 
@@ -128,21 +129,31 @@ def _convert(connection: Any, segment: Path, to: Path) -> None:
 
     try:
         stream = nanoarrow.ArrayStream.from_path(str(segment))
-        names = {field.name for field in stream.schema.fields}
+        constants = _constants(stream.schema.metadata or {})
+        names = {*constants, *(field.name for field in stream.schema.fields)}
         if lacking := [name for name in _REQUIRED if name not in names]:
             msg = f"has no column {', '.join(lacking)}"
             raise _UnusableSegmentError(msg)
         connection.register("segment", stream)
         # A text column that is missing throughout arrives as NaN, which would turn into the text `nan` beside others.
-        columns = ", ".join(
+        columns = [
             f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END AS {name}" if is_double else name
             for name, is_double in _doubles(connection)
-        )
+        ]
+        columns += [f"{value} AS {DIALECT.name(name)}" for name, value in constants.items()]
         target = DIALECT.string(str(to))
-        connection.execute(f"COPY (SELECT {columns} FROM segment) TO {target} (FORMAT parquet)")
+        connection.execute(f"COPY (SELECT {', '.join(columns)} FROM segment) TO {target} (FORMAT parquet)")
     except (duckdb.Error, RuntimeError, ValueError, OSError) as error:  # nanoarrow's own error is a RuntimeError
         to.unlink(missing_ok=True)
         raise _UnusableSegmentError(first_line(error)) from error
+
+
+def _constants(metadata: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Return what the metadata of a segment's schema say of all its rows, as SQL; see ``serving/segments.py``."""
+    known = {name.decode(): DIALECT.string(value.decode()) for name, value in metadata.items()}
+    constants = {name: known[name] for name in _CONSTANTS if name in known}
+    # a server that serves no release names none
+    return {RELEASE: "CAST(NULL AS VARCHAR)", **constants} if MODEL in constants else {}
 
 
 def _doubles(connection: Any) -> list[tuple[str, bool]]:

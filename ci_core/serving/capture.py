@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from ci_core.errors import CaptureFolderError
 from ci_core.serving.base import ANSWER
 from ci_core.serving.identity import SMOKE_HEADER
-from ci_core.serving.packing import DAY_S, Record, compact, groups, pack, segment_of
+from ci_core.serving.packing import DAY_S, Record, groups, pack, segment_of
 from ci_core.serving.segments import write_segment
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ logger = logging.getLogger(__name__)
 
 _LOG_EVERY_S = 60.0
 _HASH_RANGE = 2**32
-_MANY_ROWS = 32
 _COLUMN_SETS = 64
 """Sets of columns of one model and role that are kept on a day, at most."""
 _PACK_CALLS, _PACK_ROWS = 512, 4096
@@ -71,7 +70,7 @@ class Capture:
         release: str | None = None,
         sample: float = 1.0,
         max_rows: int = 100_000,
-        flush_rows: int = 8192,
+        flush_rows: int = 16_384,
         flush_interval_s: float = 2.0,
     ) -> None:
         self.folder = folder
@@ -137,12 +136,9 @@ class Capture:
             return
         self._added_rows += n_rows
         own_time = event.time if event.has_own_time else None
-        columns, outputs = call.columns, call.outputs
-        if n_rows >= _MANY_ROWS:
-            columns, outputs = compact(columns, outputs)
         buffer = self._buffer
         # what will be a `Record`; not the call itself: what the client is told must not live until it is written down
-        buffer.append((event.id, event.arrived, own_time, event.rows, model, role, n_rows, columns, outputs))
+        buffer.append((event.id, event.arrived, own_time, event.rows, model, role, n_rows, call.columns, call.outputs))
         if (waiting >= _PACK_ROWS or len(buffer) >= _PACK_CALLS) and not self._wake.is_set():
             self._wake.set()
 

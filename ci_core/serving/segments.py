@@ -4,11 +4,14 @@ Columns of a segment::
 
     _event_id    string               who: see Event.id
     _event_time  timestamp[us, UTC]   the event's own time
-    _release     string               id of the release that answered; null when none is known
-    _model       string               name of the route
-    _role        string               only where it is not ``answer``: ``member`` of an ensemble, or ``shadow``
     <column>     float64|string|bool  as the model received it; missing values (None, NaN) are null
     _output      float64              see ModelCall.outputs; null when there is no number
+
+What is the same for all its rows stands once, in the metadata of its schema; where it is read it becomes columns::
+
+    _release     id of the release that answered; left out when none is known
+    _model       name of the route
+    _role        only where it is not ``answer``: ``member`` of an ensemble, or ``shadow``
 
 A column of the model that has one of these names is written under the name with another ``_`` in front. All rows of a
 segment come from one model, so its columns are the same for all. Files are published by rename under their final name,
@@ -23,6 +26,7 @@ import contextlib
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -31,12 +35,13 @@ import numpy as np
 from ci_core.serving.base import ANSWER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-RESERVED = frozenset({"_event_id", "_event_time", "_release", "_model", "_role", "_output"})
+RELEASE, MODEL, ROLE = "_release", "_model", "_role"
+RESERVED = frozenset({"_event_id", "_event_time", RELEASE, MODEL, ROLE, "_output"})
 Kind = Literal["float64", "string", "bool"]
 ColumnData: TypeAlias = "NDArray[np.float64] | NDArray[np.bool_] | list[str | None]"
 _TEXTS = {str, NoneType}
@@ -144,34 +149,57 @@ def _write_stream(segment: Segment, file: Any) -> None:
     import nanoarrow as na
     from nanoarrow.ipc import StreamWriter
 
-    n_rows = len(segment.event_ids)
-    types: dict[str, Any] = {"_event_id": na.string(), "_event_time": na.timestamp("us", "UTC")}
-    arrays = [_strings(segment.event_ids), _times(segment.event_times)]
-    same = {"_release": segment.release, "_model": segment.model}
-    if segment.role != ANSWER:
-        same["_role"] = segment.role
-    for name, value in same.items():
-        types[name] = na.string()
-        arrays.append(_repeated(value, n_rows))
-    for name, data in segment.columns.items():
-        stored_as, array = _array(data)
-        types[f"_{name}" if name in RESERVED else name] = stored_as
-        arrays.append(array)
-    types["_output"] = na.float64()
-    arrays.append(_floats(segment.outputs))
-    batch = na.c_array_from_buffers(na.struct(types), n_rows, [None], children=arrays)
+    names = ["_event_id", "_event_time", *(f"_{name}" if name in RESERVED else name for name in segment.columns)]
+    columns = [
+        ("string", _strings(segment.event_ids)),
+        ("time", _times(segment.event_times)),
+        *map(_array, segment.columns.values()),
+        ("float64", _floats(segment.outputs)),
+    ]
+    kinds, arrays = zip(*columns, strict=True)
+    schema = _schema(tuple(zip([*names, "_output"], kinds, strict=True)), tuple(_constants(segment).items()))
+    # each of the children was validated when it was made
+    batch = na.c_array_from_buffers(schema, len(segment.event_ids), [None], children=arrays, validation_level="none")
     with StreamWriter.from_writable(file) as writer:
         writer.write_array(batch)
 
 
-def _array(data: ColumnData) -> tuple[Any, Any]:
+@lru_cache(maxsize=64)
+def _schema(columns: tuple[tuple[str, str], ...], constants: tuple[tuple[str, str], ...]) -> Any:
+    """Return the schema of a segment; to make one costs as much as to write a thousand rows."""
     import nanoarrow as na
 
+    types = {name: _TYPES[kind](na) for name, kind in columns}
+    return na.c_schema(na.schema(na.struct(types), metadata=dict(constants)))
+
+
+@lru_cache(maxsize=8)
+def _type(kind: str) -> Any:
+    import nanoarrow as na
+
+    return na.c_schema(_TYPES[kind](na))
+
+
+_TYPES: dict[str, Callable[[Any], Any]] = {
+    "float64": lambda na: na.float64(),
+    "string": lambda na: na.string(),
+    "bool": lambda na: na.bool_(),
+    "time": lambda na: na.timestamp("us", "UTC"),
+}
+
+
+def _made(kind: str, n_rows: int, buffers: list[Any], n_null: int = 0) -> Any:
+    import nanoarrow as na
+
+    return na.c_array_from_buffers(_type(kind), n_rows, buffers, null_count=n_null)
+
+
+def _array(data: ColumnData) -> tuple[str, Any]:
     if isinstance(data, list):
-        return na.string(), _strings(data)
+        return "string", _strings(data)
     if data.dtype == np.bool_:
-        return na.bool_(), na.c_array_from_buffers(na.bool_(), len(data), [None, _bits(data)])
-    return na.float64(), _floats(data)
+        return "bool", _made("bool", len(data), [None, _bits(data)])
+    return "float64", _floats(data)
 
 
 def _bits(flags: NDArray[Any]) -> NDArray[np.uint8]:
@@ -185,15 +213,11 @@ def _validity(valid: NDArray[Any]) -> tuple[NDArray[np.uint8] | None, int]:
 
 
 def _floats(values: NDArray[Any]) -> Any:
-    import nanoarrow as na
-
     validity, n_null = _validity(~np.isnan(values))
-    return na.c_array_from_buffers(na.float64(), len(values), [validity, values], null_count=n_null)
+    return _made("float64", len(values), [validity, values], n_null)
 
 
 def _strings(values: Sequence[str | None] | Texts) -> Any:
-    import nanoarrow as na
-
     validity: NDArray[np.uint8] | None = None
     n_null = 0
     if not isinstance(values, Texts):
@@ -202,21 +226,21 @@ def _strings(values: Sequence[str | None] | Texts) -> Any:
         values = Texts.of(["" if value is None else value for value in values])
     offsets = np.zeros(len(values) + 1, dtype=np.int32)
     np.cumsum(values.lengths, out=offsets[1:])
-    return na.c_array_from_buffers(na.string(), len(values), [validity, offsets, values.data], null_count=n_null)
+    return _made("string", len(values), [validity, offsets, values.data], n_null)
 
 
-def _repeated(value: str | None, n_rows: int) -> Any:
-    if value is None:
-        return _strings([None] * n_rows)
-    encoded = value.encode("utf-8", "replace")
-    return _strings(Texts(data=encoded * n_rows, lengths=np.full(n_rows, len(encoded), dtype=np.int32)))
+def _constants(segment: Segment) -> dict[str, str]:
+    constants = {MODEL: segment.model}
+    if segment.release is not None:
+        constants[RELEASE] = segment.release
+    if segment.role != ANSWER:
+        constants[ROLE] = segment.role
+    return {name: value.encode("utf-8", "replace").decode() for name, value in constants.items()}
 
 
 def _times(values: Sequence[datetime] | NDArray[np.int64]) -> Any:
-    import nanoarrow as na
-
     micros = values if isinstance(values, np.ndarray) else np.array([*map(microseconds, values)], dtype=np.int64)
-    return na.c_array_from_buffers(na.timestamp("us", "UTC"), len(micros), [None, micros])
+    return _made("time", len(micros), [None, micros])
 
 
 def microseconds(value: datetime | float) -> int:
@@ -225,6 +249,13 @@ def microseconds(value: datetime | float) -> int:
         return round(value * 1e6)
     delta = value - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def constants_of(metadata: Mapping[bytes, bytes]) -> dict[str, str | None]:
+    """Return what the metadata of a segment's schema say of all its rows."""
+    known = {name.decode(): value.decode() for name, value in metadata.items()}
+    role = {ROLE: known[ROLE]} if ROLE in known else {}
+    return {RELEASE: known.get(RELEASE), MODEL: known.get(MODEL), **role}
 
 
 def read_segments(paths: Iterable[Path]) -> dict[str, list[Any]]:
@@ -238,9 +269,11 @@ def read_segments(paths: Iterable[Path]) -> dict[str, list[Any]]:
     n_rows = 0
     for path in paths:
         with na.ArrayStream.from_path(str(path)) as stream:
+            constants = constants_of(stream.schema.metadata or {})
             for batch in stream:
                 names = [field.name for field in batch.schema.fields]
-                columns = {name: batch.child(index).to_pylist() for index, name in enumerate(names)}
+                columns = {name: [value] * len(batch) for name, value in constants.items()}
+                columns |= {name: batch.child(index).to_pylist() for index, name in enumerate(names)}
                 for name in {*table, *columns}:
                     table.setdefault(name, [None] * n_rows).extend(columns.get(name, [None] * len(batch)))
                 n_rows += len(batch)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-from contextlib import suppress
 from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,10 +12,11 @@ import numpy as np
 
 from ci_core.serving.base import ModelCall
 from ci_core.serving.models.answers import ModelAnswerError
+from ci_core.serving.models.snapshot import columns_of, columns_of_like, outputs_of
 from ci_core.serving.problems import RequestError, UnknownPathError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,13 +49,17 @@ class Model:
         >>> from ci_core.serving import Graph, RequestError, Route, Router
         >>> class Mean(Model):
         ...     input_columns = ("a", "b")
+        ...
         ...     def __init__(self, digits=2):
         ...         self.digits = digits
+        ...
         ...     def validate(self, rows):
         ...         if any(row.get("a", 0) < 0 for row in rows):
         ...             raise RequestError("`a` is below 0")
+        ...
         ...     def predict(self, rows):
         ...         return [round((row["a"] + row["b"]) / 2, self.digits) for row in rows]
+        ...
         ...     def op_range(self, rows):
         ...         return [abs(row["a"] - row["b"]) for row in rows]
         >>> graph = Graph("mean")
@@ -176,10 +180,13 @@ class Model:
         self.validate(rows)
         ready = self.preprocess(rows)
         received = ready if ready is not rows and _are_rows(ready) else rows
-        if self.input_columns:
-            self._check_columns(received)
         is_observed = self.is_observed
-        columns = self._columns_of(received) if is_observed else {}  # before `predict`, which may change the rows
+        columns = columns_of_like(received, self.input_columns) if is_observed else None
+        if columns is None:
+            if self.input_columns:
+                self._check_columns(received)
+            # before `predict`, which may change the rows
+            columns = self._columns_of(received) if is_observed else {}
         answers = self._one_each("predict", self.predict(ready), rows)
         # one of the user's own may fail, with captures and without
         outputs = self._outputs_of(answers) if is_observed or type(self).output is not Model.output else ()
@@ -190,23 +197,14 @@ class Model:
             return ModelCall(answers=told, columns=columns, outputs=outputs)
         return UnobservedCall(told, self, received, answers)
 
-    def _outputs_of(self, answers: list[JsonValue]) -> list[float | None]:
+    def _outputs_of(self, answers: list[JsonValue]) -> Sequence[float | None] | NDArray[np.float64]:
         if type(self).output is Model.output:
             # the same for all of them at once: one by one it would be the dearest part of a capture
-            numbers: list[Any] = answers
-            if set(map(type, numbers)) == {dict}:
-                numbers = [answer.get("probability", answer.get("prediction")) for answer in numbers]
-            if _NUMBERS.issuperset(map(type, numbers)):
-                return list(map(float, numbers))
+            return outputs_of(answers, self.output)
         return [self.output(answer) for answer in answers]
 
     def _columns_of(self, rows: list[Row]) -> Mapping[str, Any]:
-        names: Iterable[str] = self.input_columns
-        if set(map(type, rows)) == {dict} and (names or len(set(map(len, rows))) == 1):
-            with suppress(KeyError):  # rows that have the same columns, which takes half the time
-                return {name: [row[name] for row in rows] for name in names or rows[0]}
-        names = names or dict.fromkeys(name for row in rows for name in row)
-        return {name: [row.get(name) for row in rows] for name in names}
+        return columns_of(rows, self.input_columns)
 
     def _one_each(self, method: str, answers: Any, rows: list[Row]) -> list[JsonValue]:
         """Return what a method answered as a list of its own, one a row.
@@ -306,7 +304,7 @@ class UnobservedCall(ModelCall):
         return self._model._columns_of(self._rows)  # noqa: SLF001 - a part of the model
 
     @property
-    def outputs(self) -> Sequence[float | None]:  # type: ignore[override]
+    def outputs(self) -> Sequence[float | None] | NDArray[np.float64]:  # type: ignore[override]
         """One number a row."""
         return self._model._outputs_of(self._said)  # noqa: SLF001
 

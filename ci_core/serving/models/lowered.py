@@ -155,8 +155,9 @@ class LoweredModel(TabularModel):
         answers = [answer]
         if not self.is_observed:
             return UnobservedCall(answers, self, rows, answers)
-        outputs = np.array(self._outputs_of(answers), dtype=np.float64)
-        return ModelCall(answers=answers, columns=self._encode(rows), outputs=outputs)
+        row = rows[0]  # of numbers alone; without numpy, too, as what is captured is joined with others anyway
+        columns = {name: [float(row[name])] for name in self.input_columns}
+        return ModelCall(answers=answers, columns=columns, outputs=self._outputs_of(answers))
 
     def infer(self, batch: Batch, n_rows: int) -> Prediction:
         """Compute the scores of a batch, and what they mean.

@@ -176,6 +176,27 @@ def test_what_members_and_shadows_said_is_kept_and_counts_as_no_event(tmp_path: 
     assert kept == [("m1", "member"), ("m2", "member"), ("next", "shadow"), ("vote", None)]
 
 
+def test_a_server_without_a_release_and_a_model_of_any_name_are_read_back(tmp_path: Path) -> None:
+    folder = tmp_path / "captures" / "20261122"
+    folder.mkdir(parents=True)
+    for index, (release, model) in enumerate([(None, 'it\'s "né"'), ("f" * 64, "m1")]):
+        columns = {"temp": column_data("float64", [1.0])}
+        segment = Segment(
+            release=release,
+            model=model,
+            event_ids=["a"],
+            event_times=[MORNING],
+            columns=columns,
+            outputs=np.array([0.5]),
+        )
+        write_served(segment, folder / f"7-{index}.arrow")
+
+    report = compact(tmp_path / "captures")
+
+    assert report.set_aside == ()
+    assert sorted(_rows(tmp_path / "captures", "_model, _release")) == [('it\'s "né"', None), ("m1", "f" * 64)]
+
+
 def test_what_a_serving_process_writes_is_read_back_missing_values_and_all(tmp_path: Path) -> None:
     columns: dict[str, list[Any]] = {"temp": [38.5, None], "carrier": ["UA", None], "flag": [True, None]}
     empty: dict[str, list[Any]] = {"temp": [None, None], "carrier": [None, None], "flag": [None, None]}
