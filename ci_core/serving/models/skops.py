@@ -156,7 +156,7 @@ class SkopsModel(TabularModel):
             RequestError: the estimator refuses the values, such as a missing one, or a category it has never seen.
         """
         try:
-            return self._ask(self._table(batch), n_rows)
+            return self._ask(batch, n_rows)
         except (TypeError, ValueError) as error:
             refusal = self._refusal(batch, n_rows, error)
             if refusal is None:
@@ -175,26 +175,30 @@ class SkopsModel(TabularModel):
 
     def _takes(self, batch: Batch, n_rows: int) -> bool:
         try:
-            self._ask(self._table(batch), n_rows)
+            self._ask(batch, n_rows)
         except (TypeError, ValueError):
             return False
         return True
 
-    def _ask(self, table: Any, n_rows: int) -> Prediction:
+    def _ask(self, batch: Batch, n_rows: int) -> Prediction:
         if not self._tells_probabilities:
-            return Prediction(values=np.asarray(self._estimator.predict(table)).reshape(n_rows))
-        probabilities = np.asarray(self._estimator.predict_proba(table))
+            return Prediction(values=self._labels(batch, n_rows))
+        probabilities = np.asarray(self._estimator.predict_proba(self._table(batch)))
         if self._predicts_by_probability:
             labels = np.asarray(self._estimator.classes_)[probabilities.argmax(axis=1)]
         else:
-            labels = np.asarray(self._estimator.predict(table)).reshape(n_rows)
+            labels = self._labels(batch, n_rows)
         return Prediction(values=labels, probabilities=probabilities)
 
+    def _labels(self, batch: Batch, n_rows: int) -> Any:
+        return np.asarray(self._estimator.predict(self._table(batch))).reshape(n_rows)
+
     def _table(self, batch: Batch) -> Any:
+        """Return the values for one call of the estimator: of its own, as a scaler with ``copy=False`` changes them."""
         if self._frame is not None:
             return self._frame(dict(batch), columns=list(batch.names))
         if not batch.has_text:
-            return batch.matrix.astype(np.float64, copy=False)
+            return np.array(batch.matrix, dtype=np.float64)
         return np.column_stack([np.asarray(values, dtype=np.object_) for values in batch.values()])
 
 

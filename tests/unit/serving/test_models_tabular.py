@@ -142,6 +142,24 @@ def test_labels_are_those_that_the_estimator_itself_predicts(estimator: Any, tmp
     assert model.n_classes == 2
 
 
+@pytest.mark.parametrize("last", [SVC(probability=True, random_state=0), LogisticRegression()], ids=["SVC", "logistic"])
+@pytest.mark.filterwarnings("ignore:The `probability` parameter was deprecated:FutureWarning")
+def test_an_estimator_that_scales_what_it_is_given_in_place_changes_neither_its_labels_nor_what_is_captured(
+    last: Any, tmp_path: Path
+) -> None:
+    far = 3 * X + 10
+    estimator = make_pipeline(StandardScaler(copy=False), last).fit(far.copy(), Y)
+
+    call = stored(estimator, tmp_path).call(rows_of(far))
+    answers: list[Any] = call.answers
+
+    assert [one["prediction"] for one in answers] == estimator.predict(far.copy()).tolist()
+    assert {name: np.asarray(values).tolist() for name, values in call.columns.items()} == {
+        "a": far[:, 0].tolist(),
+        "b": far[:, 1].tolist(),
+    }
+
+
 def test_a_classifier_with_a_threshold_of_its_own_says_so(tmp_path: Path) -> None:
     at_half, careful = LogisticRegression(), FixedThresholdClassifier(LogisticRegression(), threshold=0.9)
 
