@@ -6,15 +6,18 @@ failure is that of a single request.
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING, TypeAlias
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ci_core.serving.base import ModelCall
 from ci_core.serving.crashes import failure_of
 from ci_core.serving.models.batch import Batch
+from ci_core.serving.models.unobserved import UnobservedCall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from ci_core.serving.base import Row
 
@@ -77,15 +80,20 @@ def split_call(call: ModelCall, sizes: Sequence[int]) -> list[ModelCall]:
     if len(sizes) == 1:
         return [call]
     total = sum(sizes)
-    if any(len(part) != total for part in (call.answers, call.outputs, *call.columns.values())):
-        raise ValueError(f"the model did not answer each of {total} rows")
-    parts = []
-    start = 0
+    slices = [slice(end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)]
+    if isinstance(call, UnobservedCall):
+        _check_lengths((call.answers,), total)
+        return [call.part(rows) for rows in slices]
     answers, columns, outputs = call.answers, call.columns, call.outputs
-    for size in sizes:
-        part = slice(start, start + size)
-        start += size
-        # a matrix is cut once, not once a column
-        own = columns.part(part) if type(columns) is Batch else {name: values[part] for name, values in columns.items()}
-        parts.append(ModelCall(answers=answers[part], columns=own, outputs=outputs[part]))
-    return parts
+    _check_lengths((answers, outputs, *columns.values()), total)
+    return [ModelCall(answers=answers[rows], columns=_part_of(columns, rows), outputs=outputs[rows]) for rows in slices]
+
+
+def _check_lengths(parts: Iterable[Sequence[Any] | NDArray[Any]], total: int) -> None:
+    if any(len(part) != total for part in parts):
+        raise ValueError(f"the model did not answer each of {total} rows")
+
+
+def _part_of(columns: Mapping[str, Any], rows: slice) -> Mapping[str, Any]:
+    # a matrix is cut once, not once a column
+    return columns.part(rows) if type(columns) is Batch else {name: values[rows] for name, values in columns.items()}

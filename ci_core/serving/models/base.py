@@ -13,6 +13,7 @@ import numpy as np
 from ci_core.serving.base import ModelCall
 from ci_core.serving.models.answers import ModelAnswerError
 from ci_core.serving.models.snapshot import columns_of, columns_of_like, outputs_of
+from ci_core.serving.models.unobserved import UnobservedCall
 from ci_core.serving.problems import RequestError, UnknownPathError
 
 if TYPE_CHECKING:
@@ -284,29 +285,6 @@ class _RequiredColumns:
             pass
         index, name = next((index, name) for name in self.names for index, row in enumerate(rows) if name not in row)
         raise RequestError(f"row {index} lacks the column `{name}`")
-
-
-class UnobservedCall(ModelCall):
-    """A call that nobody was to observe: what an observer would read is worked out when somebody asks after all.
-
-    It is what :class:`ModelCall` would hold as long as the model did not change its rows or answers in place.
-    """
-
-    __slots__ = ("_model", "_rows", "_said")
-
-    def __init__(self, answers: list[JsonValue], model: Model, rows: list[Row], said: list[JsonValue]) -> None:
-        self.answers = answers
-        self._model, self._rows, self._said = model, rows, said
-
-    @property
-    def columns(self) -> Mapping[str, Sequence[Any]]:  # type: ignore[override]  # nobody sets it
-        """The columns as the model received them."""
-        return self._model._columns_of(self._rows)  # noqa: SLF001 - a part of the model
-
-    @property
-    def outputs(self) -> Sequence[float | None] | NDArray[np.float64]:  # type: ignore[override]
-        """One number a row."""
-        return self._model._outputs_of(self._said)  # noqa: SLF001
 
 
 def _is_iterable(answers: Any) -> bool:

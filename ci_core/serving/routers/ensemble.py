@@ -181,8 +181,13 @@ class Ensemble(WorkingRouter):
             if self._detail:
                 answer["models"] = {key: prediction_of(one, key) for key, one in of_row.items()}
             answers.append(answer)
-        columns = {name: values for call in calls.values() for name, values in call.columns.items()}
-        return ModelCall(answers=answers, columns=columns, outputs=outputs)
+        return ModelCall(answers=answers, columns=self._columns_of(calls.values()), outputs=outputs)
+
+    def _columns_of(self, calls: Collection[ModelCall]) -> dict[str, Any]:
+        """Return the columns that any of the models received; none when nobody reads them, as some are made for it."""
+        if not self.members.are_read:
+            return {}
+        return {name: values for call in calls for name, values in call.columns.items()}
 
     def score(self, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
         """Return one output a row of a table, shape ``(n_rows,)``: what the ensemble says, NaN for a label of text."""

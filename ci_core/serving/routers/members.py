@@ -45,14 +45,18 @@ class Members:
     Args:
         models: as they are.
         observe: told of every call and every failure, by the thread that makes the call.
+
+    Attributes:
+        are_read: whether anybody reads the columns of their calls.
     """
 
-    __slots__ = ("_observe", "models")
+    __slots__ = ("_observe", "are_read", "models")
 
     def __init__(self, models: Mapping[str, ServedModel], observe: ModelObserver) -> None:
         self.models = models
         self._observe = observe
-        if not getattr(observe, "reads_columns", True):
+        self.are_read = getattr(observe, "reads_columns", True)
+        if not self.are_read:
             for model in models.values():
                 model.ignore_calls()
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from ci_core.serving import Model
 from ci_core.serving.base import ModelCall
 from ci_core.serving.joint_call import call_together, shape_of, split_call
 from ci_core.serving.models.batch import Batch
@@ -74,6 +75,55 @@ def test_the_call_of_a_single_request_stays_as_it_is() -> None:
 def test_a_joint_call_that_did_not_answer_each_row_cannot_be_split(call: ModelCall) -> None:
     with pytest.raises(ValueError, match="did not answer each of 2 rows"):
         split_call(call, [1, 1])
+
+
+class Rewriting(Model):
+    """Puts something else into the list of its rows."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def predict(self, rows: list[Any]) -> list[Any]:
+        self.calls += 1
+        for index, row in enumerate(rows):
+            rows[index] = [row["x"]]
+        return [x + 1 for (x,) in rows]
+
+
+@pytest.mark.parametrize("is_observed", [True, False])
+def test_requests_share_one_call_of_a_model_that_rewrites_its_rows_whether_it_is_observed_or_not(
+    is_observed: bool,
+) -> None:
+    model = Rewriting()
+    model.is_observed = is_observed
+
+    outcomes, durations = call_together(model.call, [[{"x": 1}], [{"x": 2}, {"x": 3}]], lambda: 0.0)
+
+    assert [outcome.answers for outcome in outcomes if isinstance(outcome, ModelCall)] == [[2], [3, 4]]
+    assert model.calls == 1
+    assert [rows for rows, _seconds in durations] == [3]
+
+
+class Halving(Model):
+    """Is asked for numbers, answers objects."""
+
+    def predict(self, rows: list[Row]) -> list[Any]:
+        return [{"prediction": row["x"] / 2} for row in rows]
+
+    def postprocess(self, answers: list[Any]) -> list[Any]:
+        return [answer["prediction"] for answer in answers]
+
+
+def test_the_parts_of_a_call_that_nobody_was_to_observe_are_those_of_one_that_was() -> None:
+    parts = []
+    for is_observed in (True, False):
+        model = Halving()
+        model.is_observed = is_observed
+        parts.append(split_call(model.call([{"x": 1}, {"x": 2}, {"x": 3}]), [1, 2]))
+
+    assert [[(part.answers, part.columns, list(part.outputs)) for part in of_one] for of_one in parts] == [
+        [([0.5], {"x": [1]}, [0.5]), ([1.0, 1.5], {"x": [2, 3]}, [1.0, 1.5])]
+    ] * 2
 
 
 def test_rows_of_other_columns_or_with_text_elsewhere_are_of_another_shape() -> None:

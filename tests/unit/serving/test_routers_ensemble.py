@@ -33,6 +33,32 @@ def test_the_mean_of_one_and_three_is_two_whatever_equal_weights_they_have(weigh
     assert graph.test({"x": 1}) == {"prediction": 2.0}
 
 
+class Unread(Seen):
+    """Says that it reads no more than the answers."""
+
+    reads_columns = False
+
+
+class Rewriting(Model):
+    """Puts something else into the list of its rows."""
+
+    def predict(self, rows: list[Any]) -> list[Any]:
+        for index, row in enumerate(rows):
+            rows[index] = [row["x"]]
+        return [x for (x,) in rows]
+
+
+@pytest.mark.parametrize(("seen", "columns"), [(Seen(), {"x": [4]}), (Unread(), {})], ids=["read", "unread"])
+def test_a_mean_of_a_model_that_rewrites_its_rows_is_the_same_whether_its_calls_are_read_or_not(
+    seen: Seen, columns: dict[str, list[int]]
+) -> None:
+    plan = graph_of(Router.mean({"rewriting": Rewriting})).compile(observe=seen)
+
+    assert ask(plan, {"x": 4}) == {"prediction": 4.0}
+    name, call = seen.calls[-1]
+    assert (name, call.columns, call.outputs) == ("choose", columns, [4.0])
+
+
 def test_a_mean_goes_by_the_weights() -> None:
     graph = graph_of(Router.mean(constants(a=1, b=3), {"a": 3, "b": 1}))
 
