@@ -13,7 +13,6 @@ from ci_core.serving.model_path import MODELS_PREFIX, ModelPath, parse_model_pat
 from ci_core.serving.problems import UnknownModelError, UnknownPathError
 from ci_core.serving.protocol import Reply, body_of, read_objects, read_request
 from ci_core.serving.protocol.answers import HEADER_LENGTH
-from ci_core.serving.spec import REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from ci_core.serving.plan import Plan
     from ci_core.serving.protocol import InferRequest
     from ci_core.serving.signature import Signatures
-    from ci_core.serving.spec import GraphSpec
     from ci_core.serving.table import Table
 
 INFER = "infer"
@@ -52,7 +50,7 @@ class Inference:
 
     Args:
         plan: with the models.
-        is_direct: whether requests go to the models as they are; see :func:`is_direct`.
+        is_direct: whether requests go to the models as they are; see ``signature.is_direct``.
         signatures: of the models.
     """
 
@@ -114,14 +112,3 @@ class Inference:
         rows = body_of(request, model.input_columns, as_table=as_table, is_direct=self._is_direct, known=known)
         outputs = known.outputs if is_infer or by_name else None
         return request, rows, Reply(asked.path.model, asked.version, request, outputs)
-
-
-def is_direct(spec: GraphSpec) -> bool:
-    """Return whether nothing but a router that chooses one model stands between a request and its model.
-
-    Only then may a request stay a table: every other step expects rows.
-    """
-    first = [step for step in spec.steps if REQUEST in step.after]
-    return bool(first) and all(
-        step.router == "single" and step.input_path is None and step.after == (REQUEST,) for step in first
-    )

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ci_core import __version__
-from ci_core.serving.inference import is_direct
 from ci_core.serving.protocol.metadata import DATATYPES, column_kinds
 from ci_core.serving.protocol.tensors import DTYPES, TEXT
 from ci_core.serving.schema import InputSchema
+from ci_core.serving.signature import is_direct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -20,8 +20,9 @@ from ci_core.serving.endpoints import ALWAYS_ANSWERED, Pages, json_answer
 from ci_core.serving.engine.failures import step_of
 from ci_core.serving.event import Event, trace_id_of
 from ci_core.serving.identity import ID_FIELD, EventIdentity
-from ci_core.serving.inference import Inference, is_direct
+from ci_core.serving.inference import Inference
 from ci_core.serving.inflate import inflate
+from ci_core.serving.json_options import JSON_OPTIONS
 from ci_core.serving.limits import Limits
 from ci_core.serving.model_path import MODELS_PREFIX
 from ci_core.serving.models.served import ServedModel
@@ -37,7 +38,7 @@ from ci_core.serving.problems import (
     shown,
 )
 from ci_core.serving.schema import InputSchema
-from ci_core.serving.signature import Signatures
+from ci_core.serving.signature import Signatures, is_direct
 from ci_core.serving.unwritable import (
     MOST_LEVELS,
     UnwritableAnswerError,
@@ -66,7 +67,6 @@ TIMEOUT_HEADER = "x-request-timeout-ms"
 
 _JSON = "application/json"
 _JSON_HEADER = ("content-type", _JSON)
-_JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 _BODY_TYPES = frozenset({_JSON, "application/x-www-form-urlencoded", ""})
 """``curl -d`` declares a form whatever it sends."""
 _INTERNAL_ERROR = 500
@@ -229,8 +229,8 @@ class Application:
         if content_type is not None and content_type != _JSON:
             content_type = media_type(content_type, also="application/octet-stream")
         request, rows, reply = self._inference.read(asked, self._inflated(headers, body), headers)
-        if self.input_schema is not None and type(rows) is list:
-            self.input_schema.check(rows)
+        if self.signatures.schema is not None:
+            self.signatures.schema.check(rows)
         return self._event(rows, asked.event_path, headers, content_type, request.id), reply
 
     def _inflated(self, headers: Mapping[str, str], body: bytes) -> bytes:
@@ -341,7 +341,7 @@ def media_type(declared: str, *, also: str = "") -> str | None:
 def _encode(reply: Reply | None, result: Any) -> Answer:
     try:
         if reply is None:
-            return 200, [_JSON_HEADER], orjson.dumps(result, option=_JSON_OPTIONS)
+            return 200, [_JSON_HEADER], orjson.dumps(result, option=JSON_OPTIONS)
         headers, body = reply.encode(result)
     except TypeError as error:
         raise unwritable(result, error) from error.__cause__

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ci_core.errors import quoted
 from ci_core.serving.problems import RequestError
 from ci_core.serving.protocol.metadata import column_kinds
 from ci_core.serving.spec import REQUEST, ROUTER_KINDS
@@ -28,6 +29,10 @@ class Signatures:
         models: of its plan, by key; what one reads and answers may be known only once it is loaded.
         schema: of the plain body; None when nothing is declared.
         event_columns: columns that say who or when, which no model needs to read.
+
+    Attributes:
+        schema: of requests to the models: that of the plain body where steps stand before them; None where requests
+            reach the models as they are, which know best what they read, or where nothing is declared.
     """
 
     def __init__(
@@ -39,15 +44,15 @@ class Signatures:
         event_columns: Iterable[str] = (),
     ) -> None:
         self._models = models
-        self._schema = None if takes_as_is(spec) else schema
+        self.schema = None if takes_as_is(spec) else schema
         self._takes_as_is, self._answers_as_is = takes_as_is(spec), answers_as_is(spec)
         self._read_beside = frozenset(event_columns) | _keys_of(spec.steps)
         self._known: dict[str, Known] = {}
 
     def inputs(self, key: str) -> dict[str, str]:
         """Return column → kind (see ``schema.py``) of what a request holds; empty when nobody says."""
-        if self._schema is not None:
-            return {column.name: column.type for column in self._schema.columns}
+        if self.schema is not None:
+            return {column.name: column.type for column in self.schema.columns}
         return column_kinds(self._models[key])
 
     def outputs(self, key: str) -> Mapping[str, str]:
@@ -101,7 +106,7 @@ class Known:
         if self._tensors is None or self._tensors.issuperset(names):
             return
         unknown = next(name for name in names if name not in self._tensors)
-        raise RequestError(f"the model `{self._model}` has no input `{unknown}`; inputs: {_quoted(columns)}")
+        raise RequestError(f"the model `{self._model}` has no input `{unknown}`; inputs: {quoted(columns)}")
 
     def check_outputs(self, names: Iterable[str]) -> None:
         """Refuse outputs that the answer will not have.
@@ -111,21 +116,23 @@ class Known:
         """
         for name in names:
             if self.outputs and name not in self.outputs:
-                raise RequestError(
-                    f"the model `{self._model}` has no output `{name}`; outputs: {_quoted(self.outputs)}"
-                )
+                raise RequestError(f"the model `{self._model}` has no output `{name}`; outputs: {quoted(self.outputs)}")
 
 
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
-
-
-def takes_as_is(spec: GraphSpec) -> bool:
-    """Return whether requests reach the models as they are: only routers of ours stand before them."""
+def takes_as_is(spec: GraphSpec, routers: Collection[str] = ROUTER_KINDS) -> bool:
+    """Return whether requests reach the models as they are: only routers of these kinds stand before them."""
     first = [step for step in spec.steps if REQUEST in step.after]
     return bool(first) and all(
-        step.router in ROUTER_KINDS and step.input_path is None and step.after == (REQUEST,) for step in first
+        step.router in routers and step.input_path is None and step.after == (REQUEST,) for step in first
     )
+
+
+def is_direct(spec: GraphSpec) -> bool:
+    """Return whether nothing but a router that chooses one model stands between a request and its model.
+
+    Only then may a request stay a table: every other step expects rows.
+    """
+    return takes_as_is(spec, {"single"})
 
 
 def answers_as_is(spec: GraphSpec) -> bool:

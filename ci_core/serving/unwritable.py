@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from ci_core.serving.json_options import JSON_OPTIONS
 from ci_core.serving.topology import check
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ MOST_LEVELS: Final = 200
 """Of a client's body that can be expected to work: less than what is written, as a graph may put something around."""
 
 _WRITTEN_LEVELS: Final = 254
-_OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
 class UnwritableAnswerError(TypeError):
@@ -50,7 +50,8 @@ def unwritable(result: Any, raised: Exception) -> Exception:
 def answering_step(spec: GraphSpec, event: Event | None) -> str:
     """Return the step whose result is the answer; of several that may have been, all."""
     steps = {step.name: step for step in spec.steps}
-    failed = steps.get(event.error.step) if event is not None and event.error is not None else None
+    # of a failure in a nested graph it is the step that has the graph whose handler was asked
+    failed = steps.get(event.error.step.partition("/")[0]) if event is not None and event.error is not None else None
     handler = (failed.on_error or spec.on_error) if failed is not None else None
     if handler is not None and steps[handler].back_to is None:
         return handler
@@ -85,7 +86,7 @@ def _first_at_fault(value: Any) -> tuple[Any, Any] | None:
 
 def _is_writable(value: Any) -> bool:
     try:
-        orjson.dumps(value, option=_OPTIONS)
+        orjson.dumps(value, option=JSON_OPTIONS)
     except TypeError:
         return False
     return True

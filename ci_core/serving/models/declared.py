@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
+from ci_core.errors import quoted
 from ci_core.serving.models.columns import Column, Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 INPUT_KINDS: tuple[str, ...] = get_args(Kind)
 OUTPUT_KINDS = ("number", "integer", "string", "boolean")
@@ -49,7 +47,7 @@ def _columns(declared: Any) -> tuple[Column, ...]:
         raise ValueError(f"has `columns` that are neither names nor names with kinds: {declared!r:.80}")
     for name, kind in kinds.items():
         if kind not in INPUT_KINDS:
-            raise ValueError(f"declares the column `{name}` as {kind!r:.40}; kinds: {_quoted(INPUT_KINDS)}")
+            raise ValueError(f"declares the column `{name}` as {kind!r:.40}; kinds: {quoted(INPUT_KINDS)}")
     return tuple(Column(name=name, kind=kind) for name, kind in kinds.items())
 
 
@@ -58,12 +56,8 @@ def _check_outputs(declared: Any) -> None:
         raise ValueError(f"has `output_columns` that are no names with kinds: {declared!r:.80}")
     for name, kind in declared.items():
         if kind not in OUTPUT_KINDS:
-            raise ValueError(f"declares the output `{name}` as {kind!r:.40}; kinds: {_quoted(OUTPUT_KINDS)}")
+            raise ValueError(f"declares the output `{name}` as {kind!r:.40}; kinds: {quoted(OUTPUT_KINDS)}")
 
 
 def _are_texts(names: Any) -> bool:
     return isinstance(names, list | tuple | Mapping) and all(isinstance(name, str) for name in names)
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

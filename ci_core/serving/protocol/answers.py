@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from ci_core.serving.json_options import JSON_OPTIONS
 from ci_core.serving.problems import RequestError
 from ci_core.serving.protocol.binary import to_bytes
 from ci_core.serving.protocol.metadata import DATATYPES
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 HEADER_LENGTH = "inference-header-content-length"
 
-_JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 _JSON_HEADER = ("content-type", "application/json")
 _DATATYPES: dict[frozenset[type], str] = {
     frozenset({bool}): "BOOL",
@@ -80,12 +80,12 @@ class Reply:
             body["id"] = self._request.id
         if self._request.rows is not None:
             body["outputs"] = rows
-            return [_JSON_HEADER], orjson.dumps(body, option=_JSON_OPTIONS)
+            return [_JSON_HEADER], orjson.dumps(body, option=JSON_OPTIONS)
         told = self._outputs
         outputs = [_output(name, values, told.get(name)) for name, values in self._asked(_columns(rows)).items()]
         body["outputs"] = outputs
         parts = self._take_binary(outputs)
-        header = orjson.dumps(body, option=_JSON_OPTIONS)
+        header = orjson.dumps(body, option=JSON_OPTIONS)
         if not parts:
             return [_JSON_HEADER], header
         return (
@@ -161,4 +161,4 @@ def _datatype(values: list[Any]) -> str | None:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value, option=_JSON_OPTIONS).decode()
+    return value if isinstance(value, str) else orjson.dumps(value, option=JSON_OPTIONS).decode()

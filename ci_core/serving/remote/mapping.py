@@ -13,6 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote, urlencode
 
+from ci_core.errors import quoted
 from ci_core.serving.problems import RequestError
 from ci_core.serving.remote.failures import WordError
 
@@ -110,16 +111,12 @@ def _fill_segment(segment: tuple[str, ...], body: Any) -> str:
     raw = "".join(literal + value for literal, value in zip(segment[::2], [*values, ""], strict=True))
     # Encoded they would be harmless, but there are servers that decode a path before they split it.
     if not all(values) or _DOTS & set(_SEPARATOR.split(raw)):
-        raise RequestError(f"{_quoted(names)} cannot stand in a path: it is empty, or has a part `.` or `..`")
+        raise RequestError(f"{quoted(names)} cannot stand in a path: it is empty, or has a part `.` or `..`")
     try:
         encoded = [quote(value, safe="") for value in values]
     except UnicodeEncodeError:
-        raise RequestError(f"{_quoted(names)} cannot stand in a path: it is no valid text") from None
+        raise RequestError(f"{quoted(names)} cannot stand in a path: it is no valid text") from None
     return "".join(literal + value for literal, value in zip(segment[::2], [*encoded, ""], strict=True))
-
-
-def _quoted(names: tuple[str, ...]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 def read_source(value: JsonValue) -> Source:

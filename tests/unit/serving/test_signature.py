@@ -336,6 +336,30 @@ def test_the_columns_of_a_graph_are_checked_in_requests_by_tensors_too() -> None
     )
 
 
+@pytest.mark.parametrize("draft", [Router.single({"m": Sum}), Router.mean({"m": Plain, "n": Plain})])
+def test_requests_that_reach_the_models_as_they_are_need_what_the_models_read_and_no_more(draft: RouterDraft) -> None:
+    graph = Graph("g", inputs={"a": "integer", "b": "number", "customer": "string"})
+    graph.to(draft)
+    application = serve(graph)
+
+    assert signature(metadata(application, "m")["inputs"]) == {"a": "FP64", "b": "FP64"}
+    assert ask(application, "m", A, B)[0] == 200
+    assert ask(application, "m", tensor("a", 40.5), B)[0] == 200
+    rows = b'{"inputs": [{"a": 1, "b": 2}]}'
+    assert application.handle("POST", "/v2/models/m/infer_dict", {}, rows)[0] == 200
+
+
+@pytest.mark.parametrize("n_rows", [1, 2])
+def test_a_matrix_is_taken_or_refused_however_many_rows_it_has(n_rows: int, tmp_path: Path) -> None:
+    trust = save(LinearRegression().fit(X, X[:, 0]), tmp_path / "m.skops")
+    graph = Graph("g", inputs={"a": "integer", "b": "number"})
+    graph.to(Router.single({"m": Route("m.skops", columns=["a", "b"], trust=trust)}))
+    application = Application(graph.spec, graph.compile(root=tmp_path), metrics=Metrics())
+    matrix = {"name": "rows", "shape": [n_rows, 2], "datatype": "FP64", "data": [40.5, 2.0] * n_rows}
+
+    assert ask(application, "m", matrix)[0] == 200
+
+
 class Kinds(Plain):
     columns: Any = {"a": "number", "b": "string"}  # noqa: RUF012 - as a user writes it
 
