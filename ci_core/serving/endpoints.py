@@ -39,14 +39,15 @@ _PAGE_METHODS = "GET, HEAD"
 _ROOT_METHODS = "GET, HEAD, POST"
 _SEE_OTHER, _PERMANENTLY = 303, 308
 _LINKS = {
-    "docs": "/docs",
-    "openapi": "/openapi.json",
-    "graph": "/graph",
-    "models": "/v2/models",
-    "protocol": "/v2",
-    "metrics": "/metrics",
-    "ready": "/readyz",
+    "docs": "docs",
+    "openapi": "openapi.json",
+    "graph": "graph",
+    "models": "v2/models",
+    "protocol": "v2",
+    "metrics": "metrics",
+    "ready": "readyz",
 }
+"""Relative to the root, because a prefix may stand before it."""
 
 
 class Pages:
@@ -89,7 +90,8 @@ class Pages:
         """
         bare = path.rstrip("/")
         if not bare:
-            return self._get(method, "/", lambda: self._root(path, headers.get("accept", "")), _ROOT_METHODS)
+            methods = _ROOT_METHODS if path == "/" else _PAGE_METHODS  # a body is only taken there
+            return self._get(method, path or "/", lambda: self._root(path, headers.get("accept", "")), methods)
         get = self._pages.get(bare)
         if get is None:
             raise UnknownPathError(
@@ -102,10 +104,12 @@ class Pages:
 
     def _root(self, path: str, accept: str) -> Answer:
         """Say what this is: to a browser with the page for people, to others in JSON."""
+        up = "../" * (len(path) - 1)
         if "text/html" in accept:
-            return _SEE_OTHER, [("location", "../" * (len(path) - 1) + "docs"), ("vary", "accept")], b""
+            return _SEE_OTHER, [("location", up + _LINKS["docs"]), ("vary", "accept")], b""
         application = self._application
-        told = {"name": application.spec.name, "release": application.release, "links": _LINKS}
+        links = {name: up + link for name, link in _LINKS.items()}
+        told = {"name": application.spec.name, "release": application.release, "links": links}
         return json_answer(200, told, [_JSON_HEADER, ("vary", "accept")])
 
     def model(self, method: str, path: str, asked: Asked) -> Answer:

@@ -7,6 +7,7 @@ import math
 import sys
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 import numpy as np
 import orjson
@@ -511,16 +512,25 @@ def test_the_root_says_what_is_served_and_where_what_is(application: Application
         "name": "sums",
         "release": "r" * 64,
         "links": {
-            "docs": "/docs",
-            "openapi": "/openapi.json",
-            "graph": "/graph",
-            "models": "/v2/models",
-            "protocol": "/v2",
-            "metrics": "/metrics",
-            "ready": "/readyz",
+            "docs": "docs",
+            "openapi": "openapi.json",
+            "graph": "graph",
+            "models": "v2/models",
+            "protocol": "v2",
+            "metrics": "metrics",
+            "ready": "readyz",
         },
     }
-    assert [ask(application, path, method="GET")[0] for path in told["links"].values()] == [200] * 7
+
+
+@pytest.mark.parametrize("prefix", ["", "/api", "/a/b"])
+def test_the_links_of_the_root_lead_to_its_pages_below_any_prefix(prefix: str, application: Application) -> None:
+    links = ask(application, "/", method="GET")[2]["links"].values()
+
+    found = [urljoin(f"http://host{prefix}/", link).removeprefix(f"http://host{prefix}") for link in links]
+
+    assert [ask(application, page, method="GET")[0] for page in found] == [200] * 7
+    assert ask(application, "//", method="GET")[2]["links"]["models"] == "../v2/models"
 
 
 def test_a_browser_is_sent_from_the_root_to_the_page_for_people(application: Application) -> None:
@@ -538,6 +548,13 @@ def test_what_is_not_asked_of_the_root_is_refused_with_what_may_be(application: 
 
     assert (status, headers["allow"]) == (405, "GET, HEAD, POST, OPTIONS")
     assert answer["error"]["message"] == "`/` does not take PUT; it takes GET, HEAD, POST"
+
+
+def test_a_body_for_the_root_with_more_slashes_is_told_that_none_is_taken_there(application: Application) -> None:
+    status, headers, answer = ask(application, "//", {})
+
+    assert (status, headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert answer["error"]["message"] == "`//` does not take POST; it takes GET, HEAD"
 
 
 @pytest.mark.parametrize(("path", "location"), [("/docs/", "../docs"), ("/docs//", "../../docs")])
