@@ -37,6 +37,8 @@ _LONG_LIFE_S: Final = 5.0
 cannot be loaded, do not keep a core busy with forking."""
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
+_DOUBLINGS: Final = 10
+"""Of the pause, more than the longest needs: a power of a thousand deaths is no number any more."""
 _OF_SIGNAL: Final = 128
 """What shells add to the number of the signal that ended a process, for its exit code."""
 
@@ -45,7 +47,8 @@ def run_workers(run: Run, n_workers: int, metrics: Metrics, *, grace_s: float, f
     """Fork processes and wait for them until told to stop (SIGTERM, SIGINT); return the exit code.
 
     A process that dies after it had started is replaced, always. One that cannot start ends the server, with its exit
-    code; but if it is a replacement, or was killed, and a worker serves meanwhile, it is tried again.
+    code; but if it is a replacement, or was killed, and a worker serves meanwhile, it is tried again. So is a
+    replacement that the system has no room for just now, for as long as that lasts.
 
     Args:
         run: what a process does; gets its number, 1-based, and what it calls when it has started and nothing can fail
@@ -128,7 +131,8 @@ class _Supervisor:
 
     def run(self) -> int:
         for one in self._processes:
-            self._start(one)
+            if self._kill_at is None:
+                self._start(one)
         while self._kill_at is None or self._alive():
             signals = self._signals.wait(self._nap_s())
             if self._kill_at is None and any(number in signals for number in _ENDING):
@@ -154,7 +158,12 @@ class _Supervisor:
         one.started, one.due = time.monotonic(), None
         # the child must not take a signal before it has laid its parent's handlers down: the parent would read it
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
-        one.pid = os.fork()
+        try:
+            one.pid = os.fork()
+        except OSError as error:  # no room for one more process now
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            self._delay(one, error)
+            return
         if one.pid == 0:
             try:
                 code = self._be(one, parent, before)
@@ -175,6 +184,16 @@ class _Supervisor:
             self._is_up[one.number] = 1
 
         return self._run(one.number, started)
+
+    def _delay(self, one: _Process, error: OSError) -> None:
+        """Try again later to start a process that could not be forked, if the server has begun to serve."""
+        facts = f"number={one.number} error={error.strerror}"
+        if one.has_started_before or self._serves():
+            self._replace(one, 0.0, "could not be forked and is tried again", facts)
+        else:
+            logger.error("%s could not be forked and the server ends %s", one.name, facts)
+            self._exit_code = 1
+            self._stop()
 
     def _mourn(self, one: _Process) -> None:
         pid, status = os.waitpid(one.pid, os.WNOHANG)
@@ -205,15 +224,18 @@ class _Supervisor:
 
     def _replace(self, one: _Process, lived_s: float, what: str, facts: str) -> None:
         one.early_deaths = one.early_deaths + 1 if lived_s < _LONG_LIFE_S else 0
-        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0**one.early_deaths) if one.early_deaths else 0.0
+        pause_s = 0.0
+        if one.early_deaths:
+            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(one.early_deaths, _DOUBLINGS))
         one.due = time.monotonic() + pause_s
         logger.error("%s %s %s pause_s=%.1f", one.name, what, facts, pause_s)
 
     def _start_due(self) -> None:
         for one in self._processes:
             if one.due is not None and time.monotonic() >= one.due:
-                self._metrics.restarts.inc()
                 self._start(one)
+                if one.pid:
+                    self._metrics.restarts.inc()
 
     def _stop(self) -> None:
         self._kill_at = time.monotonic() + self._grace_s

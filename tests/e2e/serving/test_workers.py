@@ -49,6 +49,24 @@ class Step:
         return os.getpid()
 """
 
+WITHOUT_ROOM = """
+import errno
+import os
+from pathlib import Path
+
+fork = os.fork
+
+
+def fork_if_there_is_room():
+    if Path("full").exists():
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return fork()
+
+
+os.fork = fork_if_there_is_room
+"""
+"""As a system with too many processes does; root, as in most containers, has no such limit that a test could set."""
+
 
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
@@ -150,6 +168,43 @@ def test_a_replacement_that_cannot_start_is_tried_again_while_its_sister_serves(
     assert re.search(r"worker died and is replaced number=[12] signal=SIGKILL lived_s=", server.said)
     assert re.search(r"is tried again number=[12] exit_code=7 lived_s=\d+\.\d pause_s=0\.4", server.said)
     assert code == 0
+
+
+@pytest.fixture
+def crowded(tmp_path: Path) -> Path:
+    """Return a release on a system that has no room for one more process while its folder has a file ``full``."""
+    steps = [{"name": "step", "step": "code:Step", "after": ["request"], "respond": True}]
+    return write_release(tmp_path / "crowded", {"name": "g", "steps": steps}, {"code.py": CODE + WITHOUT_ROOM})
+
+
+def test_a_worker_that_the_system_has_no_room_for_is_replaced_once_it_has(crowded: Path) -> None:
+    with serving(crowded, "--workers", "2") as server:
+        wait_until(lambda: server.said.count("(worker ") == 2)
+        (crowded / "bundle/full").touch()
+        killed, sister = server.workers()
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: server.said.count("worker could not be forked and is tried again") == 2)
+        answers = {server.ask({}) for _ in range(20)}
+        before = server.metric("graphship_worker_restarts_total")
+        (crowded / "bundle/full").unlink()
+        wait_until(lambda: len({server.ask({})[1] for _ in range(10)}) == 2)
+        after = server.metric("graphship_worker_restarts_total")
+        code = server.stop()
+
+    assert answers == {(200, sister)}
+    assert (before, after) == (0, 1)
+    assert re.search(r"tried again number=[12] error=Resource temporarily unavailable pause_s=0\.4", server.said)
+    assert (code, "Traceback" in server.said) == (0, False)
+
+
+def test_a_server_that_the_system_has_no_room_for_ends_and_says_why(crowded: Path) -> None:
+    (crowded / "bundle/full").touch()
+    with started(crowded, "--workers", "2") as process:
+        said = process.communicate(timeout=60)[1]
+
+    assert process.returncode == 1
+    assert said.count("worker could not be forked and the server ends number=1 error=Resource temporarily") == 1
+    assert "Traceback" not in said
 
 
 def test_when_no_worker_serves_and_none_can_start_the_server_ends(release: Path) -> None:
