@@ -427,7 +427,11 @@ def test_a_thousand_calls_leak_no_socket(run: Run, stand_in: Callable[..., Stand
     with stand_in(*shapes * 210) as service:
         assert run(scenario(service.url)) <= 8
 
-    assert _open_files() == before
+    for _ in range(500):  # the service's own threads close theirs when they notice that the client has gone
+        if _open_files() <= before:
+            break
+        time.sleep(0.02)
+    assert _open_files() <= before
     assert len(service.requests) >= 1000
 
 
