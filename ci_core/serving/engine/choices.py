@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import quoted
@@ -76,8 +77,17 @@ class Branches:
 
     def _one(self, value: Any) -> str:
         is_value = isinstance(value, str | int | float)
+        if not is_value:
+            value = _without_numpy(value)
+            is_value = isinstance(value, str | int | float)
         step = self._steps.get(branch_text(value), self._otherwise) if is_value else self._otherwise
         if step is not None:
             return step
         found = "null" if value is None else f"`{branch_text(value):.40}`" if is_value else f"a {type(value).__name__}"
         raise RequestError(f"{self._subject} is {found}; expected one of {self.expected}")
+
+
+def _without_numpy(value: Any) -> Any:
+    """Return a value of numpy as Python's own, any other as it is; numpy is there if such a value is."""
+    numpy: Any = sys.modules.get("numpy")
+    return value.item() if numpy is not None and isinstance(value, numpy.generic) else value

@@ -93,20 +93,20 @@ def _by_key(name: str, key: str) -> Callable[[list[Any]], Any]:
                 if not isinstance(row, dict):
                     found = f"a {type(row).__name__} among them"
                     raise UnfitPartError(f"the join `{name}` merges rows", found, position, rows)
-                value = _key_of(row)
+                value = _key_of(row, position, rows)
                 # true is no number: Python alone takes it for 1
                 merged.setdefault((isinstance(value, bool), value), {}).update(row)
         return list(merged.values())
 
-    def _key_of(row: dict[str, Any]) -> Any:
+    def _key_of(row: dict[str, Any], position: int, rows: Any) -> Any:
+        does = f"the join `{name}` merges rows by `{key}`"
         try:
             value = pick(row, path)
             hash(value)
         except RequestError as error:
-            raise RequestError(f"the join `{name}` merges rows by `{key}`, and a row has none") from error
+            raise UnfitPartError(does, "a row without it", position, rows) from error
         except TypeError as error:
-            found = type(value).__name__
-            raise RequestError(f"the join `{name}` merges rows by `{key}`, and one is a {found}") from error
+            raise UnfitPartError(does, f"a row in which it is a {type(value).__name__}", position, rows) from error
         return value
 
     return by_key

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 import pytest
 
@@ -130,16 +131,24 @@ def test_a_join_by_key_takes_an_object_for_one_row_and_true_for_no_number() -> N
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"age": 3}], "the join `j` merges rows by `id`, and a row has none"),
-        ([{"id": [1]}], "the join `j` merges rows by `id`, and one is a list"),
+        ([{"age": 3}], "a row without it"),
+        ([{"id": [1]}], "a row in which it is a list"),
     ],
 )
-def test_a_row_that_cannot_be_joined_by_key_is_the_clients_fault(rows: list[Any], message: str) -> None:
-    graph = joined(lambda step: step, [[{"id": 1}], rows], "key", "id")
+def test_a_row_that_cannot_be_joined_by_key_is_the_fault_of_the_client_or_of_the_step_that_it_came_from(
+    rows: list[Any], message: str, as_step: AsStep
+) -> None:
+    of_steps = joined(as_step, [[{"id": 1}], rows], "key", "id")
+    of_the_client = Graph("g")
+    right = of_the_client.add_step(as_step(lambda _body: {"id": 1}), "right", after="request")
+    of_the_client.add_step(as_step(list), "j", after=["request", right], join="key", join_key="id").respond()
 
-    with pytest.raises(RequestError) as caught:
-        graph.test({})
-    assert caught.value.message == message
+    with pytest.raises(JoinError) as fault:
+        of_steps.test({})
+    with pytest.raises(RequestError) as refusal:
+        of_the_client.test(rows)
+    assert str(fault.value) == f"the join `j` merges rows by `id`, and the step `b1` gave {message}"
+    assert refusal.value.message == f"the join `j` merges rows by `id`, and got {message}"
 
 
 def payments(as_step: AsStep, **options: Any) -> Graph:
@@ -287,6 +296,23 @@ def test_a_function_of_the_body_may_choose(as_step: AsStep) -> None:
     start.to(as_step(lambda body: f"small {body}"), "small")
 
     assert [graph.test(10), graph.test(9)] == ["big 10", "small 9"]
+
+
+@pytest.mark.parametrize(
+    ("value", "branch"),
+    [(np.bool_(1), "yes"), (np.bool_(0), "no"), (np.int64(7), "seven"), (np.float64(0.5), "half")],
+)
+@pytest.mark.parametrize("several", [False, True])
+def test_a_value_of_numpy_chooses_as_that_of_python_does(
+    value: Any, branch: str, as_step: AsStep, *, several: bool
+) -> None:
+    graph = Graph("g")
+    branches = {True: "yes", False: "no", 7: "seven", 0.5: "half"}
+    graph.choose(as_step(lambda _body: [value] if several else value), branches, several=several, name="which")
+    ends = [graph.add_step(as_step(lambda _body, name=name: name), name, after="which") for name in branches.values()]
+    graph.add_step(as_step(lambda body: body), "end", after=ends, join="any").respond()
+
+    assert graph.test({}) == branch
 
 
 def test_what_a_function_chooses_must_be_a_branch() -> None:
