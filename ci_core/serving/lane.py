@@ -135,23 +135,23 @@ class Lane:
     def add(self, rows: list[Row], deadline: float | None) -> Pending:
         """Let a request wait for the next call."""
         shape = shape_of(rows) if self._rules.joins else object()
-        return self._add(Pending(rows, len(rows), deadline, self.loop.create_future(), shape=shape), deadline)
+        return self._add(Pending(rows, len(rows), deadline, self.loop.create_future(), shape=shape))
 
     def add_work(self, work: Callable[[], Any], n_rows: int, deadline: float | None) -> Pending:
         """Let another operation of the model wait for its turn; it runs in the model's thread, alone."""
-        return self._add(Pending([], n_rows, deadline, self.loop.create_future(), shape=object(), work=work), deadline)
+        return self._add(Pending([], n_rows, deadline, self.loop.create_future(), shape=object(), work=work))
 
-    def _add(self, pending: Pending, deadline: float | None) -> Pending:
+    def _add(self, pending: Pending) -> Pending:
         if self._rules.is_closed:
             raise _closed()
         self._refuse_if_full(pending.n_rows)
         self.waiting.add(pending)
         if self._next_call is None:
             if self._under_way is None:
-                self._plan_call(deadline)
-        elif self._is_in_window and self._need_not_wait(deadline):
+                self._plan_call()
+        elif self._is_in_window and self._need_not_wait(pending.deadline):
             self._next_call.cancel()
-            self._plan_call(deadline)
+            self._plan_call()
         return pending
 
     def forget(self, pending: Pending) -> None:
@@ -187,19 +187,19 @@ class Lane:
                 f"{rows} rows wait for the model", retry_after_s=max(1.0, self._times.expected_s(rows))
             )
 
-    def _plan_call(self, deadline: float | None = None) -> None:
-        self._is_in_window = self._rules.window_s > 0 and not self._need_not_wait(deadline)
+    def _plan_call(self) -> None:
+        self._is_in_window = self._rules.window_s > 0 and not self._need_not_wait(self.waiting.earliest_deadline)
         if self._is_in_window:
             self._next_call = self.loop.call_later(self._rules.window_s, self._call_next)
         else:
             self._next_call = self.loop.call_soon(self._call_next)
 
-    def _need_not_wait(self, deadline: float | None) -> bool:
-        """Whether a window ends now: enough wait, or all there are, or a request would be late."""
+    def _need_not_wait(self, deadline: float) -> bool:
+        """Whether a window ends now: enough wait, or all there are, or a request of this deadline would be late."""
         rules, rows = self._rules, self.waiting.rows
         if rows >= self._most_rows():
             return True
-        if deadline is not None and ends_at(rules.clock() + rules.window_s, self._times.expected_s(rows)) > deadline:
+        if ends_at(rules.clock() + rules.window_s, self._times.expected_s(rows)) > deadline:
             return True
         # while nothing is in flight, what waits here comes from elsewhere: out of a queue
         return rules.in_flight is not None and 0 < rules.in_flight() <= self.waiting.requests

@@ -77,6 +77,11 @@ class Waiting:
     def __bool__(self) -> bool:
         return bool(self._queues)
 
+    @property
+    def earliest_deadline(self) -> float:
+        """Of those that wait; `NEVER` when none has one."""
+        return min((pending.deadline for queue in self._queues.values() for pending in queue), default=NEVER)
+
     def add(self, pending: Pending) -> None:
         """Put a request at the end."""
         queue = self._queues.get(pending.shape)

@@ -469,6 +469,25 @@ def test_a_window_ends_when_waiting_longer_would_break_a_deadline() -> None:
     assert (model.sizes, answers(calls)) == ([2], [[1], [4]])
 
 
+def test_no_window_behind_a_call_breaks_the_deadline_of_a_request_that_waited_for_it() -> None:
+    model = HeldModel()
+    clock = Clock()
+    batcher = Batcher(model.call, window_s=3600.0, clock=clock)
+
+    async def scene() -> list[ModelCall]:
+        first = asyncio.ensure_future(batcher(one(1), deadline=clock.now + 5.0))
+        await turn_until(model.is_inside.is_set)
+        others = [asyncio.ensure_future(batcher(one(x), deadline=clock.now + y)) for x, y in ((2, 9.0), (3, 7200.0))]
+        await turn_until(lambda: batcher.waiting_rows == 2)
+        model.may_end.set()
+        return await asyncio.wait_for(gather(first, *others), 60)
+
+    calls = asyncio.run(scene())
+    batcher.close()
+
+    assert (model.sizes, answers(calls)) == ([1, 2], [[1], [2], [3]])
+
+
 async def _gathered(*awaitables: Awaitable[ModelCall]) -> list[ModelCall]:
     return await gather(*awaitables)
 
