@@ -89,6 +89,15 @@ def test_the_handler_is_named_where_it_gave_the_answer(as_step: AsStep) -> None:
     assert ask(graph)[1]["error"]["step"] == "rescue"
 
 
+def test_the_handler_is_named_that_answered_for_a_failure_in_a_nested_graph(as_step: AsStep) -> None:
+    inner = Graph("inner")
+    inner.to(as_step(lambda body: body["no"]), "boom")
+    graph = Graph("g")
+    graph.to(inner, "outer").error_handler(as_step(lambda _body: {1}), "rescue").to(str, "end")
+
+    assert ask(graph)[1]["error"]["step"] == "rescue"
+
+
 def test_the_step_that_a_handler_led_back_to_is_named(as_step: AsStep) -> None:
     graph = Graph("g")
     node = graph.to(as_step(lambda body: body["no"]), "bad")
