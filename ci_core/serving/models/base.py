@@ -186,7 +186,7 @@ class Model:
         if columns is None:
             if self.input_columns:
                 self._check_columns(received)
-            # before `predict`, which may change the rows
+            # before `predict`, which may change the rows and what is in them
             columns = self._columns_of(received) if is_observed else {}
         answers = self._one_each("predict", self.predict(ready), rows)
         # one of the user's own may fail, with captures and without

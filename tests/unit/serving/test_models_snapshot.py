@@ -41,6 +41,42 @@ def test_many_rows_of_numbers_are_one_matrix_that_later_changes_of_the_rows_do_n
     assert columns.matrix.tolist() == [[0.0, 0.5], *([float(n), 1.0] for n in range(1, 40))]
 
 
+@pytest.mark.parametrize("names", [("v", "n"), ()], ids=["named", "unnamed"])
+@pytest.mark.parametrize("n_rows", [1, 2, 40])
+def test_values_that_hold_others_are_kept_as_they_were_when_later_changed_in_place(
+    n_rows: int, names: tuple[str, ...]
+) -> None:
+    rows: list[dict[str, Any]] = [{"v": [3, 1, 2], "n": {"of": [[2, 1]], "x": 0}} for _ in range(n_rows)]
+
+    columns = columns_of(rows, names)
+    for row in rows:
+        row["v"].sort()
+        row["n"]["of"][0].sort()
+        row["n"]["x"] = 1
+
+    assert columns == {"v": [[3, 1, 2]] * n_rows, "n": [{"of": [[2, 1]], "x": 0}] * n_rows}
+
+
+def test_one_nested_value_after_numbers_and_an_array_of_a_step_are_kept_as_they_were() -> None:
+    rows: list[dict[str, Any]] = [{"a": n, "b": 0} for n in range(40)]
+    rows[7]["a"] = ["x"]
+    rows[8]["a"] = np.array([1.0, 2.0])
+
+    columns = columns_of(rows, ("a", "b"))
+    rows[7]["a"].append("y")
+    rows[8]["a"] *= 10
+
+    assert columns["a"][7] == ["x"]
+    assert columns["a"][8].tolist() == [1.0, 2.0]
+
+
+def test_a_value_that_holds_itself_is_answered_all_the_same() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+
+    assert columns_of([{"a": endless}], ("a",))["a"][0] is endless
+
+
 @pytest.mark.parametrize(
     ("odd", "told"),
     [(None, None), ("text", "text"), (10**400, 10**400), (math.inf, math.inf)],

@@ -93,6 +93,23 @@ def test_an_observer_reads_the_columns_as_the_model_received_them_whatever_it_di
     assert seen.calls[0][1].columns == {"a": [1]}
 
 
+class Sorting(Model):
+    """Changes what is in its rows."""
+
+    def predict(self, rows: Rows) -> list[Any]:
+        for row in rows:
+            row["v"].sort()
+        return [row["v"][0] for row in rows]
+
+
+def test_an_observer_reads_nested_values_as_the_model_received_them() -> None:
+    seen = Seen()
+    plan = graph_of(Router.single({"m": Sorting})).compile(observe=seen)
+
+    assert ask(plan, {"v": [3, 1, 2]}) == 1
+    assert seen.calls[0][1].columns == {"v": [[3, 1, 2]]}
+
+
 class Ones(Model):
     """Says 1 to every row, and reads what comes."""
 
