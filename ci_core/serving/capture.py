@@ -126,7 +126,7 @@ class Capture:
         """Take note of one model call; never waits and never raises."""
         if SMOKE_HEADER in event.headers:
             return
-        if self._threshold < _HASH_RANGE and zlib.crc32(event.id.encode()) >= self._threshold:
+        if self._threshold < _HASH_RANGE and zlib.crc32(event.id.encode(errors="replace")) >= self._threshold:
             return
         n_rows = len(call.answers)
         waiting = self._added_rows - self._taken_rows + n_rows

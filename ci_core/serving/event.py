@@ -46,6 +46,10 @@ def new_event_id() -> str:
     return f"{_prefix}-{next(_sequence):x}"
 
 
+def _text_id(value: object) -> str:
+    return new_event_id() if value is None or value == "" else str(value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFailure:
     """Which step failed on an event, and why."""
@@ -61,12 +65,11 @@ class Event:
     """One request on its way through the graph.
 
     A step that gets it may set ``body``, ``id``, ``key`` and ``time`` for the steps after it, and returns either the
-    event or the next body. ``time``, ``trace_id`` and ``remaining_s`` are properties.
+    event or the next body. ``id``, ``time``, ``trace_id`` and ``remaining_s`` are properties.
 
     Attributes:
         body: what the next step gets; any Python value, usually a dict of columns or a list of such dicts.
         headers: request headers: str → str, names in lower case; those of a notebook's test likewise.
-        id: str, never empty: from the header ``x-event-id``, else the body's ``event_id``, else made up.
         key: str or None: what sticky routers go by; None when nothing set it.
         path: str: of the request, without the query.
         method: str: of the request, upper case.
@@ -85,6 +88,7 @@ class Event:
     """
 
     __slots__ = (
+        "_id",
         "_time",
         "arrived",
         "body",
@@ -92,7 +96,6 @@ class Event:
         "deadline",
         "error",
         "headers",
-        "id",
         "key",
         "method",
         "path",
@@ -112,7 +115,7 @@ class Event:
     ) -> None:
         self.body = body
         self.headers = headers
-        self.id = id or new_event_id()
+        self._id = id or new_event_id()
         self.key: str | None = None
         self.path = path
         self.method = method
@@ -122,6 +125,18 @@ class Event:
         self.rows: tuple[tuple[str, datetime], ...] | None = None
         self._time = time
         self.arrived = seconds_since_1970()
+
+    @property
+    def id(self) -> str:
+        """Never empty: from the header ``x-event-id``, else the body's ``event_id``, else made up.
+
+        A step may set it; whatever it sets becomes text, a number of a database too.
+        """
+        return self._id
+
+    @id.setter  # noqa: A003 - the field's own word
+    def id(self, value: object) -> None:
+        self._id = value if type(value) is str and value else _text_id(value)
 
     @property
     def time(self) -> datetime:
@@ -154,7 +169,7 @@ class Event:
         copy = object.__new__(Event)  # a loop over the slots would take three times as long
         copy.body = body
         copy.headers = self.headers
-        copy.id = self.id
+        copy._id = self._id
         copy.key = self.key
         copy.path = self.path
         copy.method = self.method

@@ -276,7 +276,7 @@ class Application:
         if self._release_header is not None:
             headers.append(self._release_header)
         if event is not None:
-            event_id = event.id
+            event_id = event._id  # noqa: SLF001 - the property would cost a fiftieth of the request
             if len(event_id) <= _ECHO_CHARS and event_id.isascii() and event_id.isprintable():
                 headers.append(("x-event-id", event_id))
             trace = event.headers.get("traceparent")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import math
+import re
 import sys
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -271,6 +272,47 @@ def test_an_event_id_that_is_no_header_is_not_echoed() -> None:
         status, headers, _body = ask(application, body={"a": 1, "b": 1, "event_id": odd})
         assert (status, headers.get("x-event-id")) == (200, None)
     assert identity.event_id({"event_id": {"a": 1}}, {}) is None
+
+
+def numbered(event: Event) -> Event:
+    event.id = 7  # what steps of users do, and no type checker sees
+    return event
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_event_id_that_a_step_makes_a_number_is_told_and_captured_as_text(
+    fails: bool, as_step: AsStep, tmp_path: Path
+) -> None:
+    capture = Capture(tmp_path, sample=0.999999)
+    graph = Graph("g")
+    chain = graph.to(as_step(numbered), "number", full_event=True).to(Router.single({"sum": Sum}), "models")
+    if fails:
+        chain.to(as_step(lambda _body: 1 / 0), "divide")
+    application = serve(graph, capture=capture, access_log=True)
+
+    status, headers, answer = ask(application, body={"a": 1, "b": 2})
+
+    capture.flush()
+    assert (status, headers["x-event-id"]) == (500 if fails else 200, "7")
+    assert answer == (
+        {"error": {"slug": "step-failed", "message": "the step `divide` failed", "step": "divide", "event_id": "7"}}
+        if fails
+        else {"prediction": 3}
+    )
+    assert f'status="{status}"}} 1' in application.metrics.text()
+    assert read_segments(tmp_path.rglob("*.arrow"))["_event_id"] == ["7"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("a", "a"), (7, "7"), (np.int64(7), "7"), (0, "0"), (None, r"\w+-\w+"), ("", r"\w+-\w+")]
+)
+def test_whatever_is_set_as_an_events_id_becomes_text_that_is_not_empty(given: Any, expected: str) -> None:
+    event = Event({})
+
+    event.id = given
+
+    assert type(event.id) is str
+    assert re.fullmatch(expected, event.id)
 
 
 def test_made_up_ids_differ() -> None:
