@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.crashes import failure_of
 from ci_core.serving.engine.deadline import passed_in
-from ci_core.serving.engine.failures import ended_by, handle_async, interrupted
+from ci_core.serving.engine.failures import count_interrupted, ended_by, handle_async, interrupted
 from ci_core.serving.engine.flight import Flight
 from ci_core.serving.event import Event
 from ci_core.serving.problems import DeadlineError
@@ -108,6 +108,7 @@ class _Drive:
             return answered.answer
         except asyncio.CancelledError:
             running = [self._running[task] for task in sorted(self._running, key=self._order_of_blame)]
+            self._count_unheard()
             try:
                 await self._cancel()  # steps of nested graphs tell who they are
             finally:
@@ -126,6 +127,14 @@ class _Drive:
         """Put first those that noticed themselves that their time was over: they kept the others from going on."""
         noticed = task.done() and not task.cancelled() and isinstance(task.exception(), DeadlineError)
         return not noticed, self._running[task][0].index
+
+    def _count_unheard(self) -> None:
+        """Count the failures that nobody takes note of any more."""
+        observer = self._program.observer
+        for task, (node, _, _) in self._running.items():
+            has_failed = task.done() and not task.cancelled() and task.exception() is not None
+            if has_failed and node.back_to is None and observer is not None:
+                observer.failed(node.step.number)
 
     async def _ended(self) -> list[asyncio.Task[tuple[Any, bool]]]:
         """Wait until at least one of the running tasks is over; return those that are, in the order of their nodes."""
@@ -198,7 +207,11 @@ class _Drive:
             if self._deadline is not None and monotonic() >= self._deadline:
                 raise passed_in(step.name)
         except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-            error = failure_of(raised)  # here, in the task of the step: some of these would end the loop
+            try:
+                error = failure_of(raised)  # here, in the task of the step: some of these would end the loop
+            except asyncio.CancelledError:
+                count_interrupted(self._program, step, (self._flight.event,))
+                raise
             if node.back_to is None:
                 raise error  # noqa: B904 - it has its cause
             return await handle_async(self._program, node, error, body, (event, self._flight.event)), True

@@ -35,7 +35,7 @@ def handle(program: Program, node: Node, error: BaseException, body: Any, events
         result = _called(handler, body, events)
         _check_time(handler, events)
     except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-        second = _failure(handler, raised, events)
+        second = _failure(program, handler, raised, events)
         _note(program, handler, second, events)
         raise second  # noqa: B904 - it has its cause
     return result
@@ -52,7 +52,7 @@ async def handle_async(
             result = await result
         _check_time(handler, events)
     except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-        second = _failure(handler, raised, events)
+        second = _failure(program, handler, raised, events)
         _note(program, handler, second, events)
         raise second  # noqa: B904 - it has its cause
     return result
@@ -74,6 +74,12 @@ def interrupted(step: CallableStep, events: tuple[Event | None, ...]) -> None:
             event.error = failure
 
 
+def count_interrupted(program: Program, step: CallableStep, events: tuple[Event | None, ...]) -> None:
+    """Count a call that was cancelled as a failure if the time was over: not if a failure beside it ended the event."""
+    if program.observer is not None and _is_late(events):
+        program.observer.failed(step.number)
+
+
 def ended_by(error: Exception, event: Event | None) -> None:
     """Let the event tell of the failure that ended it, whatever failed or was cancelled beside it."""
     step = step_of(error)
@@ -82,7 +88,7 @@ def ended_by(error: Exception, event: Event | None) -> None:
 
 
 def _handler_of(program: Program, node: Node, raised: BaseException, events: tuple[Event | None, ...]) -> CallableStep:
-    error = _failure(node.step, raised, events)
+    error = _failure(program, node.step, raised, events)
     if node.handler is not None and _is_late(events):
         # nobody waits for an answer any more, so no handler makes one
         error = error if isinstance(error, DeadlineError) else _instead_of(error, node.step)
@@ -93,12 +99,15 @@ def _handler_of(program: Program, node: Node, raised: BaseException, events: tup
     return node.handler
 
 
-def _failure(step: CallableStep, raised: BaseException, events: tuple[Event | None, ...]) -> Exception:
+def _failure(
+    program: Program, step: CallableStep, raised: BaseException, events: tuple[Event | None, ...]
+) -> Exception:
     """Return the failure of a step that `raised` is; see ``crashes.failure_of``."""
     try:
         return failure_of(raised)
     except asyncio.CancelledError:
         interrupted(step, events)
+        count_interrupted(program, step, events)
         raise
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 LIMIT_S = 60.0
 """Of deadlines that pass by the clock of these tests; nothing waits for them."""
-SHORT_S = 0.1
-"""Of deadlines that end what never would; the steps before need far less."""
 
 
 class Clock:
@@ -40,7 +38,8 @@ clock = Clock()
 
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let time pass in :func:`outlast` only."""
+    """Let time pass in :func:`outlast` and :func:`endless` only, for event loops too."""
+    monkeypatch.setattr(asyncio.BaseEventLoop, "time", lambda _loop: clock())
     for module in ("engine.compiled", "engine.deadline", "engine.drive", "engine.failures", "engine.nested"):
         monkeypatch.setattr(f"ci_core.serving.{module}.monotonic", clock)
     for module in ("engine.walk", "event", "server"):
@@ -59,8 +58,16 @@ def outlast_and_fail(event: Event) -> Any:
     raise ValueError("late, and wrong")
 
 
-async def endless(_body: Any) -> None:
+async def wait(_body: Any) -> None:
     await asyncio.Event().wait()
+
+
+async def endless(event: Event) -> None:
+    """Wait, and let the deadline pass when everything else is through."""
+    await give_way(event.body)
+    await give_way(event.body)
+    outlast(event)
+    await wait(event.body)
 
 
 def keep(body: Any) -> Any:
@@ -73,9 +80,9 @@ async def give_way(body: Any) -> Any:
     return body
 
 
-def graph_of(shape: str, late: Callable[..., Any], after: Callable[..., Any], limit_s: float = LIMIT_S) -> Graph:
+def graph_of(shape: str, late: Callable[..., Any], after: Callable[..., Any]) -> Graph:
     """Return a graph in which `late` is asked for the whole event, and `after` runs behind it."""
-    graph = Graph("g", timeout=limit_s)
+    graph = Graph("g", timeout=LIMIT_S)
     if shape == "only step":
         graph.to(late, "late", full_event=True)
     elif shape == "chain":
@@ -117,10 +124,11 @@ def test_an_answer_that_comes_after_the_deadline_is_none_and_the_failure_names_t
     assert ran == []
 
 
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_step_that_waits_is_ended_at_the_deadline_and_named(shape: str, as_step: AsStep) -> None:
     ran: list[Any] = []
-    graph = graph_of(shape, endless, as_step(ran.append), SHORT_S)
+    graph = graph_of(shape, endless, as_step(ran.append))
 
     with pytest.raises(DeadlineError, match="the deadline passed in step `late`"):
         graph.test({})
@@ -161,48 +169,121 @@ def test_the_servers_limit_is_looked_at_in_a_graph_without_async_steps() -> None
 @pytest.mark.usefixtures("still")
 @pytest.mark.parametrize("depth", [1, 2])
 def test_of_a_nested_graph_the_step_inside_is_named(depth: int, as_step: AsStep) -> None:
-    graph = nested_in(depth, as_step(keep), as_step(outlast), LIMIT_S)
+    graph = nested_in(depth, as_step(keep), as_step(outlast))
 
     with pytest.raises(DeadlineError) as caught:
         graph.test({})
     assert caught.value.message == f"the deadline passed in step `{'outer/' * depth}late`"
 
 
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("beside", [False, True])
 def test_of_a_nested_graph_the_step_inside_that_waits_is_named(depth: int, as_step: AsStep, *, beside: bool) -> None:
-    graph = nested_in(depth, as_step(keep), endless, SHORT_S, beside=beside)
+    graph = nested_in(depth, as_step(keep), endless, beside=beside)
 
     with pytest.raises(DeadlineError) as caught:
         graph.test({})
     assert caught.value.message == f"the deadline passed in step `{'outer/' * depth}late`"
 
 
-def nested_in(
-    depth: int, first: Callable[..., Any], late: Callable[..., Any], limit_s: float, *, beside: bool = False
-) -> Graph:
+def nested_in(depth: int, first: Callable[..., Any], late: Callable[..., Any], *, beside: bool = False) -> Graph:
     """Return a graph of two steps in `depth` others, each with the time limit, perhaps with a step beside it."""
     graph = Graph("inner")
     graph.to(first, "first").to(late, "late", full_event=True)
     for _ in range(depth):
-        graph, inner = Graph("g", timeout=limit_s), graph
+        graph, inner = Graph("g", timeout=LIMIT_S), graph
         node = graph.to(inner, "outer")
         if beside:
             graph.add_step(keep, "join", after=[node, graph.to(give_way, "other")])
     return graph
 
 
+@pytest.mark.usefixtures("still")
 def test_a_step_that_held_the_interpreter_is_named_rather_than_one_that_waited_beside_it() -> None:
-    async def hold(event: Event) -> Any:
-        await asyncio.sleep(0)
-        while event.remaining_s is not None and event.remaining_s > 0:
-            pass
-
-    graph = Graph("g", timeout=SHORT_S)
-    graph.add_step(keep, "join", after=[graph.to(endless, "waits"), graph.to(hold, "holds", full_event=True)])
+    graph = beside_one_that_waits()
 
     with pytest.raises(DeadlineError, match="in step `holds`"):
         graph.test({})
+
+
+def beside_one_that_waits() -> Graph:
+    async def hold(event: Event) -> Any:
+        await asyncio.sleep(0)
+        return outlast(event)
+
+    graph = Graph("g", timeout=LIMIT_S)
+    graph.add_step(keep, "join", after=[graph.to(wait, "waits"), graph.to(hold, "holds", full_event=True)])
+    return graph
+
+
+class Failures:
+    """Told of failures."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def wants_times(self) -> bool:
+        return False
+
+    def took(self, step: int, seconds: float) -> None:
+        """Never called."""
+
+    def failed(self, step: int) -> None:
+        self.numbers.append(step)
+
+    def of(self, graph: Graph) -> list[str]:
+        """Return the steps of which a failure was told while `graph` ran for one event, in the order of their names."""
+        plan = graph.compile(observe_steps=self)
+
+        async def ask() -> Any:
+            return await plan.run_in_time({}, Event({})) if plan.is_async else plan.run_in_time({}, Event({}))
+
+        with pytest.raises(Exception):  # noqa: B017, PT011 - which one is what other tests tell
+            asyncio.run(ask())
+        return sorted(plan.steps[number] for number in self.numbers)
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_step_that_the_deadline_ends_counts_as_failed_once_and_so_does_what_its_handler_was_asked_for(
+    shape: str, as_step: AsStep
+) -> None:
+    asked_for = {"handler": ["bad"], "handler that answers": ["bad"]}.get(shape, [])
+
+    assert Failures().of(graph_of(shape, endless, as_step(keep))) == [*asked_for, "late"]
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("beside", [False, True])
+def test_of_nested_graphs_the_step_inside_that_the_deadline_ends_counts_as_failed_and_each_graph_around_it(
+    as_step: AsStep, *, beside: bool
+) -> None:
+    names = ["outer", "outer/outer", "outer/outer/late"]
+
+    assert Failures().of(nested_in(2, as_step(keep), endless, beside=beside)) == names
+
+
+@pytest.mark.usefixtures("still")
+def test_steps_that_nobody_can_interrupt_count_as_failed_alike(as_step: AsStep) -> None:
+    names = ["outer", "outer/outer", "outer/outer/late"]
+
+    assert Failures().of(nested_in(2, as_step(keep), as_step(outlast))) == names
+
+
+@pytest.mark.usefixtures("still")
+def test_all_steps_that_run_side_by_side_count_as_failed_when_the_deadline_ends_them() -> None:
+    assert Failures().of(beside_one_that_waits()) == ["holds", "waits"]
+
+
+def test_a_step_that_is_ended_since_another_failed_does_not_count_as_failed() -> None:
+    inner = Graph("inner")
+    inner.to(wait, "waits")
+    graph = Graph("g")
+    left, right = graph.to(inner, "outer"), graph.to(give_way, "before").to(lambda body: body["no"], "fails")
+    graph.add_step(keep, "join", after=[left, right])
+
+    assert Failures().of(graph) == ["fails"]
 
 
 @pytest.mark.usefixtures("still")
