@@ -27,17 +27,18 @@ if TYPE_CHECKING:
 _OPERATION_PREFIX = "op_"
 _NUMBERS = frozenset({float, int, bool})
 _NUMPY_VALUE = np.generic
-_AROUND_PREDICT = ("validate", "preprocess", "postprocess", "output")
 _PLAIN = _NUMBERS | {str, dict, list, type(None)}
 
 
 class Model:
     """A model that users write: override ``predict``, most often ``load``, and the others when needed.
 
-    One instance answers all requests of a process, one call at a time (but see the shadow router); it is made once
-    with the arguments of its route, and with ``context`` when its constructor has an argument of that name. A call
-    runs ``validate``, ``preprocess``, the check of ``input_columns``, ``predict`` and ``postprocess``, in this order.
-    None of them may be a coroutine function.
+    One instance answers all requests of a process; it is made once with the arguments of its route, and with
+    ``context`` when its constructor has an argument of that name. A call runs ``validate``, ``preprocess``, the check
+    of ``input_columns``, ``predict`` and ``postprocess``, in this order. None of them may be a coroutine function.
+
+    Calls come one at a time, with three exceptions, where several threads make them at once: its router has
+    ``blocking`` or ``timeout``; it is a shadow and is also asked by its path; a call hangs and was left behind.
 
     `rows` is a list of dicts, column → JSON value, at least one, as the client sent them and the steps before left
     them: an object in the request is one row, a list of objects as many, and tensors of shape ``(n,)`` or ``(n, k)``
@@ -139,9 +140,9 @@ class Model:
     def reads_nothing_else(self) -> bool:
         """Whether it reads its :attr:`input_columns` alone, so that a tensor of another name is a mistake.
 
-        Yes, unless ``preprocess`` is overridden.
+        Yes, unless ``validate`` or ``preprocess`` is overridden: they get the rows before the columns are checked.
         """
-        return type(self).preprocess is Model.preprocess
+        return self._leaves("validate", "preprocess")
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -158,7 +159,9 @@ class Model:
             ModelAnswerError: the model does not answer one a row.
         """
         if self._only_predicts is None:
-            self._only_predicts = self._is_predict_all()
+            only_predicts = self._leaves("validate", "preprocess", "postprocess", "output")
+            # not by its own: the model may be a frozen dataclass
+            object.__setattr__(self, "_only_predicts", only_predicts)
         if self._only_predicts and not self.is_observed:  # what most are, and the rest below is not done for nothing
             if self.input_columns:
                 self._check_columns(rows)
@@ -166,16 +169,17 @@ class Model:
             return UnobservedCall(answers, self, rows, answers)
         return self._call_in_full(rows)
 
-    def _is_predict_all(self) -> bool:
-        """Whether the model has a ``predict`` and leaves what may come before and after it as it is."""
+    def _leaves(self, *methods: str) -> bool:
+        """Return whether the model leaves `methods` as they are here."""
         own = vars(self)
-        return all(getattr(type(self), name) is getattr(Model, name) and name not in own for name in _AROUND_PREDICT)
+        return all(getattr(type(self), name) is getattr(Model, name) and name not in own for name in methods)
 
     def _check_columns(self, rows: list[Row]) -> None:
-        names = self.input_columns
-        if self._required is None or self._required.names is not names:
-            self._required = _RequiredColumns(names)
-        self._required.check(rows)
+        names, required = self.input_columns, self._required
+        if required is None or required.names is not names:
+            required = _RequiredColumns(names)
+            object.__setattr__(self, "_required", required)
+        required.check(rows)
 
     def _call_in_full(self, rows: list[Row]) -> ModelCall:
         self.validate(rows)

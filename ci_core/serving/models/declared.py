@@ -29,11 +29,15 @@ def settle(model: Any) -> None:
         told = tuple(column.name for column in columns)
         if names and set(told) != set(names):
             raise ValueError("declares other names in `columns` than in `input_columns`")
-        model.columns = columns
-        model.input_columns = tuple(names) or told
+        _set(model, "columns", columns)
+        _set(model, "input_columns", tuple(names) or told)
     elif names:
-        model.input_columns = tuple(names)
+        _set(model, "input_columns", tuple(names))
     _check_outputs(getattr(model, "output_columns", {}))
+
+
+def _set(model: Any, name: str, value: Any) -> None:
+    object.__setattr__(model, name, value)  # not by its own: it may be a frozen dataclass
 
 
 def _columns(declared: Any) -> tuple[Column, ...]:

@@ -205,7 +205,8 @@ class ServedModel(LoadedModel):
     def ignore_calls(self) -> None:
         """Take note that nobody reads more of the model's calls than their answers; a user's model then saves that."""
         if getattr(self.model, "is_observed", False):
-            self.model.is_observed = False  # type: ignore[attr-defined]  # of the base class of users' models
+            # of the base class of users' models; not by its own `__setattr__`, as it may be a frozen dataclass
+            object.__setattr__(self.model, "is_observed", False)
 
     def close(self) -> None:
         """End what was begun; a load under way is not waited for longer than a second."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,26 @@ def test_an_observer_reads_nested_values_as_the_model_received_them() -> None:
 
     assert ask(plan, {"v": [3, 1, 2]}) == 1
     assert seen.calls[0][1].columns == {"v": [[3, 1, 2]]}
+
+
+@dataclass(frozen=True)
+class Times(Model):
+    """Cannot be given attributes, and names its columns with their kinds."""
+
+    factor: int
+    columns = {"a": "number"}  # noqa: RUF012 - as users write it
+
+    def predict(self, rows: Rows) -> list[Any]:
+        return [self.factor * row["a"] for row in rows]
+
+
+@pytest.mark.parametrize("seen", [Seen(), Unread()], ids=["read", "unread"])
+def test_a_model_may_be_a_frozen_dataclass(seen: Seen) -> None:
+    plan = graph_of(Router.single({"m": Route(Times, arguments={"factor": 3})})).compile(observe=seen)
+
+    assert ask(plan, [{"a": 1}, {"a": 2}]) == [3, 6]
+    with pytest.raises(RequestError, match="row 0 lacks the column `a`"):
+        ask(plan, [{"b": 1}])
 
 
 class Ones(Model):

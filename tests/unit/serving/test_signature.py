@@ -18,7 +18,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.svm import LinearSVC
 
 from ci_core.errors import InvalidStepError
-from ci_core.serving import Graph, Model, Route, Router
+from ci_core.serving import Graph, Model, RequestError, Route, Router
 from ci_core.serving.identity import EventIdentity
 from ci_core.serving.metrics import Metrics
 from ci_core.serving.server import Application
@@ -61,6 +61,14 @@ class Prepared(Sum):
 
     def preprocess(self, rows: list[dict[str, Any]]) -> Any:
         return [{"a": row["x"], "b": 2 * row["x"]} for row in rows]
+
+
+class Checked(Sum):
+    """Refuses by a column that it does not predict from."""
+
+    def validate(self, rows: list[dict[str, Any]]) -> None:
+        if any(row["country"] == "x" for row in rows):
+            raise RequestError("not there")
 
 
 class Open(Model):
@@ -132,6 +140,16 @@ def test_a_tensor_that_something_else_reads_is_taken(draft: RouterDraft, model: 
 
 def test_a_tensor_for_what_a_model_makes_of_its_rows_is_taken() -> None:
     assert ask(served(Router.single({"m": Prepared})), "m", tensor("x", 2.0))[0] == 200
+
+
+@pytest.mark.parametrize(("country", "status"), [("nl", 200), ("x", 400)])
+def test_a_tensor_that_only_validate_reads_is_taken(country: str, status: int) -> None:
+    application = served(Router.single({"m": Checked}))
+
+    told, answer = ask(application, "m", A, B, tensor("country", country, datatype="BYTES"))
+
+    assert told == status
+    assert told == 200 or answer == {"error": "not there"}
 
 
 def test_a_tensor_for_the_steps_before_the_router_is_taken() -> None:
