@@ -161,9 +161,10 @@ class StepSpec:
     full_event: bool = False
     """Whether it gets the whole event instead of the body."""
     input_path: str | None = None
-    """Part of the body that it gets, as a dotted path: ``a.b``."""
+    """Part of the body that it gets, as a dotted path: ``a.b``; of a list of rows, the list of their parts."""
     result_path: str | None = None
-    """Key of a copy of the body that its result goes to; None: the result is the next body."""
+    """Key of a copy of the body that its result goes to; None: the result is the next body. Of a list of rows each gets
+    its own part of the result, a list."""
     on_error: str | None = None
     """Step that is called when this one fails; its result is the answer, unless `back_to` leads on."""
     back_to: str | None = None

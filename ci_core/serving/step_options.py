@@ -19,9 +19,10 @@ class StepOptions(TypedDict, total=False):
     full_event: bool
     """Give the step the :class:`Event` instead of the body."""
     input_path: str | None
-    """Give it this part of the body: ``a.b``."""
+    """Give it this part of the body: ``a.b``; of a list of rows, the list of their parts."""
     result_path: str | None
-    """Put its result under this key of a copy of the body, instead of replacing the body."""
+    """Put its result under this key of a copy of the body, instead of replacing the body; of a list of rows each gets
+    its own part of the result."""
     retries: int
     """How often a failed call is repeated; a refused request (4xx) never is."""
     retry_wait: float

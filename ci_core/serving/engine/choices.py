@@ -17,29 +17,61 @@ if TYPE_CHECKING:
 
 
 def choice_of_field(spec: StepSpec, followers: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
-    """Return the function of a choice that goes by a field of the body.
+    """Return the function of a choice that goes by a field of the body; a list of rows goes where all its rows go.
 
     Args:
         spec: of the choice.
         followers: steps directly after it.
     """
-    path = str(spec.choice).split(".")
-    branches = Branches(spec, followers, f"the field `{spec.choice}`")
+    return _FieldChoice(spec, followers).choose
 
-    def choose(body: Any) -> tuple[str, ...]:
-        if not isinstance(body, dict):
+
+class _FieldChoice:
+    """A choice that goes by a field."""
+
+    def __init__(self, spec: StepSpec, followers: Sequence[str]) -> None:
+        self._name, self._field, self._otherwise = spec.name, str(spec.choice), spec.otherwise
+        self._path = self._field.split(".")
+        self._branches = Branches(spec, followers, f"the field `{self._field}`")
+
+    def choose(self, body: Any) -> tuple[str, ...]:
+        """Return the steps that a body chooses.
+
+        Raises:
+            RequestError: it chooses none, or its rows do not agree.
+        """
+        return self._of_rows(body) if isinstance(body, list) else self._of(body, "the body")
+
+    def _of(self, row: Any, subject: str) -> tuple[str, ...]:
+        if not isinstance(row, dict):
+            kind = type(row).__name__
             raise RequestError(
-                f"the body is a {type(body).__name__}, and the choice `{spec.name}` goes by its field `{spec.choice}`"
+                f"{subject} is a {kind}, and the choice `{self._name}` goes by its field `{self._field}`"
             )
         try:
-            value = pick(body, path)
-        except RequestError as error:
-            if spec.otherwise is not None:
-                return (spec.otherwise,)
-            raise RequestError(f"{error.message}, which chooses one of {branches.expected}") from None
-        return branches.of(value)
+            value = pick(row, self._path)
+        except RequestError:
+            if self._otherwise is not None:
+                return (self._otherwise,)
+            expected = self._branches.expected
+            raise RequestError(f"{subject} has no `{self._field}`, which chooses one of {expected}") from None
+        return self._branches.of(value)
 
-    return choose
+    def _of_rows(self, rows: list[Any]) -> tuple[str, ...]:
+        chosen: tuple[str, ...] | None = None
+        for index, row in enumerate(rows):
+            try:
+                ways = self._of(row, "it")
+            except RequestError as error:
+                raise RequestError(f"row {index}: {error.message}") from None
+            if chosen is None:
+                chosen = ways
+            elif set(ways) != set(chosen):
+                raise RequestError(
+                    f"row {index} goes another way than row 0 by its `{self._field}`, and a request goes one way; "
+                    "send them in requests of their own"
+                )
+        return self._branches.of_nothing() if chosen is None else chosen
 
 
 class Branches:
@@ -74,6 +106,16 @@ class Branches:
         if self._several:
             raise RequestError(f"{self._subject} is an empty list; expected at least one of {self.expected}")
         raise RequestError(f"{self._subject} is a list; expected one of {self.expected}")
+
+    def of_nothing(self) -> tuple[str, ...]:
+        """Return the steps that a list without rows chooses.
+
+        Raises:
+            RequestError: it chooses none.
+        """
+        if self._otherwise is None:
+            raise RequestError(f"the body is a list without rows, and {self._subject} chooses one of {self.expected}")
+        return (self._otherwise,)
 
     def _one(self, value: Any) -> str:
         is_value = isinstance(value, str | int | float)

@@ -32,12 +32,19 @@ Source: TypeAlias = "Callable[[Any], Any]"
 """Takes a value from a body."""
 
 
+class ListError(RequestError):
+    """A field is wanted of a body that is a list."""
+
+
 def field_of(body: Any, path: str) -> Any:
     """Return the part of `body` at a dotted path.
 
     Raises:
         RequestError: the body has no such part.
+        ListError: the body is a list.
     """
+    if isinstance(body, list):
+        raise ListError(f"the body is a list, and `{path}` is a field of an object")
     part = body
     for key in path.split("."):
         if not isinstance(part, dict) or key not in part:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError, nearest, quoted
 from ci_core.serving.event import Event
-from ci_core.serving.steps.paths import pick, put
+from ci_core.serving.steps.paths import pick_of_rows, put_into_rows
 from ci_core.serving.steps.suitable import check_step_target, check_takes_one, is_step_class, unknown_argument
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _with_event(function: Callable[..., Any], *, is_async: bool) -> Callable[...
 
 
 def with_paths(call: Callable[..., Any], spec: StepSpec, *, is_async: bool) -> Callable[..., Any]:
-    """Wrap a call so that it reads ``input_path`` of the body and writes ``result_path``."""
+    """Wrap a call so that it reads ``input_path`` of the body, or of its rows, and writes ``result_path``."""
     if spec.input_path is None and spec.result_path is None:
         return call
     source = spec.input_path.split(".") if spec.input_path else []
@@ -193,11 +193,11 @@ def with_paths(call: Callable[..., Any], spec: StepSpec, *, is_async: bool) -> C
     if is_async:
 
         async def through_async(body: Any, *event: Event) -> Any:
-            return put(body, sink, await call(pick(body, source), *event))
+            return put_into_rows(body, sink, await call(pick_of_rows(body, source), *event))
 
         return through_async
 
     def through(body: Any, *event: Event) -> Any:
-        return put(body, sink, call(pick(body, source), *event))
+        return put_into_rows(body, sink, call(pick_of_rows(body, source), *event))
 
     return through

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ci_core.errors import InvalidStepError
 from ci_core.serving.problems import HttpError, RequestError
 from ci_core.serving.remote.failures import WordError
+from ci_core.serving.remote.mapping import ListError
 from ci_core.serving.remote.methods import IDEMPOTENT
 from ci_core.serving.remote.origin import Origin, parse_origin
 from ci_core.serving.remote.request import RequestTemplate, read_request
@@ -36,6 +37,9 @@ _COUNTS: Final = {"retries": 0, "max_in_flight": 1, "max_waiting": 0, "breaker_f
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Remote:
     """Send the body, or parts of it, to a service, and go on with its answer.
+
+    One event is one call. A list of rows is sent as it is; where `path`, `query` or `body` name fields it is refused,
+    because :class:`BatchRemote` makes a call for each row.
 
     Failures are told as :mod:`ci_core.serving.problems` says: a service that fails, refuses, redirects or cannot be
     reached is a 502, one that takes too long a 504, one that is left alone for a while, or asked too much, a 503.
@@ -152,7 +156,10 @@ class Remote:
                 one of `pass_statuses`.
             HttpError: the service failed; see the class.
         """
-        return await self._service.ask(event.body, event)
+        try:
+            return await self._service.ask(event.body, event)
+        except ListError as error:
+            raise RequestError(f"{error.message}; a step `BatchRemote` makes a call for each") from None
 
     def close(self) -> None:
         """Close the connections."""
@@ -233,7 +240,8 @@ class BatchRemote(Remote):
     """Make one call for each item of a list, side by side, and go on with the list of the answers, in the same order.
 
     Arguments are those of :class:`Remote`; fields are fields of an item. At most `max_in_flight` calls are made at a
-    time. When one fails the others are given up and the event fails, told which item it was.
+    time. When one fails the others are given up and the event fails, told which item it was. A body that is one object
+    is one call, and the step goes on with its answer. With ``result_path`` each item gets the answer to it.
 
     Example:
         >>> step = BatchRemote("http://geo:8080", path="/v1/cities/{city}", method="GET", max_in_flight=8)
@@ -241,16 +249,21 @@ class BatchRemote(Remote):
         {'url': 'http://geo:8080', 'path': '/v1/cities/{city}', 'method': 'GET', 'max_in_flight': 8}
     """
 
-    async def do_event(self, event: Event) -> list[Any]:
-        """Return the answers to the items of the body.
+    async def do_event(self, event: Event) -> Any:
+        """Return the answers to the items of the body; of one object the answer.
 
         Raises:
-            RequestError: the body is no list, or an item does not fit; see :meth:`Remote.do_event`.
+            RequestError: the body is neither a list nor an object, or an item does not fit; see
+                :meth:`Remote.do_event`.
             HttpError: the service failed on an item.
         """
         items = event.body
+        if isinstance(items, dict):
+            return await self._service.ask(items, event)
         if not isinstance(items, list):
-            raise RequestError(f"expected a list with one item for each call, found {type(items).__name__}")
+            raise RequestError(
+                f"expected a list with one item for each call, or one object, found {type(items).__name__}"
+            )
         answers: list[Any] = [None] * len(items)
         numbered = iter(enumerate(items))
         workers = [self._work(numbered, answers, event) for _ in range(min(self.max_in_flight, len(items)))]

@@ -338,6 +338,18 @@ def test_a_batch_makes_a_call_for_each_item_side_by_side_and_keeps_their_order()
     assert service.connections <= 4
 
 
+def test_a_batch_takes_one_object_too_and_puts_each_answer_into_its_own_row() -> None:
+    with StandIn(_after_a_while) as service:
+        graph = Graph("g")
+        graph.to(steps.BatchRemote(service.url, body="n"), "square", result_path="facts.square")
+
+        assert graph.test({"n": 3}) == {"n": 3, "facts": {"square": 9}}
+        assert graph.test([{"n": 3}, {"n": 4}]) == [
+            {"n": 3, "facts": {"square": 9}},
+            {"n": 4, "facts": {"square": 16}},
+        ]
+
+
 def test_a_batch_of_more_items_than_may_wait_is_not_refused() -> None:
     with StandIn(answers(body=b"1")) as service:
         step = steps.BatchRemote(service.url, max_in_flight=2, max_waiting=0)

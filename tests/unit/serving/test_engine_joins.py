@@ -180,14 +180,46 @@ def test_a_choice_that_may_take_several_branches_runs_each_once_and_the_join_get
     assert answer == ["end", [["a", [7, "card", True]], ["b", [7, "card", True]]]]
 
 
+@pytest.mark.parametrize("kinds", [["card"], ["card", "card"], [7, True]])
+def test_a_list_whose_rows_all_choose_the_same_branch_goes_there(kinds: list[Any], as_step: AsStep) -> None:
+    graph = Graph("g")
+    start = graph.choose("kind", {"card": "card", 7: "other", True: "other"})
+    start.to(as_step(lambda rows: ["card", rows]), "card")
+    start.to(as_step(lambda rows: ["other", rows]), "other")
+    rows = [{"kind": kind} for kind in kinds]
+
+    assert graph.test(rows) == ["card" if kinds[0] == "card" else "other", rows]
+
+
+def test_a_list_goes_several_ways_when_each_of_its_rows_goes_all_of_them(as_step: AsStep) -> None:
+    rows = [{"pay": {"kind": ["card", 7]}}, {"pay": {"kind": [7, "card"]}}]
+    graph = Graph("g")
+    start = graph.choose("pay.kind", {"card": "a", 7: "b"}, several=True)
+    ends = [start.to(as_step(len), name) for name in ("a", "b")]
+    graph.add_step(as_step(lambda body: body), "end", after=ends)
+
+    assert graph.test(rows) == [2, 2]
+
+
 KNOWN = "`card`, `7`, `true`"
+CARD = {"pay": {"kind": "card"}}
+ASUNDER = (
+    "row 2 goes another way than row 0 by its `pay.kind`, and a request goes one way; "
+    "send them in requests of their own"
+)
 
 
 @pytest.mark.parametrize(
     ("body", "several", "message"),
     [
         ({"pay": {}}, False, f"the body has no `pay.kind`, which chooses one of {KNOWN}"),
-        ([{"pay": {"kind": "card"}}], False, "the body is a list, and the choice `which` goes by its field `pay.kind`"),
+        ("card", False, "the body is a str, and the choice `which` goes by its field `pay.kind`"),
+        ([], False, f"the body is a list without rows, and the field `pay.kind` chooses one of {KNOWN}"),
+        ([7], False, "row 0: it is a int, and the choice `which` goes by its field `pay.kind`"),
+        ([CARD, {"pay": 1}], False, f"row 1: it has no `pay.kind`, which chooses one of {KNOWN}"),
+        ([CARD, {"pay": {"kind": "coin"}}], False, f"row 1: the field `pay.kind` is `coin`; expected one of {KNOWN}"),
+        ([CARD, CARD, {"pay": {"kind": 7}}], False, ASUNDER),
+        ([CARD, CARD, {"pay": {"kind": ["card", 7]}}], True, ASUNDER),
         ({"pay": {"kind": None}}, False, f"the field `pay.kind` is null; expected one of {KNOWN}"),
         ({"pay": {"kind": "coin"}}, False, f"the field `pay.kind` is `coin`; expected one of {KNOWN}"),
         ({"pay": {"kind": False}}, False, f"the field `pay.kind` is `false`; expected one of {KNOWN}"),
@@ -230,11 +262,18 @@ def test_what_chooses_no_branch_takes_the_one_called_otherwise(body: Any, as_ste
 
 
 @pytest.mark.parametrize("several", [False, True])
-def test_otherwise_takes_no_body_that_is_no_object(as_step: AsStep, *, several: bool) -> None:
+def test_otherwise_takes_no_body_that_is_neither_an_object_nor_rows(as_step: AsStep, *, several: bool) -> None:
     graph = with_otherwise(as_step, several=several)
 
-    with pytest.raises(RequestError, match="the body is a list, and the choice `which` goes by its field"):
-        graph.test([{"pay": {"kind": "card"}}])
+    with pytest.raises(RequestError, match="the body is a str, and the choice `which` goes by its field"):
+        graph.test("card")
+    with pytest.raises(RequestError, match="row 1: it is a int, and the choice `which` goes by its field"):
+        graph.test([{}, 7])
+
+
+@pytest.mark.parametrize("rows", [[], [{}], [{"pay": {"kind": "coin"}}, {"pay": {}}]])
+def test_otherwise_takes_rows_that_all_choose_nothing(rows: list[Any], as_step: AsStep) -> None:
+    assert with_otherwise(as_step).test(rows) == ["other", rows]
 
 
 @pytest.mark.parametrize("kinds", [[], None, ["coin"], [None, {}]])

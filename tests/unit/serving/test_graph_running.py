@@ -106,6 +106,36 @@ def test_input_path_and_result_path_pick_from_and_add_to_a_copy_of_the_body(as_s
     assert body["stats"] == {"kept": True}
 
 
+def test_of_a_list_each_row_gives_its_own_part_and_gets_its_own_result(as_step: AsStep) -> None:
+    graph = Graph("g")
+    graph.to(as_step(lambda ages: [age + 1 for age in ages]), "older", input_path="user.age", result_path="next")
+    rows = [{"user": {"age": 1}}, {"user": {"age": 5}}]
+
+    assert graph.test(rows) == [{"user": {"age": 1}, "next": 2}, {"user": {"age": 5}, "next": 6}]
+    assert rows == [{"user": {"age": 1}}, {"user": {"age": 5}}]
+    assert graph.test([]) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "result", "message"),
+    [
+        ([{"a": 1}, {}], [1, 2], "row 1: the body has no `a`"),
+        ([{"a": 1}], 7, "the body is a list of 1, and what is to be put into its `y.z` is a int"),
+        ([{"a": 1}], [1, 2], "the body is a list of 1, and what is to be put into its `y.z` is a list of 2"),
+        ([{"a": 1, "y": 0}], [1], "row 0: the body is no object, so it cannot hold `z`"),
+    ],
+)
+def test_rows_that_have_no_such_part_or_results_that_are_not_theirs_are_refused(
+    rows: list[Any], result: Any, message: str
+) -> None:
+    graph = Graph("g")
+    graph.to(lambda _parts: result, "answer", input_path="a", result_path="y.z")
+
+    with pytest.raises(RequestError) as caught:
+        graph.test(rows)
+    assert caught.value.message == message
+
+
 def test_a_body_without_the_input_path_is_the_clients_fault() -> None:
     graph = Graph("g")
     graph.to(len, "count", input_path="data.items")

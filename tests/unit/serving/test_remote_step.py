@@ -187,11 +187,22 @@ def test_a_secret_that_no_header_may_have_is_refused_without_showing_it() -> Non
     assert caught.value.step == "users"
 
 
-def test_a_body_that_is_no_list_is_refused_by_a_batch() -> None:
+def test_a_body_that_is_neither_rows_nor_an_object_is_refused_by_a_batch() -> None:
     step = steps.BatchRemote(URL)
 
-    with pytest.raises(RequestError, match="expected a list with one item for each call, found dict"):
-        asyncio.run(step.do_event(Event({"a": 1})))
+    with pytest.raises(RequestError, match="expected a list with one item for each call, or one object, found str"):
+        asyncio.run(step.do_event(Event("a")))
+
+
+@pytest.mark.parametrize("place", [{"path": "/{country}"}, {"query": {"c": "country"}}, {"body": {"c": "country"}}])
+def test_rows_of_which_a_field_is_wanted_are_refused_with_the_step_that_takes_them(place: dict[str, Any]) -> None:
+    step = steps.Remote(URL, **place)
+
+    with pytest.raises(RequestError) as caught:
+        asyncio.run(step.do_event(Event([{"country": "no"}])))
+    assert caught.value.message == (
+        "the body is a list, and `country` is a field of an object; a step `BatchRemote` makes a call for each"
+    )
 
 
 def test_an_empty_batch_asks_nobody() -> None:
