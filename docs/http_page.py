@@ -113,8 +113,8 @@ def metrics_of_everything() -> dict[str, tuple[str, str, tuple[str, ...]]]:
 async def _text(graph: Graph, captures: Path) -> str:
     served = ServedGraph(graph, ServeOptions(captures=captures))
     try:
-        served._start()  # noqa: SLF001 - all of a server but its socket
+        served.start()  # all of a server but its socket
         await served.application.handle_async("POST", "/", {}, b'{"age": 10}')
         return served.metrics.text()
     finally:
-        await served._end()  # noqa: SLF001
+        await served.end()

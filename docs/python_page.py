@@ -9,9 +9,11 @@ from docstrings import block, field_table, markdown
 
 from ci_core import serving
 from ci_core.serving import problems
+from ci_core.serving.asgi import AsgiGraph
 from ci_core.serving.doors import AsgiDoor
 from ci_core.serving.event import StepFailure
 from ci_core.serving.graph import StepOptions
+from ci_core.serving.limits import Limits
 from ci_core.serving.metrics.series import Counter, Gauge, Histogram
 from ci_core.serving.plan import Plan
 from ci_core.serving.queues import DeadLetter, broker_of
@@ -74,8 +76,9 @@ addresses. There is no other broker, and no entry point for one yet."""
 
 _SERVERS = """## Other servers
 
-The guide is [Serve it from another server](../serving.md#serve-it-from-another-server). `AsgiDoor` is in
-`ci_core.serving.doors`, `Application` in `ci_core.serving.server`."""
+The guide is [Serve it from another server](../serving.md#serve-it-from-another-server): `graph.asgi()` is all that most
+need. What it returns is in `ci_core.serving.asgi`, `Limits` in `ci_core.serving.limits`; `AsgiDoor`, in
+`ci_core.serving.doors`, serves an `Application`, in `ci_core.serving.server`, that somebody else put together."""
 
 
 def python_page() -> str:
@@ -104,6 +107,9 @@ def python_page() -> str:
     parts += [block("DeadLetter", DeadLetter, level=3), ", ".join(_fields_of(DeadLetter))]
     parts += [
         _SERVERS,
+        *_class("AsgiGraph", AsgiGraph, level=3, called=False),
+        block("Limits", Limits, level=3),
+        field_table(Limits, head="limit"),
         *_class("AsgiDoor", AsgiDoor, level=3),
         block("Application", Application, level=3, called="Application"),
     ]
@@ -149,7 +155,7 @@ def _caller(owner: str, value: Any) -> str:
     return owner if isinstance(value, classmethod | staticmethod) else _CALLED.get(owner, owner.lower())
 
 
-_CALLED = {"GraphSpec": "spec", "QueuedGraph": "queued", "DeadLetters": "broker"}
+_CALLED = {"AsgiGraph": "app", "GraphSpec": "spec", "QueuedGraph": "queued", "DeadLetters": "broker"}
 
 
 def _function(name: str) -> str:

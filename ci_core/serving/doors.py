@@ -7,6 +7,7 @@ answer. A client that goes away is no error; one that closed only its half of th
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.problems import BodyIncompleteError, BodyTimeoutError, BodyTooLargeError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     Receive = Callable[[], Awaitable[Mapping[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
 
 _DRAINED_LIMITS = 8
 """How many times the limit a refused body may be and still be read to its end: a client that is still sending does not
@@ -158,7 +161,7 @@ class AsgiDoor:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request, or follow the life span of the server; other scopes are refused."""
         if scope["type"] == "lifespan":
-            await _follow_lifespan(receive, send)
+            await follow_lifespan(receive, send)
             return
         if scope["type"] != "http":
             raise RuntimeError(f"only HTTP is served, not {scope['type']}")
@@ -234,9 +237,26 @@ async def _chunks(receive: Receive) -> Any:
             return
 
 
-async def _follow_lifespan(receive: Receive, send: Send) -> None:
+async def _do_nothing() -> None:
+    pass
+
+
+async def follow_lifespan(
+    receive: Receive,
+    send: Send,
+    start: Callable[[], Awaitable[None]] = _do_nothing,
+    close: Callable[[], Awaitable[None]] = _do_nothing,
+) -> None:
+    """Start and close an app when the server says so; a server that is told of a failure ends."""
     while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
+        event = (await receive())["type"]
+        is_end = event == "lifespan.shutdown"
+        try:
+            await (close if is_end else start)()
+        except Exception as error:
+            logger.exception("could not be %s", "closed" if is_end else "started")
+            await send({"type": f"{event}.failed", "message": f"{type(error).__name__}: {error}"})
+            return
+        await send({"type": f"{event}.complete"})
+        if is_end:
             return

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
     from ci_core.serving.base import ModelObserver, StepObserver
     from ci_core.serving.engine.queued import QueueBinding
+    from ci_core.serving.asgi import AsgiGraph
     from ci_core.serving.metrics.custom import CustomMetrics
     from ci_core.serving.modules import ProjectModules
+    from ci_core.serving.limits import Limits
     from ci_core.serving.plan import Plan
 
 StepNames: TypeAlias = "str | Node | Sequence[str | Node]"
@@ -408,3 +410,44 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {len(self._blueprint.steps)} steps)"
+    @checks_call("asgi")
+    def asgi(
+        self,
+        *,
+        limits: Limits | None = None,
+        environment: Mapping[str, str] | None = None,
+        captures: Path | str | None = None,
+    ) -> AsgiGraph:
+        """Return the graph as an ASGI 3 app, for uvicorn or hypercorn, or to be mounted in another app.
+
+        It answers what :meth:`serve` answers, and compiles the graph now. What steps and models own begins and ends
+        with the life span that the server tells; where it tells none, as below a mount, it begins with the first
+        request. Its ``await app.start()`` and ``await app.close()`` are for who mounts it. A graph of ``load_graph``
+        moves this process into its project.
+
+        Args:
+            limits: of one request; see :class:`~ci_core.serving.limits.Limits`.
+            environment: environment variables that steps may take secrets from, such as ``os.environ``.
+            captures: folder that model calls are written to; nothing is captured when left out.
+
+        Raises:
+            CaptureFolderError: the folder for captures cannot be written.
+            GraphshipError: the graph cannot be compiled.
+
+        Example:
+            >>> graph = Graph("double")
+            >>> _ = graph.to(lambda body: 2 * body["x"], "double")
+            >>> app = graph.asgi()
+        """
+        from ci_core.serving.asgi import AsgiGraph
+        from ci_core.serving.limits import Limits
+        from ci_core.serving.options import ServeOptions
+
+        self.settle()
+        options = ServeOptions(
+            limits=limits or Limits(),
+            environment=environment or {},
+            captures=None if captures is None else Path(captures).absolute(),
+        )
+        return AsgiGraph(self, options)
+

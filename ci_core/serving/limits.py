@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_MIB = 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Limits of a server; what is over one of them is refused with a 4xx that names the limit."""
 
-    body_bytes: int = 8 * _MIB
+    body_bytes: int = 8 * 1024 * 1024
     """Of a request body, as sent and again after it was inflated (413). 8 MiB are 100 000 rows of ten numbers."""
     header_bytes: int = 32 * 1024
     """Names and values of all headers together (431); twice what browsers and proxies send at most."""

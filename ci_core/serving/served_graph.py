@@ -112,7 +112,7 @@ class ServedGraph:
 
     async def _serve(self, address: Address, on_start: Callable[[], None], on_ready: Callable[[], None]) -> None:
         try:
-            self._start()
+            self.start()
             gc.collect()
             gc.freeze()  # what was made since the fork stays, too
             gc.set_threshold(_GC_THRESHOLD)
@@ -120,10 +120,10 @@ class ServedGraph:
                 self.application, self._options, address, metrics=self.metrics, on_start=on_start, on_ready=on_ready
             )
         finally:
-            await self._end()
+            await self.end()
 
-    def _start(self) -> None:
-        """Begin what does not survive a fork, on the event loop."""
+    def start(self) -> None:
+        """Begin what does not survive a fork, on the event loop; once."""
         if self.capture is not None:
             self.capture.start()
         self.plan.start()
@@ -135,7 +135,8 @@ class ServedGraph:
             self._functions.start()
         _follow(self.metrics, self.application)
 
-    async def _end(self) -> None:
+    async def end(self) -> None:
+        """Close all parts; what fails is logged."""
         parts: list[tuple[str, Callable[[], Any]]] = []
         if self._queues is not None:
             parts.append(("queues", partial(self._queues.close, drain_s=self._options.drain_s)))

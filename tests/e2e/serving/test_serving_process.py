@@ -427,7 +427,7 @@ def test_importing_the_package_imports_nothing_heavy_and_nothing_of_the_command_
 def test_a_serving_process_imports_no_more_than_it_serves(release: Path) -> None:
     code = (
         "import sys, runpy; sys.argv = ['serving', sys.argv[1], '--port', '0'];"
-        "import ci_core.serving.process as p; p.serve = lambda g, options: p.ServedGraph(g, options)._start() or 0;"
+        "import ci_core.serving.process as p; p.serve = lambda g, options: p.ServedGraph(g, options).start() or 0;"
         "import ci_core.serving.__main__ as m; m.main(sys.argv[1:]); print(*sys.modules)"
     )
 
