@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from ci_core.serving.base import ModelObserver, StepObserver
     from ci_core.serving.engine.queued import QueueBinding
+    from ci_core.serving.routers.base import WorkingRouter
     from ci_core.serving.spec import GraphSpec, RouteSpec, StepSpec
     from ci_core.serving.topology import Topology
 
@@ -173,11 +174,19 @@ class _Builder:
             serving=not around.start,
             code_root=modules.root,
         )
+        self._in_guard = False
+        self._made: dict[str, CallableStep] = {}
+        self._routers: dict[str, WorkingRouter] = {}
+        self._in_the_loop: list[WorkingRouter] = []
         self._resources: list[Any] = []
 
     def plan(self) -> Plan:
         spec, topology = self._spec, self._topology
-        steps = {step.name: self._step(step, spec, "") for step in spec.steps}
+        steps = self._steps(spec, "")
+        while late := [router for router in self._routers.values() if router.must_be_async and not router.is_async]:
+            for router in late:  # it has a model that another router, built after it, has isolated
+                router.settle()
+            steps = self._steps(spec, "")
         is_async = any(step.is_async for step in steps.values())
         queues = [step.name for step in spec.steps if step.queue is not None]
         observer = self._around.observe_steps
@@ -217,6 +226,10 @@ class _Builder:
         )
         return compile_program(program, is_async=is_async)
 
+    def _steps(self, graph: GraphSpec, prefix: str) -> dict[str, CallableStep]:
+        """Return the callables of all steps of a graph; what they call is made once only, however often it is asked."""
+        return {step.name: self._step(step, graph, prefix) for step in graph.steps}
+
     def _step(self, spec: StepSpec, graph: GraphSpec, prefix: str) -> CallableStep:
         """Return the callable of a step of `graph`, which is nested where `prefix` says."""
         full = replace(spec, name=f"{prefix}{spec.name}")
@@ -224,14 +237,19 @@ class _Builder:
             step = self._graph(full, spec.graph)
         elif spec.router is not None:
             step = self._router(full)
-        elif spec.choice is not None:
-            step = self._choice(full, followers(graph)[spec.name])
-        elif spec.queue is not None:
-            step = queue_step(spec, self._around.queues)
         else:
-            step = self._function(full)
+            if full.name not in self._made:
+                self._made[full.name] = self._single(full, graph)
+            step = self._made[full.name]
         self._resources += step.resources
         return replace(guarded(full, step, self._threads), name=full.name, number=self._numbers[full.name])
+
+    def _single(self, spec: StepSpec, graph: GraphSpec) -> CallableStep:
+        if spec.choice is not None:
+            return self._choice(spec, followers(graph)[spec.name.rpartition("/")[2]])
+        if spec.queue is not None:
+            return queue_step(spec, self._around.queues)
+        return self._function(spec)
 
     def _function(self, spec: StepSpec) -> CallableStep:
         target = self._target(spec.name, spec.name, spec.step)
@@ -244,13 +262,19 @@ class _Builder:
             raise graph_code_error(f"the constructor of step `{spec.name}`", error, self._modules.root) from error
 
     def _graph(self, spec: StepSpec, graph: GraphSpec) -> CallableStep:
-        prefix = f"{spec.name}/"
-        outside = self._has_time_limit
-        # a sync graph with a limit of its own runs in a thread as a whole
-        self._has_time_limit = outside and not _has_guard(spec)
-        steps = {step.name: self._step(step, graph, prefix) for step in graph.steps}
-        self._has_time_limit = outside
+        outside = self._has_time_limit, self._in_guard, self._in_the_loop
+        self._has_time_limit = self._has_time_limit or graph.timeout_s is not None
+        self._in_guard = self._in_guard or _has_guard(spec)
+        if _has_guard(spec):
+            self._in_the_loop = []
+        steps = self._steps(graph, f"{spec.name}/")
         is_async = any(step.is_async for step in steps.values())
+        if _has_guard(spec) and is_async and not self._around.start:
+            # a sync graph runs in a thread as a whole, but this one does not
+            for router in self._in_the_loop:
+                router.isolate()
+            steps = self._steps(graph, f"{spec.name}/")
+        self._has_time_limit, self._in_guard, self._in_the_loop = outside
         runs = self._compiled(graph, check(graph), steps, is_async=is_async)
         return nested_step(spec, graph, runs, is_async=is_async)
 
@@ -270,7 +294,18 @@ class _Builder:
         return CallableStep(name=spec.name, call=choose, is_async=True)
 
     def _router(self, spec: StepSpec) -> CallableStep:
-        isolate = self._has_time_limit and not _has_guard(spec)  # as above
+        if spec.name not in self._routers:
+            self._routers[spec.name] = self._new_router(spec)
+        router = self._routers[spec.name]
+        if not _has_guard(spec):
+            self._in_the_loop.append(router)
+        elif router.is_async and not self._around.start:
+            router.isolate()
+        call = with_paths(router.call, spec, is_async=router.is_async)
+        return CallableStep(name=spec.name, call=call, wants_event=True, is_async=router.is_async, resources=(router,))
+
+    def _new_router(self, spec: StepSpec) -> WorkingRouter:
+        isolate = self._has_time_limit and not self._in_guard and not _has_guard(spec)
         models = {
             route.key: self._models.add(spec.name, route, self._model_class(spec, route), isolate=isolate)
             for route in spec.routes
@@ -291,13 +326,9 @@ class _Builder:
             raise
         except Exception as error:
             raise graph_code_error(f"the constructor of router `{spec.name}`", error, self._modules.root) from error
-        if _has_guard(spec) and router.is_async and not self._around.start:
-            for model in models.values():
-                model.isolate()
         if router.model is not None:
             self._models.add_router(router.model)
-        call = with_paths(router.call, spec, is_async=router.is_async)
-        return CallableStep(name=spec.name, call=call, wants_event=True, is_async=router.is_async, resources=(router,))
+        return router
 
     def _model_class(self, spec: StepSpec, route: RouteSpec) -> Any:
         return None if route.is_file else self._target(f"{spec.name}.{route.key}", spec.name, route.model)

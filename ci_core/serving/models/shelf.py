@@ -58,7 +58,7 @@ class Models:
             step: the router.
             route: of it.
             target: the class that the route names; None when it names a file.
-            isolate: see :class:`ServedModel`; what the first router said counts.
+            isolate: see :class:`ServedModel`; one router that says so is enough.
 
         Raises:
             InvalidStepError: the model is another one than in the router before, its class is no model, or its
@@ -67,6 +67,8 @@ class Models:
         """
         known = self.by_key.get(route.key)
         if isinstance(known, ServedModel) and known.route == route and self._targets[route.key] is target:
+            if isolate and self._serving and not route.is_file:
+                known.isolate()
             return known
         if known is not None:
             raise InvalidStepError(

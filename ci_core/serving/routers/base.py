@@ -58,8 +58,23 @@ class WorkingRouter:
         self.model: RouterAsModel | None = None
         self._known = known
         self._paths: dict[str, tuple[str | None, str]] = {}
-        self.is_async = self.has_async_code or any(model.is_async for model in members.models.values())
+        self.settle()
+
+    def settle(self) -> None:
+        """Choose how it is called; again when more of its models have become async, before they are started."""
+        self.is_async = self.must_be_async
         self.call: Callable[[Any, Event], Any] = self.answer_async if self.is_async else self.answer
+
+    @property
+    def must_be_async(self) -> bool:
+        """Whether it awaits something."""
+        return self.has_async_code or any(model.is_async for model in self.members.models.values())
+
+    def isolate(self) -> None:
+        """Call its models in threads of their own; before they are started."""
+        for model in self.members.models.values():
+            model.isolate()
+        self.settle()
 
     @property
     def has_async_code(self) -> bool:

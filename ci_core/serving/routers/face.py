@@ -35,8 +35,12 @@ class RouterAsModel:
 
     def __init__(self, router: WorkingRouter) -> None:
         self.name = self.key = router.name
-        self.is_async = router.is_async
         self.model = router
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the router awaits something."""
+        return self.model.is_async
 
     @property
     def members(self) -> Mapping[str, ServedModel]:

@@ -455,3 +455,166 @@ def test_the_models_of_an_async_router_with_a_limit_of_its_own_are_called_in_thr
     isolated = {key: getattr(model, "is_isolated", None) for key, model in plan.models.items()}
 
     assert isolated == {"a": True, "b": True, "vote": None}
+
+
+class Held(Constant):
+    """Answers when the event loop has come to it while it is called."""
+
+    def __init__(self) -> None:
+        super().__init__(7)
+        self.is_inside, self.may_end = threading.Event(), threading.Event()
+
+    def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+        self.is_inside.set()
+        assert self.may_end.wait(LONG_S), "the loop stood still"
+        return super().predict(rows)
+
+
+async def give_way(body: Any) -> Any:
+    await asyncio.sleep(0)
+    return body
+
+
+def nested(shape: str, **options: Any) -> Graph:
+    """Return a graph around a router, with the options, with an async step before or behind the router in it, or none.
+
+    Deep: the router is in one more graph, which has no options.
+    """
+    inner = Graph("inner", timeout=options.pop("own_timeout", None))
+    core: Any = Router.single({"m": Route(Held, batch="off")})
+    if "deep" in shape:
+        deeper = Graph("deeper", timeout=60)
+        deeper.to(core, "router")
+        core = deeper
+    if "before" in shape:
+        inner.to(give_way, "before").to(core, "core")
+    elif "behind" in shape:
+        inner.to(core, "core").to(give_way, "behind")
+    else:
+        inner.to(core, "core")
+    graph = Graph("g")
+    graph.to(inner, "outer", **options)
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "time_limit"),
+    [
+        ("alone", {"own_timeout": 60}, False),
+        ("before", {"own_timeout": 60}, False),
+        ("alone deep", {}, False),
+        ("alone", {}, True),
+        ("alone", {"timeout": 60}, False),
+        ("alone", {"timeout": 60}, True),
+        ("before", {"timeout": 60}, False),
+        ("behind", {"timeout": 60}, True),
+        ("behind", {"timeout": 60, "own_timeout": 60}, False),
+        ("before", {"timeout": 60}, True),
+        ("before deep", {"timeout": 60}, False),
+        ("behind deep", {"timeout": 60}, True),
+    ],
+)
+def test_in_a_nested_graph_with_any_limit_a_model_that_hangs_does_not_stop_the_loop(
+    shape: str, options: dict[str, Any], *, time_limit: bool
+) -> None:
+    plan = nested(shape, **options).compile(start=False, time_limit=time_limit)
+    plan.start()
+    held: Any = plan.models["m"]
+
+    async def scene() -> Any:
+        asked = asyncio.ensure_future(plan({}))
+        while not held.model.is_inside.is_set():  # noqa: ASYNC110 - another thread sets it
+            await asyncio.sleep(0)
+        held.model.may_end.set()
+        return await asked
+
+    answer = asyncio.run(scene())
+    plan.close()
+
+    assert answer == 7
+
+
+class Where(Constant):
+    """Answers with the thread it is called in."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+        return [threading.current_thread().name for _ in rows]
+
+
+@pytest.mark.parametrize("shape", ["router", "graph", "graph in a graph"])
+def test_a_router_or_nested_graph_without_async_steps_and_with_a_limit_runs_in_a_thread_as_a_whole(shape: str) -> None:
+    step: Any = Router.single({"m": Route(Where, batch="off")})
+    for _ in range(["router", "graph", "graph in a graph"].index(shape)):
+        around = Graph("around", timeout=60)
+        around.to(step, "core").to(lambda body: [body, threading.current_thread().name], "behind")
+        step = around
+    graph = Graph("g")
+    graph.to(step, "outer", timeout=60)
+    plan = graph.compile(start=False, time_limit=True)
+    plan.start()
+
+    answer = asyncio.run(_awaited(plan({})))
+    plan.close()
+
+    thread = "graphship-step"
+    expected = {"router": thread, "graph": [thread, thread], "graph in a graph": [[thread, thread], thread]}
+    assert answer == expected[shape]
+
+
+async def _awaited(answer: Any) -> Any:
+    return await answer
+
+
+@pytest.mark.parametrize("first", ["isolated", "not isolated"])
+def test_a_model_of_two_routers_is_isolated_for_both_when_one_of_them_has_a_limit(first: str) -> None:
+    def router() -> Any:
+        return Router.single({"m": Route(Where, batch="off")})
+
+    inner = Graph("inner", timeout=60)
+    inner.to(router(), "isolated")
+    graph = Graph("g")
+    steps = [("outer", inner), ("router", router())]
+    for name, step in steps if first == "isolated" else reversed(steps):
+        graph.add_step(step, name, after="request")
+    graph.add_step(list, "both", after=["outer", "router"]).respond()
+    plan = graph.compile(start=False)
+    plan.start()
+
+    answer = asyncio.run(_awaited(plan({})))
+    plan.close()
+
+    assert answer == ["graphship-model"] * 2
+
+
+def test_steps_and_routers_are_made_once_though_a_graph_around_them_turns_out_to_be_async() -> None:
+    made: list[str] = []
+
+    class Step:
+        def __init__(self) -> None:
+            made.append("step")
+
+        def do(self, body: Any) -> Any:
+            return body
+
+    class Choosing:
+        def __init__(self) -> None:
+            made.append("router")
+
+        def choose(self, _body: Any, _event: Event, _models: Any) -> str:
+            return "m"
+
+    inner = Graph("inner")
+    routes = {"m": Route(Constant, arguments={"answer": 7}, batch="off")}
+    inner.to(Step, "step").to(Router.custom(Choosing, routes), "router").to(give_way, "behind")
+    graph = Graph("g")
+    graph.to(inner, "outer", timeout=60)
+    plan = graph.compile(start=False)
+    plan.start()
+
+    answer = asyncio.run(_awaited(plan({})))
+    plan.close()
+
+    assert (answer, made) == (7, ["step", "router"])
