@@ -8,6 +8,7 @@ from ci_core.errors import GraphFileError, Location, Problem
 from ci_core.serving.reader import read_graph
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ci_core.serving.spec import GraphSpec
@@ -29,12 +30,20 @@ def place_of_step(path: Path, *, shown_as: str, step: str | None) -> str:
     Args:
         path: of the file.
         shown_as: what messages call it.
-        step: name of the step.
+        step: full name of the step.
     """
     data, lines = _parse(path, shown_as)
-    names = [one.name for one in read_graph(data, file=shown_as, lines=lines).steps]
-    line = lines.get(f"steps[{names.index(step)}]") if step in names else None
+    keys = dict(_keys_of_steps(read_graph(data, file=shown_as, lines=lines)))
+    line = lines.get(keys.get(step or "", ""))
     return str(Location(file=shown_as, line=line))
+
+
+def _keys_of_steps(graph: GraphSpec, key: str = "steps", prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the full names of the steps of a graph and of those in it, each with its key path."""
+    for index, step in enumerate(graph.steps):
+        yield f"{prefix}{step.name}", f"{key}[{index}]"
+        if step.graph is not None:
+            yield from _keys_of_steps(step.graph, f"{key}[{index}].graph.steps", f"{prefix}{step.name}/")
 
 
 def _parse(path: Path, shown_as: str) -> tuple[Any, dict[str, int]]:

@@ -10,6 +10,7 @@ from ci_core.serving.call_check import checks_call
 from ci_core.serving.graph import Graph
 from ci_core.serving.graph_file import place_of_step, read_graph_file
 from ci_core.serving.modules import ProjectModules
+from ci_core.serving.setting_rules import check_all_settings
 from ci_core.serving.topology import check
 
 _DATA_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
@@ -58,6 +59,7 @@ def _checked(graph: Graph, modules: ProjectModules, *, check_files: bool) -> Gra
         graph.check()
     else:
         check(graph.spec)
+    check_all_settings(graph.spec)
     return graph
 
 

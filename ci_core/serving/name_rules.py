@@ -18,7 +18,7 @@ def check_names(spec: GraphSpec) -> None:
 
     Raises:
         DuplicateStepError: two steps, or two different models, share a name.
-        InvalidStepError: a name is reserved, or two queues put into one stream.
+        InvalidStepError: a name is reserved, a router has the name of a model, or two queues put into one stream.
         UnknownStepError: a step refers to one that does not exist.
     """
     names = [step.name for step in spec.steps]
@@ -27,7 +27,15 @@ def check_names(spec: GraphSpec) -> None:
         if reserved in names:
             reason = f"has the name that stands for the {reserved.strip('()')} itself"
             raise InvalidStepError(step=reserved, reason=reason, hint="give it another name")
-    _check_models(spec, {})
+    models: dict[str, RouteSpec] = {}
+    _check_models(spec, models)
+    for step in spec.steps:
+        if step.router not in {None, "single"} and step.name in models:
+            raise InvalidStepError(
+                step=step.name,
+                reason="is a router that can be asked as a model, and there is another model of its name",
+                hint="rename the step or the route",
+            )
     for step in spec.steps:
         for relation, named in _references(step):
             if named not in names and not (relation == "comes after" and named == REQUEST):

@@ -109,7 +109,9 @@ class _Reader(FieldReader):
         return StepSpec(
             name=name,
             step=step or "",
-            arguments=self._arguments(values, at),
+            arguments=_with_rule_null(self._arguments(values, at))
+            if step == "Validate"
+            else self._arguments(values, at),
             handler=self._text(values, "handler", at),
             after=(after,) if isinstance(after, str) else self._texts(after, f"{at}.after"),
             join=self._choice_of(values, "join", at, JOINS),
@@ -216,3 +218,17 @@ class _Reader(FieldReader):
             self._note(f"expected a mapping, found {found(arguments)}", f"{at}.with")
             return freeze_mapping({})
         return freeze_mapping(arguments)
+
+
+def _with_rule_null(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the arguments of ``Validate`` with its rule `null` as text: YAML reads the bare word as no value."""
+    columns = arguments.get("columns")
+    if not isinstance(columns, Mapping):
+        return arguments
+    named = {
+        column: {"null" if rule is None else rule: value for rule, value in rules.items()}
+        if isinstance(rules, Mapping)
+        else rules
+        for column, rules in columns.items()
+    }
+    return freeze_mapping({**arguments, "columns": named})

@@ -81,36 +81,59 @@ def build_router(
     return router
 
 
+def check_settings(spec: StepSpec) -> None:
+    """Refuse settings of a router that are wrong whatever its models are; nothing is loaded.
+
+    Raises:
+        InvalidStepError: with what is wrong.
+    """
+    arguments: Any = thaw(spec.arguments)
+    kind = spec.router or ""
+    if kind in _SETTINGS:
+        _arguments_of(kind, Settings(spec.name, arguments, _SETTINGS[kind]), tuple(route.key for route in spec.routes))
+
+
 def _built_in(
     kind: str, name: str, members: Members, known: Collection[str], settings: Settings, *, serving: bool
 ) -> WorkingRouter:
-    keys = tuple(members.models)
+    arguments = _arguments_of(kind, settings, tuple(members.models))
     match kind:
         case "single":
-            return SingleRouter(name, members, known, field=settings.text("field") or "model")
+            return SingleRouter(name, members, known, **arguments)
         case "weighted":
-            weights = settings.weights(keys, may_be_zero=True, are_required=True)
-            return WeightedRouter(name, members, known, weights=weights, key=settings.text("key"))
+            return WeightedRouter(name, members, known, **arguments)
         case "shadow":
-            live, waiting = settings.route("live", keys), settings.count("waiting", 256)
-            return ShadowRouter(name, members, known, live=live, waiting=waiting, serving=serving)
+            return ShadowRouter(name, members, known, **arguments, serving=serving)
         case "parallel":
-            joins_fields = settings.one_of("merge", "route", "fields") == "fields"
-            ignores_failures = _ignores_failures(settings)
-            return ParallelRouter(name, members, known, joins_fields=joins_fields, ignores_failures=ignores_failures)
+            return ParallelRouter(name, members, known, **arguments)
         case "mean":
-            return MeanRouter(name, members, known, **_of_ensemble(settings, keys))
+            return MeanRouter(name, members, known, **arguments)
         case _:
             cls = SoftVoteRouter if settings.flag("probabilities") else VoteRouter
-            return cls(name, members, known, **_of_ensemble(settings, keys))
+            return cls(name, members, known, **arguments)
 
 
-def _of_ensemble(settings: Settings, keys: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "weights": settings.weights(keys),
-        "ignores_failures": _ignores_failures(settings),
-        "detail": settings.flag("detail"),
-    }
+def _arguments_of(kind: str, settings: Settings, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Return what the constructor of a built-in router takes beside its models."""
+    match kind:
+        case "single":
+            return {"field": settings.text("field") or "model"}
+        case "weighted":
+            weights = settings.weights(keys, may_be_zero=True, are_required=True)
+            return {"weights": weights, "key": settings.text("key")}
+        case "shadow":
+            return {"live": settings.route("live", keys), "waiting": settings.count("waiting", 256)}
+        case "parallel":
+            joins_fields = settings.one_of("merge", "route", "fields") == "fields"
+            return {"joins_fields": joins_fields, "ignores_failures": _ignores_failures(settings)}
+        case _:
+            if kind == "vote":
+                settings.flag("probabilities")
+            return {
+                "weights": settings.weights(keys),
+                "ignores_failures": _ignores_failures(settings),
+                "detail": settings.flag("detail"),
+            }
 
 
 def _ignores_failures(settings: Settings) -> bool:

@@ -134,7 +134,10 @@ def _checks(column: str, rules: Mapping[str, JsonValue]) -> Iterator[tuple[Calla
     longest = given.get("max-length", _LONGEST if "pattern" in given else None)
     yield from _length(given.get("min-length"), longest)
     if "pattern" in given:
-        pattern = re.compile(given["pattern"])
+        try:
+            pattern = re.compile(given["pattern"])
+        except (re.error, TypeError) as error:
+            raise _invalid(f"has a `pattern` of `{column}` that is none: {error}", "a regular expression") from None
         yield (lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None), f"`{given['pattern']}`"
 
 

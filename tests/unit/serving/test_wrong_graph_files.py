@@ -96,6 +96,37 @@ BETWEEN_STEPS = {
     "a model": ("  - step: features:Risk\n", "graph.yaml:3", "invalid-step"),
     "an argument of a function": ("  - step: features:same\n    with: {x: 1}\n", "graph.yaml:3", "invalid-step"),
     "a setting of a queue": ("  - queue: q\n    with: {max-delivery: 3}\n", "graph.yaml:3", "invalid-step"),
+    "a rule that there is not": (
+        "  - step: Impute\n  - step: Validate\n    name: v\n    with: {columns: {age: {typ: integer}}}\n",
+        "graph.yaml:4",
+        "invalid-step",
+    ),
+    "a pattern that is none": (
+        "  - step: Validate\n    name: v\n    with: {columns: {age: {pattern: '('}}}\n",
+        "graph.yaml:3",
+        "invalid-step",
+    ),
+    "weights without names": (
+        (
+            "  - step: Impute\n  - router: weighted\n    with: {weights: [90, 10]}\n"
+            "    routes: {a: features:Risk, b: features:Risk}\n"
+        ),
+        "graph.yaml:4",
+        "invalid-step",
+    ),
+    "a setting of a step in a nested graph": (
+        (
+            "  - graph:\n      name: inner\n      steps:\n        - step: Impute\n"
+            "        - {step: Remote, with: {url: nowhere}}\n"
+        ),
+        "graph.yaml:7",
+        "invalid-step",
+    ),
+    "a router of the name of its model": (
+        "  - step: Impute\n  - router: vote\n    name: a\n    routes: {a: features:Risk, b: features:Risk}\n",
+        "graph.yaml:4",
+        "invalid-step",
+    ),
     "no step": ("  []\n", "graph.yaml", "empty-graph"),
 }
 
@@ -126,6 +157,27 @@ def test_a_graph_that_makes_no_sense_is_told_with_the_line_of_the_step(case: str
         load_graph("graph.yaml", tmp_path)
 
     assert (caught.value.slug, caught.value.where) == (slug, (place,))
+
+
+def test_a_wrong_setting_of_a_built_in_is_told_by_the_name_of_its_step(tmp_path: Path) -> None:
+    (tmp_path / "graph.yaml").write_text(
+        "name: g\nsteps:\n  - step: Validate\n    name: v\n    with: {columns: {age: {typ: integer}}}\n"
+    )
+
+    with pytest.raises(GraphshipError, match="step `v` has the rule `typ` of `age`"):
+        load_graph("graph.yaml", tmp_path)
+
+
+@pytest.mark.parametrize("null", ["null", '"null"', "~"])
+def test_the_rule_null_needs_no_quotes_in_yaml(null: str, tmp_path: Path) -> None:
+    (tmp_path / "graph.yaml").write_text(
+        f"name: g\nsteps:\n  - step: Validate\n    with: {{columns: {{age: {{type: integer, {null}: true}}}}}}\n"
+    )
+
+    graph = load_graph("graph.yaml", tmp_path)
+
+    assert graph.test({"age": None}) == {"age": None}
+    assert graph.spec.steps[0].arguments == {"columns": {"age": {"type": "integer", "null": True}}}
 
 
 def test_a_mistake_in_python_is_told_with_the_authors_line_and_its_own_slug(tmp_path: Path) -> None:
