@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 
 class CrashError(RuntimeError):
@@ -13,6 +14,17 @@ class CrashError(RuntimeError):
     """
 
 
+class OperationAnsweredError(BaseException):
+    """Ends the run of a graph at the router that answered an operation other than ``infer``.
+
+    No ``Exception``, because nothing failed: no handler is asked, nothing is tried again, nothing is counted.
+    """
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+
 def failure_of(raised: BaseException) -> Exception:
     """Return the failure that `raised` is.
 
@@ -20,12 +32,12 @@ def failure_of(raised: BaseException) -> Exception:
     ``CancelledError`` of something that it cancelled itself. Those fail the request, and nothing else.
 
     Raises:
-        BaseException: `raised` itself, when it orders us to stop: ``KeyboardInterrupt``, ``GeneratorExit``, and a
-            ``CancelledError`` while the current task is being cancelled.
+        BaseException: `raised` itself, when it orders us to stop: ``KeyboardInterrupt``, ``GeneratorExit``, an
+            :class:`OperationAnsweredError`, and a ``CancelledError`` while the current task is being cancelled.
     """
     if isinstance(raised, Exception) and not isinstance(raised, StopIteration):
         return raised
-    if isinstance(raised, KeyboardInterrupt | GeneratorExit) or (
+    if isinstance(raised, KeyboardInterrupt | GeneratorExit | OperationAnsweredError) or (
         isinstance(raised, asyncio.CancelledError) and is_being_cancelled()
     ):
         raise raised

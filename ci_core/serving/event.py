@@ -21,6 +21,8 @@ from ci_core.serving.identity import TIME_HEADER, parse_time
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ci_core.serving.model_request import ModelRequest
+
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _VERSION_00_CHARS = 55
@@ -80,6 +82,7 @@ class Event:
         deadline: float or None: when the answer is wanted at the latest, in seconds on the clock of
             ``time.monotonic``; None for never.
         rows: for a list body that is captured, one ``(id, time)`` a row; else None.
+        asked: kept by the graph: of a request to a model, whether it got there; None at ``/``.
 
     Example:
         >>> event = Event({"x": 1}, headers={"x-event-time": "2026-01-31T12:00:00Z"}, id="e1")
@@ -91,6 +94,7 @@ class Event:
         "_id",
         "_time",
         "arrived",
+        "asked",
         "body",
         "content_type",
         "deadline",
@@ -123,6 +127,7 @@ class Event:
         self.deadline = deadline
         self.error: StepFailure | None = None
         self.rows: tuple[tuple[str, datetime], ...] | None = None
+        self.asked: ModelRequest | None = None
         self._time = time
         self.arrived = seconds_since_1970()
 
@@ -177,6 +182,7 @@ class Event:
         copy.deadline = self.deadline
         copy.error = self.error
         copy.rows = self.rows
+        copy.asked = self.asked
         copy._time = self._time
         copy.arrived = self.arrived
         return copy

@@ -15,9 +15,11 @@ from ci_core.serving.blueprint import Blueprint
 from ci_core.serving.call_check import checks_call
 from ci_core.serving.describe import describe
 from ci_core.serving.event import Event
+from ci_core.serving.model_path import parse_model_path
+from ci_core.serving.model_request import ModelRequest, may_miss_models
 from ci_core.serving.node import Node, refuse_place
 from ci_core.serving.own_loop import OwnLoop
-from ci_core.serving.problems import shown
+from ci_core.serving.problems import UnknownModelError, shown
 from ci_core.serving.spec import REQUEST, GraphSpec, Join
 from ci_core.serving.step_options import FIELDS, OPTIONS, StepOptions
 from ci_core.serving.step_rules import check_values
@@ -351,7 +353,8 @@ class Graph:
             What the responding step returned: for a router, one answer for a dict and a list of answers for a list.
 
         Raises:
-            RequestError: the body does not fit the graph's `inputs`, or a step refuses it.
+            RequestError: the body does not fit the graph's `inputs`, a step refuses it, or it does not get to the model
+                that the path names.
             MissingSecretError: a step takes a secret from the environment, of which a test has none; give it one by
                 ``graph.compile(environment={"TOKEN": "…"})``, which returns a plan to call.
             Exception: whatever a step raises, as it was raised, with a note that names the step.
@@ -373,12 +376,23 @@ class Graph:
             raise InvalidCallError(call="test", reason=reason, hint='such as `headers={"x-event-id": "7"}`')
         lowered = {key.lower(): value for key, value in given.items()}
         event = Event(body, path=path, method=method, headers=lowered, id=lowered.get("x-event-id"))
-        result = self._plan(body, event)
+        asked = event.asked = self._asked(path)
         if not self._plan.is_async:
-            return result
+            return self._plan(body, event) if asked is None else asked.answer(self._plan, event)
         if self._test_loop is None:
             self._test_loop = OwnLoop(self)
-        return self._test_loop.run(result)
+        return self._test_loop.run(self._plan(body, event) if asked is None else asked.answer_async(self._plan, event))
+
+    def _asked(self, path: str) -> ModelRequest | None:
+        """Return what `path` asks of a model; None when it names none, or one that routers will say is not there."""
+        parsed = parse_model_path(path)
+        if parsed is None or self._plan is None:
+            return None
+        try:
+            model = parsed.find(self._plan.models)
+        except UnknownModelError:
+            return None
+        return ModelRequest(model, may_miss=may_miss_models(self.spec))
 
     def serve(self, port: int = 8080, host: str = "127.0.0.1") -> None:
         """Serve the graph in this process until it is told to stop (Ctrl-C, SIGTERM).

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.model_path import MODELS_PREFIX, ModelPath, parse_model_path
 from ci_core.serving.problems import UnknownModelError, UnknownPathError
-from ci_core.serving.protocol import Reply, body_of, read_objects, read_request
+from ci_core.serving.protocol import Reply, body_of, read_either, read_objects, read_request
 from ci_core.serving.protocol.answers import HEADER_LENGTH
 
 if TYPE_CHECKING:
@@ -99,12 +99,11 @@ class Inference:
             RequestError: the body is no such request.
         """
         model: Model = self._models[asked.key]
-        by_name = asked.operation in _BY_NAME
-        if by_name or (asked.operation not in _BY_TENSOR and body.lstrip()[:1] == b"["):
+        by_name, is_infer = asked.operation in _BY_NAME, asked.operation in _BY_TENSOR
+        if by_name:
             request = read_objects(body)
         else:
-            request = read_request(body, headers.get(HEADER_LENGTH))
-        is_infer = asked.operation in _BY_TENSOR
+            request = (read_request if is_infer else read_either)(body, headers.get(HEADER_LENGTH))
         known = self._signatures.known(asked.key)
         if is_infer and request.outputs is not None:
             known.check_outputs(request.outputs)

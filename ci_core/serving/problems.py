@@ -121,6 +121,19 @@ class UnknownModelError(RequestError):
         super().__init__(f"there is no model `{name}`; models: {', '.join(f'`{known}`' for known in known_names)}")
 
 
+class ModelNotReachedError(RequestError):
+    """A step before the model sent the request another way, so that the answer is not the model's."""
+
+    slug = "model-not-reached"
+    status = 422
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"this request did not reach the model `{model}`: a step before it sent it another way; "
+            f"ask the graph at `/` for whatever answers such a body"
+        )
+
+
 class MethodNotAllowedError(RequestError):
     """The path exists, but not with this method."""
 

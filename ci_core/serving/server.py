@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+from functools import cached_property
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,6 +26,7 @@ from ci_core.serving.inflate import inflate
 from ci_core.serving.json_options import JSON_OPTIONS
 from ci_core.serving.limits import Limits
 from ci_core.serving.model_path import MODELS_PREFIX
+from ci_core.serving.model_request import ModelRequest, may_miss_models
 from ci_core.serving.models.served import ServedModel
 from ci_core.serving.problems import (
     DeadlineError,
@@ -135,6 +137,11 @@ class Application:
             if isinstance(model, ServedModel):
                 model.tell_in_flight(lambda: self.in_flight)
 
+    @cached_property
+    def _may_miss(self) -> bool:
+        """Of the graph as it was written, of which this one may be a part."""
+        return may_miss_models(self.spec)
+
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer one request of a graph without async steps; raises nothing but orders to stop, see ``crashes.py``.
 
@@ -150,6 +157,9 @@ class Application:
             event, rest = self._accept(method, path, headers, body)
             if event is None:
                 answer: Answer = rest
+            elif event.asked is not None:
+                run = self._run if event.deadline is None else self._run_in_time
+                answer = _encode(rest, event.asked.answer(run, event))
             elif event.deadline is None:
                 answer = _encode(rest, self._run(event.body, event))
             else:
@@ -166,6 +176,8 @@ class Application:
             event, rest = self._accept(method, path, headers, body)
             if event is None:
                 answer: Answer = rest
+            elif event.asked is not None:
+                answer = _encode(rest, await event.asked.answer_async(self._run, event))
             else:
                 answer = _encode(rest, await self._run(event.body, event))
         except BaseException as raised:  # noqa: BLE001 - every failure of a request is an answer
@@ -231,7 +243,9 @@ class Application:
         request, rows, reply = self._inference.read(asked, self._inflated(headers, body), headers)
         if self.signatures.schema is not None:
             self.signatures.schema.check(rows)
-        return self._event(rows, asked.event_path, headers, content_type, request.id), reply
+        event = self._event(rows, asked.event_path, headers, content_type, request.id)
+        event.asked = ModelRequest(asked.key, may_miss=self._may_miss)
+        return event, reply
 
     def _inflated(self, headers: Mapping[str, str], body: bytes) -> bytes:
         encoding = headers.get("content-encoding")

@@ -2,8 +2,9 @@
 
 Both are MessagePack maps; see ``wire.py`` for what a body may hold::
 
-    request  body, event: {id, key, time, path, method, headers, content_type, rows}, remaining_s, error: {step, …}
+    request  body, event: {id, key, …, headers, rows, is_reached}, remaining_s, error: {step, …}
     reply    body, event: {…}                    the steps ended; `event` has what they may have changed
+             body, event: {…}, ended: true       a router answered an operation, and no step comes after that
              failure: {kind, text, …}, step, event    one raised
 
 ``error`` is there when the segment is an error handler.
@@ -14,9 +15,11 @@ from __future__ import annotations
 from time import monotonic
 from typing import Any, Final
 
+from ci_core.serving.crashes import OperationAnsweredError
 from ci_core.serving.event import Event, StepFailure
 from ci_core.serving.functions.failures import read_failure, write_failure
 from ci_core.serving.functions.wire import WireError, decode, encode
+from ci_core.serving.model_request import ModelRequest
 
 _CARRIED: Final = ("id", "key", "time", "path", "method", "content_type")
 """What of an event travels as it is, in both directions."""
@@ -57,13 +60,14 @@ def read_request(data: bytes) -> Event:
     return event
 
 
-def write_reply(event: Event, body: Any, *, segment: str, function: str) -> bytes:
-    """Return the reply of a segment whose steps ended.
+def write_reply(event: Event, body: Any, *, segment: str, function: str, has_ended: bool = False) -> bytes:
+    """Return the reply of a segment whose steps ended, or with whose result the whole run has ended.
 
     Raises:
         WireError: the body, or something in the event, cannot travel.
     """
-    return _with_body({"event": _write_event(event)}, body, f"the result of `{segment}`, in the function `{function}`")
+    reply: dict[str, Any] = {"event": _write_event(event)} | ({"ended": True} if has_ended else {})
+    return _with_body(reply, body, f"the result of `{segment}`, in the function `{function}`")
 
 
 def write_failed_reply(event: Event, error: BaseException, *, step: str) -> bytes:
@@ -79,6 +83,7 @@ def read_reply(data: bytes, event: Event) -> tuple[Any, Exception | None, str]:
     """Return the body, or the failure and the step that raised it; `event` becomes what the steps made of it.
 
     Raises:
+        OperationAnsweredError: the run ends with the segment.
         ValueError: it is no reply.
     """
     try:
@@ -87,9 +92,12 @@ def read_reply(data: bytes, event: Event) -> tuple[Any, Exception | None, str]:
             _read_event(event, reply["event"])
         if "failure" in reply:
             return None, read_failure(reply["failure"]), reply["step"]
-        return reply["body"], None, ""
+        body, has_ended = reply["body"], "ended" in reply
     except (KeyError, TypeError) as error:
         raise ValueError(f"the reply is none of ours: {error}") from error
+    if has_ended:
+        raise OperationAnsweredError(body)
+    return body, None, ""
 
 
 def _with_body(message: dict[str, Any], body: Any, what: str) -> bytes:
@@ -102,7 +110,8 @@ def _with_body(message: dict[str, Any], body: Any, what: str) -> bytes:
 
 def _write_event(event: Event) -> dict[str, Any]:
     stored = {name: getattr(event, name) for name in _CARRIED}
-    return stored | {"headers": dict(event.headers), "rows": event.rows}
+    is_reached = None if event.asked is None else event.asked.is_reached
+    return stored | {"headers": dict(event.headers), "rows": event.rows, "is_reached": is_reached}
 
 
 def _read_event(event: Event, stored: dict[str, Any]) -> None:
@@ -110,4 +119,7 @@ def _read_event(event: Event, stored: dict[str, Any]) -> None:
         setattr(event, name, stored[name])
     event.headers = stored["headers"]
     rows = stored["rows"]
+    if stored["is_reached"] is not None:
+        event.asked = event.asked or ModelRequest()
+        event.asked.is_reached |= stored["is_reached"]
     event.rows = None if rows is None else tuple((id_, time) for id_, time in rows)

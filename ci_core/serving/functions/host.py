@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ci_core.serving.access_log import printable
+from ci_core.serving.crashes import OperationAnsweredError
 from ci_core.serving.functions.calls import read_request, write_failed_reply, write_reply
 from ci_core.serving.functions.wire import WireError
 from ci_core.serving.problems import HttpError
@@ -44,17 +45,19 @@ class FunctionHost:
             ValueError: the request is none of ours.
         """
         segment, plan = self._segments[name], self._plans[name]
-        event = read_request(request)
+        event, has_ended = read_request(request), False
         try:
             result = (plan.run if event.deadline is None else plan.run_in_time)(event.body, event)
             if plan.is_async:
                 result = await result
+        except OperationAnsweredError as ended:
+            result, has_ended = ended.answer, True
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the caller raises it again
             step = event.error.step if event.error is not None else segment.spec.steps[0].name
             _log(segment, step, event.id, error)
             return write_failed_reply(event, error, step=step)
         try:
-            return write_reply(event, result, segment=name, function=segment.function)
+            return write_reply(event, result, segment=name, function=segment.function, has_ended=has_ended)
         except WireError as error:
             step = segment.spec.steps[-1].name
             _log(segment, step, event.id, error)

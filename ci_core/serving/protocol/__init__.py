@@ -19,7 +19,7 @@ writes, ``metadata`` describes.
 from __future__ import annotations
 
 from ci_core.serving.protocol.answers import Reply
-from ci_core.serving.protocol.messages import InferRequest, read_objects, read_request
+from ci_core.serving.protocol.messages import InferRequest, read_either, read_objects, read_request
 from ci_core.serving.protocol.metadata import model_metadata, server_metadata, why_unready
 from ci_core.serving.protocol.tables import body_of
 
@@ -28,6 +28,7 @@ __all__ = [
     "Reply",
     "body_of",
     "model_metadata",
+    "read_either",
     "read_objects",
     "read_request",
     "server_metadata",

@@ -66,6 +66,9 @@ class InferRequest:
         self.id, self.tensors, self.rows, self.outputs, self.is_binary = id, tensors, rows, outputs, is_binary
 
 
+_OF_A_TENSOR = {"name", "shape", "datatype"}
+"""What a tensor has, and a row hardly ever."""
+
 _decoder = msgspec.json.Decoder(RequestMessage)
 
 
@@ -105,6 +108,28 @@ def read_objects(body: bytes) -> InferRequest:
     if request_id is not None and not isinstance(request_id, str):
         raise RequestError(f"no request by name: expected text as `id`, found {shown(request_id)}")
     return InferRequest(request_id, rows=rows)
+
+
+def read_either(body: bytes, header_length: str | None = None) -> InferRequest:
+    """Return the request of an operation that takes rows both ways: by tensor or position, and by name.
+
+    Args:
+        body: as of :func:`read_request` or of :func:`read_objects`.
+        header_length: see :func:`read_request`.
+
+    Raises:
+        RequestError: it is neither.
+    """
+    return read_objects(body) if header_length is None and _is_by_name(body) else read_request(body, header_length)
+
+
+def _is_by_name(body: bytes) -> bool:
+    value = _plain(body)
+    rows = value.get("inputs") if isinstance(value, dict) else value
+    first = rows[0] if isinstance(rows, list) and rows else None
+    if isinstance(first, dict):
+        return not _OF_A_TENSOR.issubset(first)
+    return isinstance(value, list)
 
 
 def _plain(body: bytes) -> Any:

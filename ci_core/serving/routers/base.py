@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ci_core.serving.crashes import OperationAnsweredError
 from ci_core.serving.model_path import MODELS_PREFIX, ModelPath, parse_model_path
 from ci_core.serving.problems import RequestError, UnknownModelError
 from ci_core.serving.routers.members import INFER, Members, Share
@@ -122,26 +123,28 @@ class WorkingRouter:
     def answer(self, body: Any, event: Event) -> Any:
         """Return one answer for one row, a list of answers for a list of rows."""
         rows = rows_of(body)
+        named, operation = self.asked_for_by(event)
         if not rows:
             return []
-        named, operation = self.asked_for(event.path)
         if named is not None:
             answers = self.members.ask(Share(named, rows), event, operation).answers
         else:
             answers = self.route(rows, body, event, operation).answers
-        return answers[0] if isinstance(body, dict) else answers
+        answer = answers[0] if isinstance(body, dict) else answers
+        return answer if operation == INFER else ended_by(answer, event)
 
     async def answer_async(self, body: Any, event: Event) -> Any:
         """Return what :meth:`answer` does, awaiting models that are async."""
         rows = rows_of(body)
+        named, operation = self.asked_for_by(event)
         if not rows:
             return []
-        named, operation = self.asked_for(event.path)
         if named is not None:
             answers = (await self.members.ask_async(Share(named, rows), event, operation)).answers
         else:
             answers = (await self.route_async(rows, body, event, operation)).answers
-        return answers[0] if isinstance(body, dict) else answers
+        answer = answers[0] if isinstance(body, dict) else answers
+        return answer if operation == INFER else ended_by(answer, event)
 
     def route(self, rows: list[Row], body: Any, event: Event, operation: str) -> ModelCall:
         """Return what the models that the router chooses say of `rows`."""
@@ -169,6 +172,13 @@ class WorkingRouter:
         if operation == INFER:
             self.after(rows, event)
         return merged
+
+    def asked_for_by(self, event: Event) -> tuple[str | None, str]:
+        """Return what :meth:`asked_for` says of the event's path; let the event know that the model is reached."""
+        found = self.asked_for(event.path)
+        if event.asked is not None and found is not _NOBODY:
+            event.asked.is_reached = True
+        return found
 
     def asked_for(self, path: str) -> tuple[str | None, str]:
         """Return the key of the model that a path names, None when the router is to choose, and the operation.
@@ -207,6 +217,19 @@ class WorkingRouter:
 
     def close(self) -> None:
         """End it."""
+
+
+def ended_by(answer: Any, event: Event) -> Any:
+    """Return the answer of an operation other than ``infer``, or end the run with it where somebody waits for it.
+
+    The steps after a router expect predictions.
+
+    Raises:
+        OperationAnsweredError: the event is a request to a model.
+    """
+    if event.asked is not None:
+        raise OperationAnsweredError(answer)
+    return answer
 
 
 def _is_found(asked: ModelPath, known: Collection[str]) -> bool:

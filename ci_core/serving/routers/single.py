@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ci_core.serving.model_path import ModelPath
 from ci_core.serving.problems import shown
-from ci_core.serving.routers.base import WorkingRouter, rows_of
+from ci_core.serving.routers.base import WorkingRouter, ended_by, rows_of
 from ci_core.serving.routers.members import INFER, Members, Share
 from ci_core.serving.table import Table
 
@@ -30,7 +30,7 @@ class SingleRouter(WorkingRouter):
         """Return one answer for one row, a list of answers for a list of rows."""
         if event.path == "/" and type(body) is dict and self._field not in body:  # most requests, and nothing to choose
             return self.members.call(self._default, [body], event, event.deadline).answers[0]
-        key, operation = self._choose_one(body, event.path)
+        key, operation = self._choose_one(body, event)
         rows = body if type(body) is Table and self._takes(key) else rows_of(body)
         if not len(rows):  # a table is no list
             return []
@@ -38,11 +38,12 @@ class SingleRouter(WorkingRouter):
             answers = self.members.call(key, rows, event, event.deadline).answers
         else:
             answers = self.members.ask(Share(key, rows_of(body)), event, operation).answers
-        return answers[0] if isinstance(body, dict) else answers
+        answer = answers[0] if isinstance(body, dict) else answers
+        return answer if operation == INFER else ended_by(answer, event)
 
     async def answer_async(self, body: Any, event: Event) -> Any:
         """Return what :meth:`answer` does, awaiting models that are async."""
-        key, operation = self._choose_one(body, event.path)
+        key, operation = self._choose_one(body, event)
         rows = body if type(body) is Table and self._takes(key) else rows_of(body)
         if not len(rows):
             return []
@@ -50,14 +51,15 @@ class SingleRouter(WorkingRouter):
             answers = (await self.members.call_async(key, rows, event)).answers
         else:
             answers = (await self.members.ask_async(Share(key, rows_of(body)), event, operation)).answers
-        return answers[0] if isinstance(body, dict) else answers
+        answer = answers[0] if isinstance(body, dict) else answers
+        return answer if operation == INFER else ended_by(answer, event)
 
     def _takes(self, key: str) -> bool:
         return self.members.models[key].takes_tables
 
-    def _choose_one(self, body: Any, path: str) -> tuple[str, str]:
+    def _choose_one(self, body: Any, event: Event) -> tuple[str, str]:
         """Return the key of the model, and the operation."""
-        key, operation = self.asked_for(path)
+        key, operation = self.asked_for_by(event)
         if key is None and isinstance(body, dict) and self._field in body:
             key = self._named_in_body(body[self._field])
         return key or self._default, operation
