@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final
 
 from ci_core.errors import UnsupportedModelError, nearest, quoted
 from ci_core.serving.spec import LOCAL_PREFIX
 from ci_core.serving.steps import BUILT_IN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def mistake_in_step(text: str) -> tuple[str, str] | None:
@@ -29,7 +33,18 @@ def mistake_in_step(text: str) -> tuple[str, str] | None:
     return "is not of the form `module:name`", "such as `serving.features:enrich`"
 
 
+_ROUTERS_OF_MLRUN: Final[Mapping[str, str]] = {
+    "ModelRouter": "`Router.single({…})`; in YAML `router: single`",
+    "ParallelRun": "`Router.parallel({…})`; in YAML `router: parallel`",
+    "VotingEnsemble": "`Router.vote({…})` of labels, `Router.mean({…})` of numbers; in YAML `router: vote`",
+}
+"""Last part of a class's name → what stands for it here."""
+
+
 def _hint_of_word(text: str) -> str:
+    router = _ROUTERS_OF_MLRUN.get(text.lstrip("*").rpartition(".")[2])
+    if router:
+        return router
     close = nearest(text, BUILT_IN)
     if close:
         return f"did you mean `{close}`?"

@@ -180,6 +180,11 @@ WRITTEN: dict[str, tuple[Callable[[], object], str, str | None]] = {
         "step `math.sqrt` is `math.sqrt`, which is neither `module:name` nor a built-in step",
         "did you mean `math:sqrt`?",
     ),
+    "a router of MLRun": (
+        lambda: graph().to("*serving.VotingEnsemble", "vote"),
+        "step `vote` is `*serving.VotingEnsemble`, which is neither `module:name` nor a built-in step",
+        "`Router.vote({…})` of labels, `Router.mean({…})` of numbers; in YAML `router: vote`",
+    ),
     "a path for a module": (
         lambda: graph().to("serving/features.py:enrich", "enrich"),
         "step `enrich` is `serving/features.py:enrich`, which has a module that is written as a path",
