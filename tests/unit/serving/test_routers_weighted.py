@@ -44,6 +44,16 @@ def test_a_model_of_weight_zero_gets_nothing(weights: dict[str, int], key: str) 
     assert weights[Draw(weights).name_of(key)] > 0
 
 
+def test_a_router_of_its_models_name_is_what_a_path_without_version_asks() -> None:
+    weights = {"m:1": 1, "m:2": 0}
+    named, other = (graph_of(Router.weighted(telling(*weights), weights), name) for name in ("m", "canary"))
+
+    assert named.test({"n": 0}, "/v2/models/m/infer") == "m:1:0"
+    assert named.test({"n": 0}, "/v2/models/m/versions/2/infer") == "m:2:0"
+    assert other.test({"n": 0}, "/v2/models/m/infer") == "m:2:0"
+    assert other.test({"n": 0}, "/v2/models/canary/infer") == "m:1:0"
+
+
 def test_each_model_gets_its_share_of_many_keys() -> None:
     draw = Draw({"m1": 90, "m2": 10})
 
