@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from ci_core.errors import quoted
+from ci_core.errors import nearest, quoted
+from ci_core.serving.models.base import Model
 from ci_core.serving.models.columns import Column, Kind
 
 INPUT_KINDS: tuple[str, ...] = get_args(Kind)
@@ -34,6 +35,25 @@ def settle(model: Any) -> None:
     elif names:
         _set(model, "input_columns", tuple(names))
     _check_outputs(getattr(model, "output_columns", {}))
+
+
+def lacks_predict(model: Any, *, is_loaded: bool) -> bool:
+    """Return whether a model derived from ``Model`` leaves out what it has to define.
+
+    Args:
+        model: an instance of a user's class.
+        is_loaded: whether its ``load``, which may set ``predict``, has run.
+    """
+    if not isinstance(model, Model):
+        return False
+    own = type(model)
+    defines = own.predict is not Model.predict or "predict" in getattr(model, "__dict__", {})
+    return not defines and own.call is Model.call and (is_loaded or own.load is Model.load)
+
+
+def resembling_predict(model: Any) -> str | None:
+    """Return the method of a user's class whose name is nearly ``predict``, if there is one."""
+    return nearest("predict", [name for name in dir(type(model)) if not hasattr(Model, name)])
 
 
 def _set(model: Any, name: str, value: Any) -> None:

@@ -86,6 +86,8 @@ class Models:
             code_root=None if route.is_file else self._code_root,
         )
         served.prepare()
+        if not route.is_file:
+            _check_predicts(step, route, model, is_loaded=served.load_state == "ready")
         self.by_key[route.key] = served
         self._targets[route.key] = target
         return served
@@ -142,3 +144,18 @@ class Models:
         except ValueError as error:
             raise InvalidStepError(step=step, reason=f"has {what}, whose model {error}") from error
         return model  # type: ignore[no-any-return]  # a Protocol, checked above
+
+
+def _check_predicts(step: str, route: RouteSpec, model: Any, *, is_loaded: bool) -> None:
+    from ci_core.serving.models.declared import lacks_predict, resembling_predict  # as above
+
+    if not lacks_predict(model, is_loaded=is_loaded):
+        return
+    named = type(model).__name__
+    meant = resembling_predict(model)
+    hint = "write `def predict(self, rows)`, which returns one answer a row"
+    if meant is not None:
+        hint = f"did you mean `predict` by `{meant}`?"
+    raise InvalidStepError(
+        step=step, reason=f"has the route `{route.key}`, and the model `{named}` has no `predict`", hint=hint
+    )

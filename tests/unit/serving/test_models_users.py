@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ci_core.errors import GraphCodeError, InvalidStepError
-from ci_core.serving import Context, Model, RequestError, Route, Router
+from ci_core.serving import Context, Graph, Model, RequestError, Route, Router
+from ci_core.serving.base import ModelCall
 from ci_core.serving.models.answers import ModelAnswerError
 from ci_core.serving.problems import UnknownPathError
 from tests.unit.serving.routed import Seen, Telling, ask, graph_of
@@ -288,6 +289,59 @@ def test_a_model_without_predict_says_so() -> None:
 
     with pytest.raises(NotImplementedError, match=r"Empty defines no `predict\(self, rows\)`"):
         Empty().call([{}])
+
+
+class Misspelt(Model):
+    def predit(self, rows: Rows) -> list[Any]:
+        return [1 for _ in rows]
+
+
+class OnlyLoads(Model):
+    def load(self) -> None:
+        """Read nothing."""
+
+
+class SetInLoad(Model):
+    def load(self) -> None:
+        self.predict = lambda rows: [7 for _ in rows]  # type: ignore[method-assign]  # what some do
+
+
+class SetWhenMade(Model):
+    def __init__(self) -> None:
+        self.predict = lambda rows: [7 for _ in rows]  # type: ignore[method-assign]  # what some do
+
+
+class OwnCall(Model):
+    def call(self, rows: Rows) -> ModelCall:
+        return ModelCall(answers=[7 for _ in rows], columns={}, outputs=())
+
+
+def test_a_graph_with_a_model_that_does_not_predict_is_refused_with_the_name_that_was_meant() -> None:
+    graph = Graph("g")
+    graph.to(Router.single({"m": Misspelt}), "r")
+
+    with pytest.raises(InvalidStepError) as caught:
+        graph.compile()
+
+    assert str(caught.value) == "step `r` has the route `m`, and the model `Misspelt` has no `predict`"
+    assert caught.value.hint == "did you mean `predict` by `predit`?"
+
+
+def test_a_graph_with_a_model_that_has_no_predict_when_it_is_loaded_is_refused() -> None:
+    graph = Graph("g")
+    graph.to(Router.single({"m": OnlyLoads}))
+
+    with pytest.raises(InvalidStepError, match="the model `OnlyLoads` has no `predict`"):
+        graph.compile()
+
+
+@pytest.mark.parametrize("model", [SetInLoad, SetWhenMade, OwnCall])
+@pytest.mark.parametrize("load", ["start", "first-use"])
+def test_a_model_may_get_its_predict_when_it_is_made_or_loaded(model: type[Model], load: Any) -> None:
+    graph = Graph("g")
+    graph.to(Router.single({"m": Route(model, load=load)}))
+
+    assert graph.test({"x": 1}) == 7
 
 
 def test_operations_are_explain_where_it_is_written_and_the_methods_that_begin_with_op() -> None:
