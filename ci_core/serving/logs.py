@@ -57,6 +57,14 @@ def render_traceback(kind: type[BaseException], error: BaseException, frames: Tr
     return "".join(told.format()).rstrip("\n")
 
 
+def users_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Return the frames of a traceback from the first one of the user's code on; all of them when it has none."""
+    rest = frames
+    while rest is not None and not _is_users(rest.tb_frame.f_code.co_filename):
+        rest = rest.tb_next
+    return rest or frames
+
+
 def _with_causes(told: traceback.TracebackException | None) -> Iterator[traceback.TracebackException]:
     if told is not None:
         yield told

@@ -8,6 +8,8 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from ci_core.serving.logs import users_frames
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
@@ -25,9 +27,15 @@ class OwnLoop:
         weakref.finalize(owner, _outside_loops, self._runner.close)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine to its end, also inside a notebook, whose thread has a running loop already."""
+        """Run a coroutine to its end, also inside a notebook, whose thread has a running loop already.
+
+        What it raises has a traceback without the loop and the engine between the caller and the step.
+        """
         with self._lock:
-            return _outside_loops(self._runner.run, work)
+            try:
+                return _outside_loops(self._runner.run, work)
+            except Exception as error:  # noqa: BLE001 - it is raised again
+                raise error.with_traceback(users_frames(error.__traceback__))  # noqa: B904 - it has its cause
 
 
 def _outside_loops(call: Callable[..., Any], *args: Any) -> Any:

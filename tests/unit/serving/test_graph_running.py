@@ -87,6 +87,18 @@ def test_the_graphs_error_handler_takes_the_failures_of_steps_without_one_and_is
     assert graph.test(0) == "divide: ZeroDivisionError: integer division or modulo by zero"
 
 
+def test_what_an_async_step_raises_is_told_without_the_frames_of_the_engine() -> None:
+    async def fails(body: Any) -> Any:
+        return body["x"]
+
+    graph = Graph("g")
+    graph.to(fails)
+
+    with pytest.raises(KeyError) as caught:
+        graph.test({})
+    assert [entry.name for entry in caught.traceback][1:] == ["test", "run", "fails"]
+
+
 def test_a_failure_in_one_branch_is_handled_and_the_other_branches_do_not_matter(as_step: AsStep) -> None:
     graph = Graph("g")
     good = graph.to(as_step(lambda x: x), "good")
