@@ -8,12 +8,33 @@ import logging
 import os
 import sys
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 logger = logging.getLogger(__name__)
+
+OF_SIGNAL: Final = 128
+"""What shells add to the number of the signal that ended a process, for its exit code."""
+_SAME_ORDER_S: Final = 0.3
+"""Ctrl-C reaches every process of a terminal, and programs that started this one may hand it on: signals that come
+within this time are one order."""
+
+
+class Orders:
+    """The signals to stop that a process got."""
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+
+    def is_again(self) -> bool:
+        """Take note of a signal; return whether it is another order, and not the first one."""
+        now = monotonic()
+        if self._first is None:
+            self._first = now
+        return now - self._first > _SAME_ORDER_S
 
 
 async def close_all(parts: Iterable[tuple[str, Callable[[], Any]]]) -> None:

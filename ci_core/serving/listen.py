@@ -1,7 +1,7 @@
 """Answer requests in this process until it is told to stop: granian's embedded server on an event loop.
 
 Who is told to stop (SIGTERM, SIGINT) first says so for a moment (``/readyz`` 503, ``connection: close`` on answers),
-then finishes what is in flight.
+then takes no connections any more and finishes what is in flight. Who is told again ends at once.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import contextlib
 import logging
 import resource
 import signal
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.doors import RsgiDoor
+from ci_core.serving.ending import OF_SIGNAL, Orders, leave_at_once
+from ci_core.serving.listener import take_no_more
 from ci_core.serving.server_threads import ServerThreads
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ _OTHER_FILES = 256
 """Files of a process that are no connections: models, segments, sockets of steps."""
 _CUT_S = 1.0
 """How long the server may take to end once all requests are answered, or are to be cut."""
+_LAST_REQUESTS_S = 0.1
+"""How long the last connections have to be accepted and to send their requests."""
 _BACKLOG = 4096
 """Connections that the kernel holds until they are accepted; it has a limit of its own, usually the same."""
 
@@ -67,6 +72,7 @@ async def listen(
     metrics: Metrics,
     on_start: Callable[[], None] = lambda: None,
     on_ready: Callable[[], None] = lambda: None,
+    is_supervised: bool = False,
 ) -> None:
     """Answer requests until SIGTERM or SIGINT, and finish those in flight.
 
@@ -77,13 +83,23 @@ async def listen(
         metrics: shown to other workers now and then.
         on_start: called when nothing can fail any more, before the first request.
         on_ready: called once the port answers.
+        is_supervised: whether another process of the server decides what a second signal means: a worker gets those
+            sent to the whole group, and those of its parent as well.
     """
     server = _server(application, options, address)
     server.on_startup(on_start)
     stopping = asyncio.Event()
+    orders = Orders()
     loop = asyncio.get_running_loop()
+
+    def stop(number: signal.Signals) -> None:
+        stopping.set()
+        if orders.is_again() and not is_supervised:
+            logger.warning("told again to stop and ends at once in_flight=%d", application.in_flight)
+            leave_at_once(OF_SIGNAL + number)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop, number)
     threads = ServerThreads()
 
     def ready() -> None:
@@ -97,9 +113,13 @@ async def listen(
     ]
     await asyncio.wait({serving, loop.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
-        await _drain(application, options)
-        server.stop()
-        await asyncio.wait({serving}, timeout=_CUT_S)
+        application.is_draining = True
+        await asyncio.sleep(options.lame_duck_s)
+        if address is not None:
+            take_no_more(address)
+            await asyncio.sleep(_LAST_REQUESTS_S)
+        server.stop()  # takes no connections any more, closes those that ask nothing, and answers the others
+        await _finish(application, serving, options.drain_s)
     for helper in helpers:
         helper.cancel()
     if not serving.done():
@@ -148,14 +168,17 @@ def _connections(wanted: int) -> int:
     return max(1, min(wanted, may_open - _OTHER_FILES))
 
 
-async def _drain(application: Application, options: ServeOptions) -> None:
-    application.is_draining = True
-    logger.info("draining in_flight=%d", application.in_flight)
-    await asyncio.sleep(options.lame_duck_s)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(options.drain_s):
-            while application.in_flight:  # noqa: ASYNC110 - an event would cost every request, this costs the last second
-                await asyncio.sleep(_POLL_S)
+async def _finish(application: Application, serving: asyncio.Task[None], drain_s: float) -> None:
+    """Return once the server has ended, or will not in time."""
+    if application.in_flight:
+        # nobody sees why a process does not end otherwise
+        logger.warning("draining in_flight=%d at_most_s=%g", application.in_flight, drain_s)
+    longest = monotonic() + drain_s + _CUT_S
+    until = monotonic() + _CUT_S
+    while not serving.done() and monotonic() < until:
+        if application.in_flight:
+            until = min(monotonic() + _CUT_S, longest)
+        await asyncio.wait({serving}, timeout=_POLL_S)
 
 
 def _be_quiet_about_cancelled_requests(loop: asyncio.AbstractEventLoop) -> None:

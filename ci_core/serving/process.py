@@ -64,6 +64,7 @@ def serve(graph: Graph, options: ServeOptions) -> int:
                     claim.address,
                     on_start=on_start,
                     on_ready=lambda: _announce(graph, options, claim.address, worker),
+                    is_supervised=True,
                 )
 
             return _fork(run, options, served.metrics, served.local_functions)
@@ -99,6 +100,7 @@ def serve_function(graph: Graph, name: str, options: ServeOptions) -> int:
                 claim.address,
                 on_start=on_start,
                 on_ready=lambda: _announce(graph, options, claim.address, number, function=name),
+                is_supervised=True,
             )
 
         return _fork(run, options, metrics)

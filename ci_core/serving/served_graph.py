@@ -21,7 +21,7 @@ from ci_core.serving.metrics import Metrics
 from ci_core.serving.server import Application
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from ci_core.serving.address import Address
     from ci_core.serving.base import ModelCall, ModelObserver, Role
@@ -97,7 +97,7 @@ class ServedGraph:
         options = replace(self._options, socket=self._functions.socket(name))
         Path(str(options.socket)).unlink(missing_ok=True)  # of the process that this one replaces
         served = served_function(self._graph, self._functions.plan, name, options, self.metrics)
-        return served.run(None, on_start=on_start)
+        return served.run(None, on_start=on_start, is_supervised=True)
 
     def run(
         self,
@@ -105,20 +105,20 @@ class ServedGraph:
         *,
         on_start: Callable[[], None] = lambda: None,
         on_ready: Callable[[], None] = lambda: None,
+        is_supervised: bool = False,
     ) -> int:
         """Answer requests in this process until it is told to stop; return the exit code; see :func:`listen`."""
-        run(self._serve(address, on_start, on_ready))
+        listening = partial(listen, on_start=on_start, on_ready=on_ready, is_supervised=is_supervised)
+        run(self._serve(address, listening))
         return 0
 
-    async def _serve(self, address: Address, on_start: Callable[[], None], on_ready: Callable[[], None]) -> None:
+    async def _serve(self, address: Address, listening: Callable[..., Awaitable[None]]) -> None:
         try:
             self.start()
             gc.collect()
             gc.freeze()  # what was made since the fork stays, too
             gc.set_threshold(_GC_THRESHOLD)
-            await listen(
-                self.application, self._options, address, metrics=self.metrics, on_start=on_start, on_ready=on_ready
-            )
+            await listening(self.application, self._options, address, metrics=self.metrics)
         finally:
             await self.end()
 

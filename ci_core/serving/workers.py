@@ -16,7 +16,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from ci_core.serving.ending import leave_at_once
+from ci_core.serving.ending import OF_SIGNAL, Orders, leave_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,8 +39,6 @@ _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 _DOUBLINGS: Final = 10
 """Of the pause, more than the longest needs: a power of a thousand deaths is no number any more."""
-_OF_SIGNAL: Final = 128
-"""What shells add to the number of the signal that ended a process, for its exit code."""
 
 
 def run_workers(run: Run, n_workers: int, metrics: Metrics, *, grace_s: float, functions: Sequence[str] = ()) -> int:
@@ -48,7 +46,8 @@ def run_workers(run: Run, n_workers: int, metrics: Metrics, *, grace_s: float, f
 
     A process that dies after it had started is replaced, always. One that cannot start ends the server, with its exit
     code; but if it is a replacement, or was killed, and a worker serves meanwhile, it is tried again. So is a
-    replacement that the system has no room for just now, for as long as that lasts.
+    replacement that the system has no room for just now, for as long as that lasts. Who is told again to stop kills
+    those that are left.
 
     Args:
         run: what a process does; gets its number, 1-based, and what it calls when it has started and nothing can fail
@@ -127,6 +126,7 @@ class _Supervisor:
         self._kill_at: float | None = None
         """When who is still there is killed; None before the signal to stop."""
         self._is_killed = False
+        self._orders = Orders()
         self._exit_code = 0
 
     def run(self) -> int:
@@ -135,8 +135,9 @@ class _Supervisor:
                 self._start(one)
         while self._kill_at is None or self._alive():
             signals = self._signals.wait(self._nap_s())
-            if self._kill_at is None and any(number in signals for number in _ENDING):
-                self._stop()
+            for number in _ENDING:
+                if number in signals:
+                    self._obey(number)
             for one in self._alive():
                 self._mourn(one)
             self._start_due()
@@ -216,7 +217,7 @@ class _Supervisor:
             self._replace(one, lived_s, "could not start and is tried again", facts)
         else:
             logger.error("%s could not start and the server ends %s", one.name, facts)
-            self._exit_code = code if code > 0 else _OF_SIGNAL - code if code < 0 else 1
+            self._exit_code = code if code > 0 else OF_SIGNAL - code if code < 0 else 1
             self._stop()
 
     def _serves(self) -> bool:
@@ -237,6 +238,15 @@ class _Supervisor:
                 if one.pid:
                     self._metrics.restarts.inc()
 
+    def _obey(self, number: signal.Signals) -> None:
+        """Do what a signal to stop means."""
+        if self._orders.is_again():
+            logger.warning("told again to stop and ends at once processes=%d", len(self._alive()))
+            self._exit_code = OF_SIGNAL + number
+            self._kill()
+        elif self._kill_at is None:
+            self._stop()
+
     def _stop(self) -> None:
         self._kill_at = time.monotonic() + self._grace_s
         for one in self._processes:
@@ -255,11 +265,14 @@ class _Supervisor:
         """End processes that do not end: one whose code hangs sees no signal but this."""
         if self._kill_at is None or self._is_killed or time.monotonic() < self._kill_at:
             return
-        self._is_killed = True
         alive = self._alive()
         if alive:
             logger.error("workers did not stop in time and are killed count=%d", len(alive))
-        for one in alive:
+        self._kill()
+
+    def _kill(self) -> None:
+        self._is_killed = True
+        for one in self._alive():
             _kill(one.pid, signal.SIGKILL)
 
 

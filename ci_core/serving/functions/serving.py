@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from ci_core.serving.limits import Limits
 from ci_core.serving.listen import listen, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from ci_core.serving.address import Address
     from ci_core.serving.base import ModelObserver
@@ -166,12 +167,14 @@ class ServedFunction:
         *,
         on_start: Callable[[], None] = lambda: None,
         on_ready: Callable[[], None] = lambda: None,
+        is_supervised: bool = False,
     ) -> int:
         """Answer callers until told to stop; return the exit code; see :func:`~ci_core.serving.listen.listen`."""
-        run(self._serve(address, on_start, on_ready))
+        listening = partial(listen, on_start=on_start, on_ready=on_ready, is_supervised=is_supervised)
+        run(self._serve(address, listening))
         return 0
 
-    async def _serve(self, address: Address | None, on_start: Callable[[], None], on_ready: Callable[[], None]) -> None:
+    async def _serve(self, address: Address | None, listening: Callable[..., Awaitable[None]]) -> None:
         try:
             if self._capture is not None:
                 self._capture.start()
@@ -184,9 +187,7 @@ class ServedFunction:
             )
             gc.collect()
             gc.freeze()
-            await listen(
-                application, self._options, address, metrics=self._metrics, on_start=on_start, on_ready=on_ready
-            )
+            await listening(application, self._options, address, metrics=self._metrics)
         finally:
             parts: list[tuple[str, Callable[[], Any]]] = [
                 (f"steps of {name}", plan.close) for name, plan in self._plans.items()

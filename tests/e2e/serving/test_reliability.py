@@ -118,7 +118,8 @@ def test_a_server_that_is_told_to_stop_under_load_loses_no_request_on_a_kept_con
     workers: str, release: Callable[..., Path], tmp_path: Path
 ) -> None:
     captures = tmp_path / "captures"
-    flags = ("--workers", workers, "--captures", str(captures))
+    # it ends because it is done: clients that come back go on asking for as long as it takes connections
+    flags = ("--workers", workers, "--captures", str(captures), "--drain-time", "3600")
     with serving(release(), *flags) as server, Load(lambda: server.port, row, connections=16) as load:
         load.wait_for(2000)
         code = server.stop()

@@ -11,11 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -231,28 +230,73 @@ def test_a_server_that_is_told_to_stop_while_a_worker_waits_to_be_replaced_ends(
     assert server.said.count("is replaced") == 5
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_second_signal_to_stop_changes_nothing(workers: str, release: Path) -> None:
-    answers: list[Any] = []
-    with serving(release, "--workers", workers) as server:
-        asking = threading.Thread(target=lambda: answers.append(server.ask({"sleep": 1.5})[0]))
-        asking.start()
-        wait_until(lambda: server.metric("graphship_requests_in_flight") == 2)
-        server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: not is_ready(server))
-        server.process.send_signal(signal.SIGTERM)
-        server.process.send_signal(signal.SIGINT)
-        code = server.process.wait(60)
-        asking.join()
-
-    assert (answers, code) == ([200], 0)
+REQUEST = b'{"sleep": 0}'
+HEAD = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(REQUEST)
 
 
-def is_ready(server: ServedRelease) -> bool:
+@contextmanager
+def request_begun(server: ServedRelease) -> Iterator[socket.socket]:
+    """Give the connection of a request whose body is still to come, and that the server has begun to read."""
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=60)) as connection:
+        connection.sendall(HEAD)
+        wait_until(lambda: any(server.metric("graphship_requests_in_flight") == 2 for _ in range(10)))
+        yield connection
+
+
+def takes_connections(server: ServedRelease) -> bool:
     try:
-        return server.ask(path="/readyz")[0] == 200
-    except OSError:
+        socket.create_connection(("127.0.0.1", server.port), timeout=60).close()
+    except ConnectionError:
         return False
+    return True
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_that_finishes_requests_takes_no_connections(workers: str, release: Path) -> None:
+    with serving(release, "--workers", workers) as server, request_begun(server) as connection:
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not takes_connections(server))
+        connection.sendall(REQUEST)
+        head = connection.recv(1000)
+        code = server.process.wait(60)
+
+    assert (head.startswith(b"HTTP/1.1 200 "), b"\r\nconnection: close\r\n" in head, code) == (True, True, 0)
+    assert server.said.count("draining in_flight=") == 1
+    assert "draining in_flight=1 at_most_s=30" in server.said
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_signals_that_come_together_are_one_order_to_stop(workers: str, release: Path) -> None:
+    with serving(release, "--workers", workers) as server, request_begun(server) as connection:
+        everyone = [server.process.pid, *server.workers()]
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for pid in everyone:
+                os.kill(pid, number)
+        wait_until(lambda: not takes_connections(server))
+        for pid in server.workers():  # what these mean is their parent's to say
+            os.kill(pid, signal.SIGTERM)
+        connection.sendall(REQUEST)
+        head = connection.recv(1000)
+        code = server.process.wait(60)
+
+    assert (head.startswith(b"HTTP/1.1 200 "), code) == (True, 0)
+    assert "told again" not in server.said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_that_is_told_again_to_stop_ends_at_once(workers: str, number: signal.Signals, release: Path) -> None:
+    with serving(release, "--workers", workers, "--drain-time", "3600") as server, request_begun(server) as connection:
+        everyone = [server.process.pid, *server.workers()]
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not takes_connections(server))
+        server.process.send_signal(number)
+        code = server.process.wait(60)
+        got = connection.recv(100)
+
+    assert (code, got) == (128 + number, b"")
+    assert "told again to stop and ends at once" in server.said
+    assert not any(Path(f"/proc/{pid}").exists() for pid in everyone)
 
 
 def test_a_server_that_is_told_to_stop_before_any_worker_has_started_ends(release: Path) -> None:
