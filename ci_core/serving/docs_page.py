@@ -30,24 +30,28 @@ th { color: var(--dim); font-weight: 500; }
 """
 
 
+_HOST = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+"""A name or address, and maybe a port: anything else that a client calls the host is not repeated."""
 _TAGS = ("Graph", "Models", "Service")
 """In the order in which people look for them."""
 _RELEASE_LETTERS = 12
 """Of a release's id, as many as tell it from the others."""
 
 
-def page(document: Document, picture: str) -> str:
+def page(document: Document, picture: str, host: str | None = None) -> str:
     """Return the document as a page of HTML that needs nothing from anywhere else.
 
     Args:
         document: the OpenAPI document.
         picture: of the graph, as HTML.
+        host: that the page was asked of, as the request says; lines to try name it.
     """
+    origin = f"http://{host}" if host is not None and _HOST.fullmatch(host) else ""
     info = document["info"]
     groups: dict[str, list[str]] = {tag: [] for tag in _TAGS}
     for path, verbs in document["paths"].items():
         for verb, operation in verbs.items():
-            groups.setdefault(operation["tags"][0], []).append(_section(verb.upper(), path, operation))
+            groups.setdefault(operation["tags"][0], []).append(_section(verb.upper(), path, operation, origin))
     body = "".join(f"<h2>{escape(tag)}</h2>{''.join(sections)}" for tag, sections in groups.items() if sections)
     title, release = escape(info["title"]), escape(info["version"])
     short = escape(info["version"][:_RELEASE_LETTERS])
@@ -60,7 +64,7 @@ def page(document: Document, picture: str) -> str:
     )
 
 
-def _section(verb: str, path: str, operation: Any) -> str:
+def _section(verb: str, path: str, operation: Any, origin: str) -> str:
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     is_open = " open" if (verb, path) == ("POST", "/") else ""
     name = f'<span class="verb">{verb}</span> <code>{escape(path)}</code>'
@@ -71,7 +75,7 @@ def _section(verb: str, path: str, operation: Any) -> str:
         parts.append(f"<p>{text}</p>")
     if content is not None:
         parts.append(_columns(content["schema"]))
-    parts.append(f"<pre>{escape(_curl(path, content))}</pre></details>")
+    parts.append(f"<pre>{escape(_curl(f'{origin}{path}', content))}</pre></details>")
     return "".join(parts)
 
 
@@ -93,8 +97,8 @@ def _type_text(types: Any) -> str:
     return " or ".join(words)
 
 
-def _curl(path: str, content: Any) -> str:
+def _curl(url: str, content: Any) -> str:
     if content is None:
-        return f"curl http://localhost:8080{path}"
+        return f"curl {url}"
     example = json.dumps(content["example"], ensure_ascii=False).replace("'", "'\\''")
-    return f"curl http://localhost:8080{path} -H 'content-type: application/json' -d '{example}'"
+    return f"curl {url} -H 'content-type: application/json' -d '{example}'"

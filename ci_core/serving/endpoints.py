@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -34,6 +34,7 @@ _HTML_HEADERS = (
     ),
     ("x-content-type-options", "nosniff"),
 )
+_DOCS = "/docs"
 _UNAVAILABLE = 503
 _PAGE_METHODS = "GET, HEAD"
 _ROOT_METHODS = "GET, HEAD, POST"
@@ -65,7 +66,6 @@ class Pages:
             "/metrics": self._metrics,
             "/graph": self._graph,
             "/openapi.json": lambda: json_answer(200, describe(application)),
-            "/docs": lambda: (200, list(_HTML_HEADERS), page(describe(application), self._picture).encode()),
             "/v2": lambda: json_answer(200, server_metadata(__version__)),
             "/v2/health/live": lambda: json_answer(200, {"live": True}),
             "/v2/health/ready": self._readiness,
@@ -92,13 +92,13 @@ class Pages:
         if not bare:
             methods = _ROOT_METHODS if path == "/" else _PAGE_METHODS  # a body is only taken there
             return self._get(method, path or "/", lambda: self._root(path, headers.get("accept", "")), methods)
-        get = self._pages.get(bare)
+        get = self._pages.get(bare) if bare != _DOCS else partial(self._docs, headers.get("host"))
         if get is None:
             raise UnknownPathError(
                 f"nothing is served at `{bare:.200}`; the graph is at `/`, models are below `/v2/models`"
             )
-        if bare == "/docs" and path != bare:  # its links are relative, because a prefix may stand before it
-            location = "../" * (len(path) - len(bare)) + "docs"
+        if bare == _DOCS and path != bare:  # its links are relative, because a prefix may stand before it
+            location = "../" * (len(path) - len(bare)) + _LINKS["docs"]
             return self._get(method, path, lambda: (_PERMANENTLY, [("location", location)], b""))
         return self._get(method, bare, get)
 
@@ -157,6 +157,9 @@ class Pages:
 
     def _index(self) -> Answer:
         return json_answer(200, {"models": list(self._application.plan.models)})
+
+    def _docs(self, host: str | None) -> Answer:
+        return 200, list(_HTML_HEADERS), page(describe(self._application), self._picture, host).encode()
 
     def _metrics(self) -> Answer:
         return 200, [("content-type", prometheus.CONTENT_TYPE)], self._application.metrics.text().encode()

@@ -175,7 +175,34 @@ def test_the_page_shows_every_operation_and_needs_nothing_from_elsewhere() -> No
     for path in document(application)["paths"]:
         assert path in page.text
     assert "number or null" in page.text
-    assert "curl http://localhost:8080/ -H 'content-type: application/json' -d '{\"age\": 0.5" in page.text
+    assert "curl / -H 'content-type: application/json' -d '{\"age\": 0.5" in page.text
+
+
+def curl_lines(host: str) -> list[str]:
+    status, _, body = serve(routed()).handle("GET", "/docs", {"host": host}, b"")
+    assert status == 200
+    page = Links()
+    page.feed(body.decode())
+    return re.findall(r"curl (\S+)", page.text)
+
+
+@pytest.mark.parametrize("host", ["localhost:8123", "models.example.com", "10.0.0.7:80", "[::1]:8080", "my_service"])
+def test_the_lines_to_try_name_the_host_that_the_page_was_asked_of(host: str) -> None:
+    lines = curl_lines(host)
+
+    assert lines[:2] == [f"http://{host}/", f"http://{host}/v2/models/m/infer"]
+    assert all(line.startswith(f"http://{host}/") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "a b", "<b>x", "x'; rm -rf ~; '", "$(id)", "x/y", "x:port", "x:123456", "a" * 256, "ü", "x\n", "[x]", "a@b"],
+)
+def test_a_host_that_is_none_is_not_repeated(host: str) -> None:
+    lines = curl_lines(host)
+
+    assert lines[:2] == ["/", "/v2/models/m/infer"]
+    assert all(line.startswith("/") for line in lines)
 
 
 SCHEMA = InputSchema({"age": "number", "n": "integer", "city": "string?", "known": "boolean?", "id": "any?"})
