@@ -104,7 +104,12 @@ def read_objects(body: bytes) -> InferRequest:
     message = value if isinstance(value, dict) else {"inputs": value}
     request_id, rows = message.get("id"), message.get("inputs")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise RequestError("no request by name: expected a list of objects, or an object with such a list as `inputs`")
+        columns = message if rows is None else rows
+        are_columns = isinstance(columns, dict) and columns and all(isinstance(one, list) for one in columns.values())
+        hint = "; columns are sent to `infer`, each as a tensor" if are_columns else ""
+        raise RequestError(
+            f"no request by name: expected a list of objects, or an object with such a list as `inputs`{hint}"
+        )
     if request_id is not None and not isinstance(request_id, str):
         raise RequestError(f"no request by name: expected text as `id`, found {shown(request_id)}")
     return InferRequest(request_id, rows=rows)

@@ -330,6 +330,8 @@ def test_rows_by_name_are_put_into_the_models_order(body: Any, operation: str) -
         (b"[1]", "no request by name: expected a list of objects, or an object with such a list as `inputs`"),
         (b'{"inputs": 1}', "no request by name: expected a list of objects"),
         (b"3", "no request by name: expected a list of objects"),
+        (b'{"a": [1, 2]}', "such a list as `inputs`; columns are sent to `infer`, each as a tensor"),
+        (b'{"inputs": {"a": [1, 2]}}', "such a list as `inputs`; columns are sent to `infer`, each as a tensor"),
         (b'{"id": 3, "inputs": []}', "no request by name: expected text as `id`, found 3"),
     ],
 )
@@ -338,6 +340,12 @@ def test_a_request_by_name_is_a_list_of_objects(body: bytes, message: str) -> No
 
     assert status == 400
     assert message in answer["error"]
+
+
+def test_rows_that_are_no_objects_are_not_taken_for_columns() -> None:
+    _status, answer = ask("POST", "/v2/models/m/infer_dict", b"[1]")
+
+    assert answer["error"].endswith("or an object with such a list as `inputs`")
 
 
 @pytest.mark.parametrize("operation", ["infer", "infer_dict"])
