@@ -52,6 +52,13 @@ def _text_id(value: object) -> str:
     return new_event_id() if value is None or value == "" else str(value)
 
 
+def _point_in_time(value: object) -> datetime:
+    time = value if isinstance(value, datetime) else parse_time(value)
+    if time is None:
+        raise TypeError(f"the time of an event is a datetime, ISO 8601 text or seconds since 1970, not {value!r:.80}")
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFailure:
     """Which step failed on an event, and why."""
@@ -147,7 +154,11 @@ class Event:
     def time(self) -> datetime:
         """The event's own time, with time zone; the time of arrival when the request says nothing.
 
-        Worked out when it is asked for: a request that nobody captures does without.
+        Worked out when it is asked for: a request that nobody captures does without. A step may set it: to a point in
+        time, to ISO 8601 text or to seconds since 1970; without a zone it is UTC.
+
+        Raises:
+            TypeError: when set to anything else.
         """
         if self._time is None:
             given = self.headers.get(TIME_HEADER)
@@ -156,8 +167,8 @@ class Event:
         return self._time
 
     @time.setter
-    def time(self, value: datetime) -> None:
-        self._time = value
+    def time(self, value: object) -> None:
+        self._time = _point_in_time(value)
 
     @property
     def has_own_time(self) -> bool:
