@@ -1,0 +1,42 @@
+"""What a step may set of an event."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from ci_core.serving import Event
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        NOON,
+        datetime(2026, 1, 31, 12),  # noqa: DTZ001 - what it means is what is tested
+        datetime(2026, 1, 31, 14, tzinfo=timezone(timedelta(hours=2))),
+        "2026-01-31T12:00:00Z",
+        "2026-01-31 12:00",
+        1769860800,
+    ],
+)
+def test_a_step_sets_the_time_of_an_event_in_any_form_that_a_request_may_have(value: Any) -> None:
+    event = Event({})
+
+    event.time = value
+
+    assert event.time == NOON
+    assert event.has_own_time
+
+
+@pytest.mark.parametrize("value", ["yesterday", None, True, [2026], {}])
+def test_what_is_no_time_is_refused_where_it_is_set(value: Any) -> None:
+    event = Event({}, time=NOON)
+
+    with pytest.raises(TypeError, match="the time of an event is a datetime, ISO 8601 text or seconds since 1970"):
+        event.time = value
+
+    assert event.time == NOON
