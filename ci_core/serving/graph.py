@@ -28,12 +28,12 @@ from ci_core.serving.topology import check
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from ci_core.serving.asgi import AsgiGraph
     from ci_core.serving.base import ModelObserver, StepObserver
     from ci_core.serving.engine.queued import QueueBinding
-    from ci_core.serving.asgi import AsgiGraph
+    from ci_core.serving.limits import Limits
     from ci_core.serving.metrics.custom import CustomMetrics
     from ci_core.serving.modules import ProjectModules
-    from ci_core.serving.limits import Limits
     from ci_core.serving.plan import Plan
 
 StepNames: TypeAlias = "str | Node | Sequence[str | Node]"
@@ -424,6 +424,7 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {len(self._blueprint.steps)} steps)"
+
     @checks_call("asgi")
     def asgi(
         self,
@@ -464,4 +465,3 @@ class Graph:
             captures=None if captures is None else Path(captures).absolute(),
         )
         return AsgiGraph(self, options)
-
