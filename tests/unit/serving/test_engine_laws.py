@@ -276,7 +276,7 @@ class Interpreter:
 def chosen_by(step: StepSpec, body: Any) -> tuple[str, ...] | None:
     """Return what a choice by a field chooses; None when it refuses the body."""
     if isinstance(body, list):
-        ways = {chosen_by(step, row) for row in body} or {chosen_by(step, {})}
+        ways = {chosen_by(step, row) if isinstance(row, dict) else None for row in body} or {chosen_by(step, {})}
         return ways.pop() if len(ways) == 1 else None
     if not isinstance(body, dict):
         return None
