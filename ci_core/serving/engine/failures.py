@@ -95,7 +95,8 @@ def _handler_of(program: Program, node: Node, raised: BaseException, events: tup
     if node.handler is None or isinstance(error, DeadlineError):
         _note(program, node.step, error, events)
         raise error
-    _tell(program, node.step, error, events)
+    # where the flow goes on, the request's event is told in the end: branches that begin later take copies of it
+    _tell(program, node.step, error, events if node.back_to is None else events[:1])
     return node.handler
 
 

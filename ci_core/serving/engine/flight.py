@@ -9,7 +9,7 @@ from ci_core.serving.engine.program import ABSENT
 
 if TYPE_CHECKING:
     from ci_core.serving.engine.program import Node, Program
-    from ci_core.serving.event import Event
+    from ci_core.serving.event import Event, StepFailure
 
 
 class Flight:
@@ -21,7 +21,7 @@ class Flight:
         event: that carries it; None when no step wants one.
     """
 
-    __slots__ = ("_events", "_passed_over", "_places", "_program", "event")
+    __slots__ = ("_events", "_led_back", "_passed_over", "_places", "_program", "event")
 
     def __init__(self, program: Program, body: Any, event: Event | None) -> None:
         self._program = program
@@ -30,6 +30,7 @@ class Flight:
         self._events: list[Event | None] = [None] * program.places
         self._events[0] = event
         self._passed_over: frozenset[int] = frozenset()
+        self._led_back: dict[int, StepFailure | None] = {}
         self.event = event
 
     def arrived(self, node: Node) -> list[Any]:
@@ -74,6 +75,8 @@ class Flight:
         if node.back_to is not None:
             self._put(node.back_to, result, event)
             self._passed_over |= node.passed_over
+            if event is not None:
+                self._led_back[node.index] = event.error
 
     def enter(self, node: Node, body: Any, event: Event | None) -> None:
         """Put `body` where `node` takes it from; used when a short cut ends in the middle."""
@@ -84,7 +87,9 @@ class Flight:
         self._events[place] = event
 
     def answer(self) -> Any:
-        """Return the answer."""
+        """Return the answer; of the failures that handlers led back from, the event tells the last in order."""
+        if self._led_back and self.event is not None:
+            self.event.error = self._led_back[max(self._led_back)]
         if not self._program.answers:
             return {"id": self.event.id} if self.event is not None else None
         for place in self._program.answers:

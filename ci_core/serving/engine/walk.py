@@ -50,12 +50,13 @@ def resume(
     node = program.nodes[at]
     if isinstance(error, UnfitPartError):
         error = blamed(error, node.sources, request)
-    result = handle(program, node, error, body, (event,))
+    own = event.with_body(body) if event is not None and node.shares_event else event
+    result = handle(program, node, error, body, (own, event))
     if node.back_to is None:
         return result
     flight = Flight(program, body, event)
     flight.enter(node, body, event)  # the other branches of a fan have the same input
-    flight.go_back(node, result, event)
+    flight.go_back(node, result, own)
     return _walk(program, flight, at + 1, None)
 
 

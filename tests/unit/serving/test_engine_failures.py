@@ -172,6 +172,67 @@ def test_a_failure_stays_in_the_event_after_a_way_back(as_step: AsStep) -> None:
     assert graph.test({}) == ["rescued", "bad", "KeyError: 'x'"]
 
 
+def test_a_failure_that_a_handler_led_back_from_is_told_to_its_own_branch_and_afterwards_to_the_request(
+    as_step: AsStep,
+) -> None:
+    def told(event: Event) -> Any:
+        return event.error.step if event.error is not None else None
+
+    graph = Graph("g")
+    start = graph.to(as_step(dict), "start")
+    bad = start.to(lambda body: body["x"], "bad").error_handler(as_step(dict), "rescue", back_to="rescued")
+    rescued = bad.to(as_step(told), "rescued", full_event=True)
+    beside = start.to(as_step(told), "beside", full_event=True)
+    graph.add_step(list, "join", after=[rescued, beside]).respond()
+    plan, event = graph.compile(), Event({})
+
+    async def ask() -> Any:
+        return await plan({}, event) if plan.is_async else plan({}, event)
+
+    assert asyncio.run(ask()) == ["bad", None]
+    assert told(event) == "bad"
+
+
+def test_of_failures_that_handlers_led_back_from_the_event_tells_the_last_in_order_whichever_was_there_last() -> None:
+    has_ended = asyncio.Event()
+
+    async def late(body: Any) -> Any:
+        await has_ended.wait()
+        return body["x"]
+
+    async def early(body: Any) -> Any:
+        has_ended.set()
+        return body["x"]
+
+    graph = Graph("g")
+    left = graph.to(late, "left").error_handler(dict, "on-left", back_to="left end").to(dict, "left end")
+    right = graph.to(early, "right").error_handler(dict, "on-right", back_to="right end").to(dict, "right end")
+    graph.add_step(list, "join", after=[left, right]).respond()
+    plan, event = graph.compile(), Event({})
+
+    assert asyncio.run(plan({}, event)) == [{}, {}]
+    assert event.error is not None
+    assert event.error.step == "right"
+
+
+@pytest.mark.parametrize("needs_event", [False, True])
+def test_what_a_handler_changes_in_the_event_is_not_seen_by_the_handler_of_another_branch(*, needs_event: bool) -> None:
+    def rescue(event: Event) -> Any:
+        event.key = f"{event.key} rescued"
+        return event.key
+
+    graph = Graph("g")
+    start = graph.to(dict, "start")
+    left = start.to(lambda body: body["x"], "left").error_handler(rescue, "on-left", full_event=True, back_to="end")
+    right = start.to(lambda body: body["x"], "right").error_handler(rescue, "on-right", full_event=True)
+    join = graph.add_step(list, "join", after=[left, right])
+    join.to((lambda event: event.body) if needs_event else list, "end", full_event=needs_event).respond()
+    event = Event({})
+    event.key = "k"
+
+    assert graph.compile()({}, event) == "k rescued"
+
+
 def test_a_failure_in_a_nested_graph_is_told_with_the_full_name_of_the_step(as_step: AsStep) -> None:
     inner = Graph("inner")
     inner.to(as_step(lambda body: 1 // body), "divide")

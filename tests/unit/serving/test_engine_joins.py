@@ -216,6 +216,7 @@ ASUNDER = (
         ("card", False, "the body is a str, and the choice `which` goes by its field `pay.kind`"),
         ([], False, f"the body is a list without rows, and the field `pay.kind` chooses one of {KNOWN}"),
         ([7], False, "row 0: it is a int, and the choice `which` goes by its field `pay.kind`"),
+        ([[CARD]], False, "row 0: it is a list, and the choice `which` goes by its field `pay.kind`"),
         ([CARD, {"pay": 1}], False, f"row 1: it has no `pay.kind`, which chooses one of {KNOWN}"),
         ([CARD, {"pay": {"kind": "coin"}}], False, f"row 1: the field `pay.kind` is `coin`; expected one of {KNOWN}"),
         ([CARD, CARD, {"pay": {"kind": 7}}], False, ASUNDER),
