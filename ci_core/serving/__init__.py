@@ -13,7 +13,7 @@ from ci_core.serving.base import Context
 from ci_core.serving.event import Event
 from ci_core.serving.graph import Graph, Node
 from ci_core.serving.load import load_graph
-from ci_core.serving.problems import RequestError
+from ci_core.serving.problems import DependencyError, DependencyTimeoutError, RequestError
 from ci_core.serving.render import dot, mermaid
 from ci_core.serving.routers import Route, Router
 from ci_core.serving.spec import GraphSpec, RouteSpec, StepSpec
@@ -32,6 +32,8 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Context",
+    "DependencyError",
+    "DependencyTimeoutError",
     "Event",
     "Graph",
     "GraphSpec",

@@ -142,7 +142,7 @@ class Pages:
             return json_answer(_UNAVAILABLE, {"status": "draining", "ready": False})
         unready = application.plan.unready()
         if unready:
-            return json_answer(_UNAVAILABLE, {"status": "loading", "ready": False, "models": unready})
+            return json_answer(_UNAVAILABLE, {"status": "not-ready", "ready": False, "models": unready})
         return json_answer(200, {"status": "ready", "ready": True, "release": application.release})
 
     def _model_readiness(self, asked: Asked) -> Answer:

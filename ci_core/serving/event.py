@@ -84,7 +84,8 @@ class Event:
         method: str: of the request, upper case.
         content_type: str or None: of the request body, without its parameters.
         error: the failure that an error handler is called for, with ``error.step`` (full name of the step, str) and
-            ``error.exception`` (as it was raised); ``str(error)`` is ``Type: text``. Else None.
+            ``error.exception`` (as it was raised); ``str(error)`` is ``Type: text``. Else None. After a handler that
+            leads back into the flow, the steps of that branch still see it.
         arrived: float: when it was made, in seconds since 1970.
         deadline: float or None: when the answer is wanted at the latest, in seconds on the clock of
             ``time.monotonic``; None for never.

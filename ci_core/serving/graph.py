@@ -24,6 +24,7 @@ from ci_core.serving.spec import REQUEST, GraphSpec, Join
 from ci_core.serving.step_options import FIELDS, OPTIONS, StepOptions
 from ci_core.serving.step_rules import check_values
 from ci_core.serving.topology import check
+from ci_core.serving.unwritable import check_writable
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -357,6 +358,7 @@ class Graph:
                 that the path names.
             MissingSecretError: a step takes a secret from the environment, of which a test has none; give it one by
                 ``graph.compile(environment={"TOKEN": "…"})``, which returns a plan to call.
+            UnwritableAnswerError: a server could not write the answer as JSON; a plan returns it all the same.
             Exception: whatever a step raises, as it was raised, with a note that names the step.
 
         Example:
@@ -377,11 +379,15 @@ class Graph:
         lowered = {key.lower(): value for key, value in given.items()}
         event = Event(body, path=path, method=method, headers=lowered, id=lowered.get("x-event-id"))
         asked = event.asked = self._asked(path)
-        if not self._plan.is_async:
-            return self._plan(body, event) if asked is None else asked.answer(self._plan, event)
-        if self._test_loop is None:
-            self._test_loop = OwnLoop(self)
-        return self._test_loop.run(self._plan(body, event) if asked is None else asked.answer_async(self._plan, event))
+        if self._plan.is_async:
+            if self._test_loop is None:
+                self._test_loop = OwnLoop(self)
+            run = self._plan(body, event) if asked is None else asked.answer_async(self._plan, event)
+            answer = self._test_loop.run(run)
+        else:
+            answer = self._plan(body, event) if asked is None else asked.answer(self._plan, event)
+        check_writable(answer)
+        return answer
 
     def _asked(self, path: str) -> ModelRequest | None:
         """Return what `path` asks of a model; None when it names none, or one that routers will say is not there."""

@@ -74,7 +74,9 @@ class ProjectModules:
 
     def settle(self) -> None:
         """Make the project's code importable and its folder the working directory for the rest of the process."""
-        self._hide_namesakes()
+        hidden = self._hide_namesakes()
+        # what is of this very checkout stays: it may be the module that calls us while it is being imported
+        sys.modules.update({name: module for name, module in hidden.items() if self._owns(name, module)})
         sys.modules.update(self._modules)
         sys.path.insert(0, str(self.root))
         os.chdir(self.root)

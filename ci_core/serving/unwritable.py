@@ -47,6 +47,18 @@ def unwritable(result: Any, raised: Exception) -> Exception:
     return UnwritableAnswerError(f"the answer cannot be written as JSON: {where} {_fault(part)}")
 
 
+def check_writable(result: Any) -> None:
+    """Make sure that a server could write what a graph answers.
+
+    Raises:
+        UnwritableAnswerError: it is no JSON.
+    """
+    try:
+        orjson.dumps(result, option=JSON_OPTIONS)
+    except TypeError as error:
+        raise unwritable(result, error) from error.__cause__
+
+
 def answering_step(spec: GraphSpec, event: Event | None) -> str:
     """Return the step whose result is the answer; of several that may have been, all."""
     steps = {step.name: step for step in spec.steps}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.base import ANSWER, ModelCall
 from ci_core.serving.crashes import failure_of
-from ci_core.serving.problems import RequestError
+from ci_core.serving.problems import DeadlineError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,6 +68,19 @@ class Members:
         """Tell of a failure."""
         self._observe.failed(event, key, error)
 
+    def _told_failure(self, event: Event, key: str, raised: BaseException) -> Exception:
+        """Tell of a call that raised, and return what that means for the request.
+
+        Raises:
+            BaseException: `raised` itself, when it orders us to stop; that the time is over is the model's failure.
+        """
+        if isinstance(raised, asyncio.CancelledError) and event.deadline is not None and monotonic() >= event.deadline:
+            self._observe.failed(event, key, DeadlineError("the deadline passed"))
+            raise raised
+        error = failure_of(raised)
+        self._observe.failed(event, key, error)
+        return error
+
     def call(
         self, key: str, rows: list[Row] | Table, event: Event, deadline: float | None, role: Role = ANSWER
     ) -> ModelCall:
@@ -80,9 +93,7 @@ class Members:
         try:
             call = self.models[key].call(rows, deadline)
         except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-            error = failure_of(raised)
-            self._observe.failed(event, key, error)
-            raise error  # noqa: B904 - it has its cause
+            raise self._told_failure(event, key, raised)  # noqa: B904 - it has its cause
         self._observe.answered(event, key, call, perf_counter() - started, role)
         return call
 
@@ -96,9 +107,7 @@ class Members:
             else:
                 call = model.call(rows, event.deadline)
         except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-            error = failure_of(raised)
-            self._observe.failed(event, key, error)
-            raise error  # noqa: B904 - it has its cause
+            raise self._told_failure(event, key, raised)  # noqa: B904 - it has its cause
         self._observe.answered(event, key, call, perf_counter() - started, role)
         return call
 
@@ -109,9 +118,7 @@ class Members:
         try:
             answers = self.models[share.key].operate(operation, share.rows, event.deadline)
         except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-            error = failure_of(raised)
-            self._observe.failed(event, share.key, error)
-            raise error  # noqa: B904 - it has its cause
+            raise self._told_failure(event, share.key, raised)  # noqa: B904 - it has its cause
         return ModelCall(answers=answers, columns={}, outputs=())
 
     async def ask_async(self, share: Share, event: Event, operation: str) -> ModelCall:
@@ -121,9 +128,7 @@ class Members:
         try:
             answers = await self.models[share.key].operate_async(operation, share.rows, event.deadline)
         except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-            error = failure_of(raised)
-            self._observe.failed(event, share.key, error)
-            raise error  # noqa: B904 - it has its cause
+            raise self._told_failure(event, share.key, raised)  # noqa: B904 - it has its cause
         return ModelCall(answers=answers, columns={}, outputs=())
 
     def ask_all(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
-from ci_core.serving import Event, Graph
+from ci_core.serving import Event, Graph, Model, Router
 from ci_core.serving.limits import Limits
 from ci_core.serving.metrics import Metrics
 from ci_core.serving.server import Application
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class NoteDeadline:
@@ -98,3 +102,36 @@ def test_a_timeout_that_a_step_raises_itself_is_a_failure_of_the_step() -> None:
     status, answer = ask(serve_waiting(request_timeout_s=60), {"raise": True})
 
     assert (status, answer["error"]["slug"]) == (500, "step-failed")
+
+
+class Stuck(Model):
+    """Hangs until the test is over."""
+
+    released = threading.Event()
+
+    def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+        self.released.wait()
+        return [0 for _ in rows]
+
+
+@pytest.fixture
+def stuck() -> Iterator[type[Model]]:
+    Stuck.released = threading.Event()
+    yield Stuck
+    Stuck.released.set()
+
+
+def test_a_model_whose_answer_comes_too_late_has_failed_in_the_metrics(stuck: type[Model]) -> None:
+    graph = Graph("g")
+    graph.to(Router.single({"slow": stuck}), "models")
+    metrics = Metrics()
+    plan = graph.compile(observe=metrics.models, time_limit=True, start=False)
+    application = Application(graph.spec, plan, metrics=metrics, limits=Limits(request_timeout_s=0.1))
+
+    async def scenario() -> int:
+        plan.start()
+        return (await application.handle_async("POST", "/", {}, b"{}"))[0]
+
+    assert asyncio.run(scenario()) == 504
+    assert 'graphship_model_errors_total{model="slow",fault="model"} 1' in metrics.text()
+    assert 'graphship_model_errors_total{model="slow",fault="request"} 0' in metrics.text()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -219,4 +220,30 @@ def test_settling_moves_the_process_into_the_project_for_good(
     finally:
         for name in set(sys.modules) - set(before):
             if name.startswith("serving"):
+                del sys.modules[name]
+
+
+def test_a_module_that_settles_while_it_is_imported_stays_the_module_it_is(
+    project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = project(
+        {
+            "serving/graph.py": GRAPH,
+            "serving/features.py": "def enrich(b):\n return 7\n",
+            "served_app.py": "from pathlib import Path\nfrom ci_core.serving import load_graph\n"
+            "graph = load_graph('serving/graph.py:graph', Path(__file__).parent)\n"
+            "graph.settle()\nanswer = graph.test({})\n",
+        }
+    )
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(sys, "path", [str(root), *sys.path])
+    before = set(sys.modules)
+
+    try:
+        app = importlib.import_module("served_app")
+        assert sys.modules["served_app"] is app
+        assert app.answer == 7
+    finally:
+        for name in set(sys.modules) - before:
+            if name.startswith("serv"):
                 del sys.modules[name]

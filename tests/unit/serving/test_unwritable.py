@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ci_core.serving import Graph, Model, Router
 from ci_core.serving.metrics import Metrics
 from ci_core.serving.server import Application
-from ci_core.serving.unwritable import is_nested_too_deep
+from ci_core.serving.unwritable import UnwritableAnswerError, is_nested_too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,3 +215,16 @@ def depth_of(value: Any) -> int:
     if isinstance(value, dict | list):
         return 1 + max(map(depth_of, value.values() if isinstance(value, dict) else value), default=0)
     return 0
+
+
+@pytest.mark.parametrize("path", ["/", "/v2/models/m/infer"])
+def test_a_test_of_the_graph_refuses_what_a_server_could_not_write(as_step: AsStep, path: str) -> None:
+    class Sets(Model):
+        def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+            return [{"seen": set(row)} for row in rows]
+
+    graph = Graph("g")
+    graph.to(as_step(lambda body: body), "step").to(Router.single({"m": Sets}), "models")
+
+    with pytest.raises(UnwritableAnswerError, match="the answer cannot be written as JSON: `seen` is of type `set`"):
+        graph.test({"a": 1}, path)
