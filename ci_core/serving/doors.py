@@ -177,7 +177,8 @@ class AsgiDoor:
     async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> Answer:
         application = self._application
         method = scope["method"]
-        path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+        root = scope.get("root_path", "")
+        path = _below(root, scope["path"]) if root else scope["path"] or "/"
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         refused = application.admit(path, len(path) + len(scope.get("query_string", b"")), headers)
         if refused is not None:
@@ -200,6 +201,12 @@ class AsgiDoor:
                 return await _read(_chunks(receive), limits.body_bytes)
         except TimeoutError:
             raise BodyTimeoutError(limits.body_timeout_s) from None
+
+
+def _below(root: str, path: str) -> str:
+    """Return `path` as the app sees it that is mounted at `root`; ``/livez`` is not below ``/live``."""
+    rest = path.removeprefix(root.rstrip("/"))
+    return rest or "/" if rest[:1] in {"", "/"} else path
 
 
 def _refusal(application: Application, error: HttpError, method: str, path: str) -> Answer:

@@ -72,7 +72,10 @@ def leave(code: int) -> NoReturn:
 
 
 def leave_at_once(code: int) -> NoReturn:
-    """End this process, which was forked: what its parent registered to be run at the end is not its own."""
+    """End this process without what was registered to be run at its end.
+
+    In a forked worker that is its parent's, and a server that is told again to stop has no time for it.
+    """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # closed, full, or none
             stream.flush()

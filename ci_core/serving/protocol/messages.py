@@ -69,6 +69,11 @@ class InferRequest:
 _OF_A_TENSOR = {"name", "shape", "datatype"}
 """What a tensor has, and a row hardly ever."""
 
+_REGION = "shared_memory_region"
+"""Parameter of Triton's shared memory extension: values that lie somewhere else than in the request or answer."""
+_MOST_DIGITS = 20
+"""Of a length in a header; Python takes long over thousands of them, and then refuses."""
+
 _decoder = msgspec.json.Decoder(RequestMessage)
 
 
@@ -87,7 +92,7 @@ def read_request(body: bytes, header_length: str | None = None) -> InferRequest:
     is_binary = _flag(message.parameters, "binary_data_output", default=False)
     outputs = None
     if message.outputs:
-        outputs = {one.name: _flag(one.parameters, "binary_data", default=is_binary) for one in message.outputs}
+        outputs = {one.name: _is_binary(one, default=is_binary) for one in message.outputs}
     if isinstance(message.inputs[0], InputMessage):
         tensors = _tensors(message.inputs, body, n_json, has_bytes=header_length is not None)
         return InferRequest(message.id, tensors=tensors, outputs=outputs, is_binary=is_binary)
@@ -160,12 +165,28 @@ def _json_length(header_length: str | None, n_bytes: int) -> int:
     if header_length is None:
         return n_bytes
     # `isdigit` alone would take digits of other scripts, which `int` does not
-    if not (header_length.isascii() and header_length.isdigit()) or int(header_length[:20]) > n_bytes:
+    is_number = len(header_length) <= _MOST_DIGITS and header_length.isascii() and header_length.isdigit()
+    n_json = int(header_length) if is_number else n_bytes + 1
+    if n_json > n_bytes:
         raise RequestError(
             f"`inference-header-content-length` must be the length of the JSON, at most {n_bytes}, "
             f"found `{header_length:.20}`"
         )
-    return int(header_length)
+    return n_json
+
+
+def _is_binary(one: OutputMessage, *, default: bool) -> bool:
+    """Return whether the data of an output that is asked for is to be binary."""
+    if one.parameters is not None:
+        if one.parameters.get("classification"):
+            raise RequestError(f"output `{one.name}`: `classification` is not supported; ask for the output as it is")
+        _check_is_here("output", one.name, one.parameters)
+    return _flag(one.parameters, "binary_data", default=default)
+
+
+def _check_is_here(what: str, name: str, parameters: dict[str, Any]) -> None:
+    if _REGION in parameters:
+        raise RequestError(f"{what} `{name}`: shared memory is not supported; its values travel in JSON or as bytes")
 
 
 def _flag(parameters: dict[str, Any] | None, name: str, *, default: bool) -> bool:
@@ -181,7 +202,10 @@ def _tensors(inputs: Sequence[Any], body: bytes, n_json: int, *, has_bytes: bool
     for index, one in enumerate(inputs):
         if not isinstance(one, InputMessage):
             raise RequestError(f"no inference request: expected a tensor like those before it - at `$.inputs[{index}]`")
-        size = one.parameters.get("binary_data_size") if one.parameters else None
+        size = None
+        if one.parameters:
+            _check_is_here("tensor", one.name, one.parameters)
+            size = one.parameters.get("binary_data_size")
         if size is None:
             if one.data is msgspec.UNSET:
                 raise RequestError(f"tensor `{one.name}`: it has neither `data` nor the parameter `binary_data_size`")

@@ -346,7 +346,22 @@ def test_a_web_socket_is_closed() -> None:
     assert closed == [403]
 
 
-def test_the_asgi_door_mounts_below_a_path(send: Any) -> None:
+@pytest.mark.parametrize(
+    ("root", "path", "status"),
+    [
+        ("/below", "/below/livez", 200),
+        ("/below/", "/below/livez", 200),
+        ("/below", "/below", 200),
+        ("/below", "/livez", 200),  # servers that take the prefix off themselves
+        ("/live", "/livez", 200),
+        ("/live", "/live/livez", 200),
+        ("/", "/livez", 200),
+        ("", "/livez", 200),
+        ("", "", 200),
+        ("/below", "/belowlivez", 404),
+    ],
+)
+def test_the_asgi_door_mounts_below_whole_segments_of_a_path(root: str, path: str, status: int) -> None:
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -355,10 +370,10 @@ def test_the_asgi_door_mounts_below_a_path(send: Any) -> None:
     async def note(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "GET", "path": "/below/livez", "root_path": "/below", "headers": []}
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": root, "headers": []}
     asyncio.run(AsgiDoor(serve())(scope, receive, note))
 
-    assert sent[0]["status"] == 200
+    assert sent[0]["status"] == status
 
 
 def test_the_asgi_door_follows_the_life_span() -> None:

@@ -123,6 +123,26 @@ MISFITS: list[tuple[Any, str]] = [
         {"inputs": [tensor("a", [1], [1])], "outputs": [{"name": "b", "parameters": {"binary_data": 1}}]},
         "true or false",
     ),
+    # what is asked for is answered, or refused
+    (
+        {"inputs": [tensor("X", [1, 2], [1, 2])], "outputs": [{"name": "word", "parameters": {"classification": 3}}]},
+        "output `word`: `classification` is not supported; ask for the output as it is",
+    ),
+    (
+        {
+            "inputs": [tensor("X", [1, 2], [1, 2])],
+            "outputs": [{"name": "word", "parameters": {"shared_memory_region": "r", "shared_memory_byte_size": 8}}],
+        },
+        "output `word`: shared memory is not supported; its values travel in JSON or as bytes",
+    ),
+    (
+        {"inputs": [{**tensor("X", [1, 2], [1, 2]), "parameters": {"shared_memory_region": "r"}}]},
+        "tensor `X`: shared memory is not supported; its values travel in JSON or as bytes",
+    ),
+    (
+        {"inputs": [{"name": "a", "shape": [1], "datatype": "FP32", "parameters": {"shared_memory_region": "r"}}]},
+        "tensor `a`: shared memory is not supported",
+    ),
 ]
 
 

@@ -175,6 +175,9 @@ A = binary("a", [1], "INT8", b"\x01")
         ([A], "²", "found `²`"),
         ([A], "93", "at most 92, found `93`"),
         ([A], "9" * 5000, "found `99999999999999999999`"),
+        # more digits than Python makes a number of, and more than the message shows
+        ([A], "0" * 4301, "found `00000000000000000000`"),
+        ([A], "0" * 18 + "6899", "found `00000000000000000068`"),
         ([A], "0", "no inference request"),
         ([A], "20", "no inference request"),
     ],
