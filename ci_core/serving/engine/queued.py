@@ -80,7 +80,13 @@ def kept_headers(event: Event) -> dict[str, str]:
 def _carrier(event: Event, body: Any) -> Event:
     """Return the event that a message makes of `event`; it has no deadline, as the request is answered by then."""
     carrier = Event(
-        body, id=event.id, path=event.path, method=event.method, headers=kept_headers(event), time=event.time
+        body,
+        id=event.id,
+        path=event.path,
+        method=event.method,
+        headers=kept_headers(event),
+        time=event.time,
+        content_type=event.content_type,
     )
     carrier.key = event.key
     return carrier

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.errors import SharedStreamError
 from ci_core.serving.access_log import printable
+from ci_core.serving.crashes import is_being_cancelled
 from ci_core.serving.problems import DependencyError, RequestError
 from ci_core.serving.queues.base import Failure
 from ci_core.serving.queues.message import read_message
@@ -29,6 +30,8 @@ _TAKE_WAIT_S: Final = 0.5
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 5.0
 _DEPTH_EVERY_S: Final = 2.0
+_ERROR_CHARS: Final = 4096
+"""Of an exception's text that a dead letter keeps: it may quote a whole body."""
 
 
 class Consumer:
@@ -44,7 +47,7 @@ class Consumer:
         failed: deliveries that failed; each of one message counts.
         dead: messages that were given up.
         depth: messages that are not acknowledged, by any process; a few seconds old.
-        problem: why it takes no messages any more, or None.
+        problem: why it takes no messages any more, or why one stays undecided until this process ends; or None.
     """
 
     def __init__(self, broker: Broker, queue: Queue, run: Callable[[Event], Awaitable[Any]]) -> None:
@@ -129,7 +132,14 @@ class Consumer:
     def _begin(self, delivery: Delivery) -> None:
         task = asyncio.get_running_loop().create_task(self._work(delivery))
         self._at_work.add(task)
-        task.add_done_callback(self._at_work.discard)
+        task.add_done_callback(self._note_worked)
+
+    def _note_worked(self, task: asyncio.Task[None]) -> None:
+        self._at_work.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:  # the broker's fault, or ours; the message is not delivered again while we live
+            self.problem = f"a message stays undecided: its broker raised a {type(error).__name__}"
+            logger.error("message stays undecided stream=%s", self.queue.stream, exc_info=error)
 
     async def _work(self, delivery: Delivery) -> None:
         failure = await self._attempt(delivery)
@@ -165,11 +175,11 @@ class Consumer:
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
                 raise
             # `sys.exit()` or a cancelled task of a step's own ends the message as any other failure does
             logger.debug("message failed", exc_info=error)
-            return failure_of(event, error)
+            return _failed(event, error)
         return None
 
     async def _tell(self, tell: Callable[[], Awaitable[Any]]) -> Any:
@@ -195,20 +205,24 @@ class Consumer:
             await asyncio.sleep(_DEPTH_EVERY_S)
 
 
-def _is_cancelled() -> bool:
-    """Whether this task is told to end, rather than something that it waits for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def failure_of(event: Event, error: BaseException) -> Failure:
+def _failed(event: Event, error: BaseException) -> Failure:
     """Return why the steps behind a queue did not end; what a step refuses (4xx) is not tried again."""
+    try:
+        text = str(error)
+    except Exception as raised:  # noqa: BLE001 - of the user's class; the message would stay undecided
+        text = f"its text raised {type(raised).__name__}"
+    text = f"{type(error).__name__}: {text}"
     return Failure(
-        error=f"{type(error).__name__}: {error}",
-        step=event.error.step if event.error is not None else "",
-        event_id=event.id,
+        error=_storable(text if len(text) <= _ERROR_CHARS else f"{text[: _ERROR_CHARS - 1]}…"),
+        step=_storable(event.error.step) if event.error is not None else "",
+        event_id=_storable(event.id),
         is_final=isinstance(error, RequestError),
     )
+
+
+def _storable(text: str) -> str:
+    """Return text that a broker can encode: halves of surrogate pairs are written as escapes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 async def work_off(consumers: Iterable[Consumer]) -> None:

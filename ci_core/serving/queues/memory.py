@@ -15,8 +15,9 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from ci_core.serving.access_log import printable
 from ci_core.serving.problems import OverloadedError
 from ci_core.serving.queues.base import DEAD_LETTERS_KEPT, DeadLetter, Delivery, retry_wait_s
 
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from ci_core.serving.queues.base import Failure, Queue
 
 logger = logging.getLogger(__name__)
+
+WAITING_BYTES: Final = 256 * 1024 * 1024
+"""Of one stream's messages that are not acknowledged: the default `max-length` of messages of 2.5 KB."""
+DEAD_BYTES: Final = 64 * 1024 * 1024
+"""Of one stream's dead letters; of more the oldest are thrown away, and the log says so."""
 
 
 @dataclass(slots=True)
@@ -39,6 +45,9 @@ class _Stream:
     dead: deque[DeadLetter] = field(default_factory=deque)
     takers: deque[asyncio.Future[None]] = field(default_factory=deque)
     """Those who wait for a message."""
+    waiting_bytes: int = 0
+    """Of all messages that are not acknowledged."""
+    dead_bytes: int = 0
 
     @property
     def depth(self) -> int:
@@ -51,6 +60,8 @@ class MemoryBroker:
     Args:
         clock: seconds, monotonic.
         retry_wait: attempt → seconds until the next delivery.
+        waiting_bytes: of one stream's messages that are not acknowledged; beyond, a put is refused.
+        dead_bytes: of one stream's dead letters; beyond, the oldest are thrown away.
 
     Attributes:
         is_lasting: whether messages survive the process.
@@ -59,9 +70,15 @@ class MemoryBroker:
     is_lasting = False
 
     def __init__(
-        self, *, clock: Callable[[], float] = monotonic, retry_wait: Callable[[int], float] = retry_wait_s
+        self,
+        *,
+        clock: Callable[[], float] = monotonic,
+        retry_wait: Callable[[int], float] = retry_wait_s,
+        waiting_bytes: int = WAITING_BYTES,
+        dead_bytes: int = DEAD_BYTES,
     ) -> None:
         self._clock, self._retry_wait = clock, retry_wait
+        self._waiting_bytes, self._dead_bytes = waiting_bytes, dead_bytes
         self._streams: defaultdict[str, _Stream] = defaultdict(_Stream)
         self._ids = itertools.count(1)
 
@@ -71,6 +88,10 @@ class MemoryBroker:
         stream = self._streams[queue.stream]
         if stream.depth >= queue.max_length:
             raise OverloadedError(f"the queue `{queue.stream}` is full: {queue.max_length} messages wait")
+        if stream.waiting_bytes + len(payload) > self._waiting_bytes:
+            size = f"{stream.waiting_bytes} bytes of {self._waiting_bytes}"
+            raise OverloadedError(f"the queue `{queue.stream}` is full: its messages have {size}")
+        stream.waiting_bytes += len(payload)
         message = Delivery(id=str(next(self._ids)), payload=payload, attempt=1)
         stream.waiting.append(message)
         _wake_one(stream)
@@ -99,7 +120,9 @@ class MemoryBroker:
 
     async def acknowledge(self, queue: Queue, delivery: Delivery) -> None:
         """Forget a message."""
-        self._streams[queue.stream].taken.pop(delivery.id, None)
+        stream = self._streams[queue.stream]
+        if stream.taken.pop(delivery.id, None) is not None:
+            stream.waiting_bytes -= len(delivery.payload)
 
     async def fail(self, queue: Queue, delivery: Delivery, failure: Failure) -> bool:
         """Deliver again after a while, or give up."""
@@ -107,6 +130,7 @@ class MemoryBroker:
         if stream.taken.pop(delivery.id, None) is None:
             return False
         if failure.is_final or delivery.attempt >= queue.max_deliveries:
+            stream.waiting_bytes -= len(delivery.payload)
             self._bury(queue.stream, delivery, failure)
             return True
         again = Delivery(id=delivery.id, payload=delivery.payload, attempt=delivery.attempt + 1)
@@ -116,20 +140,22 @@ class MemoryBroker:
         return False
 
     def _bury(self, name: str, delivery: Delivery, failure: Failure) -> None:
-        dead = self._streams[name].dead
-        if len(dead) >= DEAD_LETTERS_KEPT:
-            logger.error("dead letter thrown away stream=%s event=%s", name, dead.popleft().event_id)
-        dead.append(
-            DeadLetter(
-                id=delivery.id,
-                payload=delivery.payload,
-                error=failure.error,
-                step=failure.step,
-                event_id=failure.event_id,
-                time=datetime.now(UTC),
-                attempts=delivery.attempt,
-            )
+        stream = self._streams[name]
+        letter = DeadLetter(
+            id=delivery.id,
+            payload=delivery.payload,
+            error=failure.error,
+            step=failure.step,
+            event_id=failure.event_id,
+            time=datetime.now(UTC),
+            attempts=delivery.attempt,
         )
+        stream.dead.append(letter)
+        stream.dead_bytes += _size(letter)
+        while len(stream.dead) > DEAD_LETTERS_KEPT or (stream.dead_bytes > self._dead_bytes and len(stream.dead) > 1):
+            oldest = stream.dead.popleft()
+            stream.dead_bytes -= _size(oldest)
+            logger.error("dead letter thrown away stream=%s event=%s", name, printable(oldest.event_id))
 
     async def depth(self, queue: Queue) -> int:
         """Return how many messages are not acknowledged."""
@@ -145,6 +171,8 @@ class MemoryBroker:
         if letter not in one.dead:
             return False
         one.dead.remove(letter)
+        one.dead_bytes -= _size(letter)
+        one.waiting_bytes += len(letter.payload)
         one.waiting.append(Delivery(id=letter.id, payload=letter.payload, attempt=1))
         _wake_one(one)
         return True
@@ -154,6 +182,10 @@ class MemoryBroker:
         lost = sum(stream.depth for stream in self._streams.values())
         self._streams.clear()
         return lost
+
+
+def _size(letter: DeadLetter) -> int:
+    return len(letter.payload) + len(letter.error)
 
 
 def _wake_one(stream: _Stream) -> None:

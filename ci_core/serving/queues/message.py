@@ -4,6 +4,7 @@ The stored form is a MessagePack map::
 
     v: 1                    # of this form
     id, key, path, method   # of the event
+    content_type            # of the event; not in messages of older releases
     time: …                 # of the event, with time zone
     headers: {…}            # those of `engine.queued.KEPT_HEADERS` that the request had, and x-event-id
     body: …                 # see functions/wire.py
@@ -40,6 +41,7 @@ def write_message(event: Event, body: Any) -> bytes:
             "time": event.time,
             "path": event.path,
             "method": event.method,
+            "content_type": event.content_type,
             "headers": kept_headers(event),
             "body": body,
         }
@@ -57,7 +59,9 @@ def read_message(payload: bytes) -> Event:
         raise ValueError("the message cannot be read: it has not the form of ours")
     texts: JsonObject = {name: stored.get(name) for name in ("id", "path", "method")}
     headers, key, time = stored.get("headers"), stored.get("key"), stored.get("time")
-    has_types = isinstance(headers, dict) and isinstance(time, datetime) and isinstance(key, str | None)
+    content_type = stored.get("content_type")
+    has_types = isinstance(headers, dict) and isinstance(time, datetime)
+    has_types = has_types and isinstance(key, str | None) and isinstance(content_type, str | None)
     if not has_types or not all(isinstance(text, str) for text in texts.values()):
         raise ValueError("the message cannot be read: it lacks what every message has")
     event = Event(
@@ -67,6 +71,7 @@ def read_message(payload: bytes) -> Event:
         method=stored["method"],
         headers=stored["headers"],
         time=stored["time"],
+        content_type=content_type,
     )
     event.key = key
     return event

@@ -107,6 +107,24 @@ def test_a_message_whose_process_was_killed_is_delivered_to_another_with_the_sam
     assert asyncio.run(take()) == ("e-1", 2, 0)
 
 
+def test_a_failure_whose_text_is_no_unicode_becomes_a_dead_letter(redis_server: RedisServer, stream: str) -> None:
+    async def fail(_event: Event) -> None:
+        raise ValueError("no \udc80 name")
+
+    async def body() -> tuple[list[str], int]:
+        broker, queue = RedisBroker(redis_server.url), _queue(stream, max_deliveries=1)
+        consumer = Consumer(broker, queue, fail)
+        await broker.put(queue, write_message(Event(None, id="e-1"), "x"), timeout_s=5)
+        while not await consumer.run_once():
+            pass
+        letters = await broker.dead_letters(stream)
+        depth = await broker.depth(queue)
+        await broker.close()
+        return [letter.error for letter in letters], depth
+
+    assert asyncio.run(body()) == ([r"ValueError: no \udc80 name"], 0)
+
+
 def test_a_message_that_kills_its_processes_becomes_a_dead_letter(redis_server: RedisServer, stream: str) -> None:
     queue = _queue(stream, max_deliveries=2)
     steps_ran: list[Any] = []

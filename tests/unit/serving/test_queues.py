@@ -12,7 +12,8 @@ import pytest
 
 from ci_core.errors import InvalidStepError, MissingExtraError, QueueUrlError, SharedStreamError
 from ci_core.serving.event import Event, StepFailure
-from ci_core.serving.problems import DependencyError, RequestError
+from ci_core.serving.functions.wire import decode, encode
+from ci_core.serving.problems import DependencyError, OverloadedError, RequestError
 from ci_core.serving.queues import Delivery, Failure, MemoryBroker, Queue, broker_of
 from ci_core.serving.queues.base import DEAD_LETTERS_KEPT, retry_wait_s
 from ci_core.serving.queues.consumer import Consumer, work_off
@@ -86,8 +87,24 @@ def test_a_message_carries_the_event_and_none_of_its_secrets() -> None:
     assert read.time == datetime(2026, 1, 2, 1, 4, tzinfo=UTC)
     assert read.headers == {"traceparent": traceparent, "x-event-id": "e-1"}
     assert read.trace_id == "0af7651916cd43dd8448eb211c80319c"
+    assert read.content_type is None
     assert read.deadline is None
     assert b"secret" not in payload
+
+
+def test_a_message_carries_what_the_body_of_the_request_was() -> None:
+    event = Event({}, headers={"content-type": "application/json; charset=utf-8"}, content_type="application/json")
+
+    read = read_message(write_message(event, {}))
+
+    assert (read.content_type, read.headers["content-type"]) == ("application/json", "application/json; charset=utf-8")
+
+
+def test_a_message_that_says_nothing_of_the_content_type_can_be_read() -> None:
+    stored = decode(write_message(Event({}, content_type="application/json"), {}))
+    del stored["content_type"]
+
+    assert read_message(encode(stored)).content_type is None
 
 
 @pytest.mark.parametrize("payload", [b"", b"{}", b"\xc1", b"\x80", b"\x81\xa1v\x01", b"\x81\xa1v\x02", b"\x01"])
@@ -174,6 +191,86 @@ def test_of_too_many_dead_letters_the_oldest_is_thrown_away_and_logged(caplog: p
 
     assert (len(kept), kept[0], kept[-1]) == (10_000, "e-1", "e-10000")
     assert caplog.messages == ["dead letter thrown away stream=scored event=e-0"]
+
+
+def test_a_dead_letter_that_is_thrown_away_forges_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    broker = MemoryBroker(dead_bytes=30)
+
+    async def body() -> None:
+        for _ in range(2):
+            await broker.put(QUEUE, b"20 bytes of a payload")
+            [delivery] = await broker.take(QUEUE, count=1, wait_s=0)
+            failure = Failure(error="no", event_id="1\nERROR forged", is_final=True)
+            await broker.fail(QUEUE, delivery, failure)
+
+    asyncio.run(body())
+    assert caplog.messages == [r"dead letter thrown away stream=scored event='1\nERROR forged'"]
+
+
+def test_messages_that_are_not_acknowledged_are_bounded_by_their_bytes_too() -> None:
+    broker = MemoryBroker(waiting_bytes=100)
+
+    async def body() -> int:
+        await broker.put(QUEUE, b"x" * 60)
+        with pytest.raises(OverloadedError, match="the queue `scored` is full: its messages have 60 bytes of 100"):
+            await broker.put(QUEUE, b"x" * 41)
+        await broker.put(QUEUE, b"x" * 40)
+        for _ in range(2):  # room again, whether steps ended or the message was given up
+            [first, second] = await broker.take(QUEUE, count=2, wait_s=0)
+            await broker.acknowledge(QUEUE, first)
+            await broker.acknowledge(QUEUE, first)  # twice is once
+            await broker.fail(QUEUE, second, Failure(error="no", is_final=True))
+            await broker.put(QUEUE, b"x" * 50)
+            await broker.put(QUEUE, b"x" * 50)
+        return await broker.depth(QUEUE)
+
+    assert asyncio.run(body()) == 2
+
+
+def test_a_message_that_comes_again_keeps_its_room() -> None:
+    broker = MemoryBroker(waiting_bytes=100, retry_wait=lambda _attempt: 0.0)
+
+    async def body() -> None:
+        await broker.put(QUEUE, b"x" * 60)
+        [delivery] = await broker.take(QUEUE, count=1, wait_s=0)
+        await broker.fail(QUEUE, delivery, Failure(error="no"))
+        with pytest.raises(OverloadedError):
+            await broker.put(QUEUE, b"x" * 60)
+
+    asyncio.run(body())
+
+
+def test_dead_letters_are_bounded_by_their_bytes_too(caplog: pytest.LogCaptureFixture) -> None:
+    broker = MemoryBroker(dead_bytes=100)
+
+    async def body() -> list[tuple[str, int]]:
+        for number, (size, text) in enumerate([(50, "no"), (20, "n" * 20), (50, "no"), (500, "no")]):
+            await broker.put(QUEUE, b"x" * size)
+            [delivery] = await broker.take(QUEUE, count=1, wait_s=0)
+            await broker.fail(QUEUE, delivery, Failure(error=text, event_id=f"e-{number}", is_final=True))
+        return [(one.event_id, len(one.payload)) for one in await broker.dead_letters(QUEUE.stream)]
+
+    assert asyncio.run(body()) == [("e-3", 500)]  # the last one is always kept
+    assert caplog.messages == [f"dead letter thrown away stream=scored event=e-{number}" for number in range(3)]
+
+
+def test_a_dead_letter_that_is_replayed_takes_its_room_along() -> None:
+    broker = MemoryBroker(waiting_bytes=100, dead_bytes=100)
+
+    async def body() -> int:
+        await broker.put(QUEUE, b"x" * 90)
+        [delivery] = await broker.take(QUEUE, count=1, wait_s=0)
+        await broker.fail(QUEUE, delivery, Failure(error="no", is_final=True))
+        [letter] = await broker.dead_letters(QUEUE.stream)
+        await broker.replay(QUEUE.stream, letter)
+        with pytest.raises(OverloadedError):
+            await broker.put(QUEUE, b"x" * 90)
+        [delivery] = await broker.take(QUEUE, count=1, wait_s=0)
+        await broker.fail(QUEUE, delivery, Failure(error="no", is_final=True))  # it would be thrown away otherwise
+        await broker.put(QUEUE, b"x" * 90)
+        return len(await broker.dead_letters(QUEUE.stream))
+
+    assert asyncio.run(body()) == 1
 
 
 # --- which broker --------------------------------------------------------------------------------------------------
@@ -371,6 +468,60 @@ def test_a_message_forges_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -
         r"message failed stream=scored event='1\nERROR forged' step= attempt=1 dead=True "
         r"error='RequestError: no name\nERROR forged'"
     )
+
+
+class _MuteError(Exception):
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise AttributeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("no \udc80 name"), r"ValueError: no \udc80 name"),
+        (_MuteError(), "_MuteError: its text raised AttributeError"),
+        (ValueError("x" * 5000), f"ValueError: {'x' * 4083}…"),
+    ],
+    ids=["half a surrogate pair", "no text", "long"],
+)
+def test_a_failure_is_told_as_text_that_any_broker_can_keep(error: Exception, told: str) -> None:
+    broker = _at_once()
+
+    def behave(event: Event) -> None:
+        event.id = "e-\udc80"
+        raise error
+
+    consumer = Consumer(broker, QUEUE, _Steps(behave))
+
+    async def body() -> list[Any]:
+        await _put(broker, "x")
+        await work_off([consumer])
+        return await broker.dead_letters(QUEUE.stream)
+
+    [letter] = asyncio.run(body())
+    assert (letter.error, letter.event_id, letter.attempts) == (told, r"e-\udc80", 3)
+
+
+def test_a_message_that_stays_undecided_makes_the_consumer_say_so(caplog: pytest.LogCaptureFixture) -> None:
+    class Faulty(MemoryBroker):
+        async def acknowledge(self, queue: Queue, delivery: Delivery) -> None:
+            raise ZeroDivisionError("of the broker")
+
+    broker, steps = Faulty(), _Steps()
+    consumer = Consumer(broker, QUEUE, steps)
+
+    async def body() -> None:
+        await _put(broker, 1, 2)
+        consumer.start()
+        while len(steps.bodies) < 2 or consumer.problem is None:  # noqa: ASYNC110 - attributes cannot be waited for
+            await asyncio.sleep(0)
+        await consumer.close(drain_s=0)
+
+    asyncio.run(body())
+    assert consumer.problem == "a message stays undecided: its broker raised a ZeroDivisionError"
+    assert "message stays undecided stream=scored" in caplog.messages
 
 
 def test_a_message_that_its_takers_never_finished_is_given_up() -> None:
