@@ -464,10 +464,10 @@ class Graph:
         from ci_core.serving.limits import Limits
         from ci_core.serving.options import ServeOptions
 
-        self.settle()
         options = ServeOptions(
             limits=limits or Limits(),
             environment=environment or {},
             captures=None if captures is None else Path(captures).absolute(),
         )
+        self.settle()  # moves this process, and relative paths mean where it was
         return AsgiGraph(self, options)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
 from ci_core.errors import GraphshipError
-from ci_core.serving import Graph, Model, Router
+from ci_core.serving import Graph, Model, Router, load_graph
 from ci_core.serving.limits import Limits
 from ci_core.serving.segments import read_segments
 
@@ -191,6 +192,28 @@ def test_limits_secrets_and_captures_are_what_was_given(tmp_path: Path) -> None:
 
     assert (told, answers[0], answers[1][0]) == (COMPLETE, (200, b"42"), 413)
     assert read_segments((tmp_path / "captures").rglob("*.arrow"))["_output"] == [42.0]
+
+
+def test_a_relative_folder_for_captures_is_one_of_who_asks_and_not_of_the_project_that_the_graph_is_loaded_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, here = tmp_path / "project", tmp_path / "here"
+    project.mkdir()
+    here.mkdir()
+    (project / "sums.py").write_text(
+        "from ci_core.serving import Graph\ngraph = Graph('g')\ngraph.to(lambda body: body).respond()\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    graph = load_graph("sums.py:graph", project)
+
+    try:
+        graph.asgi(captures="captures")
+    finally:
+        sys.modules.pop("sums", None)
+
+    assert ((here / "captures").exists(), (project / "captures").exists()) == (True, False)
 
 
 def test_messages_of_queues_are_worked_off_before_the_app_ends(diary: Diary) -> None:
