@@ -107,7 +107,8 @@ class Model:
     def preprocess(self, rows: list[Row]) -> Any:
         """Return what :meth:`predict` gets: rows, or any other form of as many, such as an array ``(n, k)``.
 
-        When it returns other rows, those are what captures keep and what :attr:`input_columns` is held to.
+        More or fewer rows than came are a failure: answers would no longer be those of their rows. When it returns
+        other rows, those are what captures keep and what :attr:`input_columns` is held to.
         """
         return rows
 
@@ -182,9 +183,13 @@ class Model:
         required.check(rows)
 
     def _call_in_full(self, rows: list[Row]) -> ModelCall:
+        n_rows = len(rows)
         self.validate(rows)
         ready = self.preprocess(rows)
         received = ready if ready is not rows and _are_rows(ready) else rows
+        if len(received) != n_rows:  # each answer, and each captured row, would belong to another one
+            what = f"left {len(received)} rows of {n_rows}; it must leave as many"
+            raise ModelAnswerError(f"{self._name_of('preprocess')} {what}")
         is_observed = self.is_observed
         columns = columns_of_like(received, self.input_columns) if is_observed else None
         if columns is None:

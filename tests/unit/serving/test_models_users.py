@@ -283,6 +283,43 @@ def test_preprocess_may_make_something_else_than_rows() -> None:
     assert call.columns == {"a": [1, 3], "b": [2, 4]}
 
 
+class Doubles(Model):
+    def preprocess(self, rows: Rows) -> Rows:
+        return [row for row in rows for _ in range(2)]
+
+    def predict(self, rows: Rows) -> list[Any]:
+        return [row["a"] for row in rows[::2]]
+
+
+class TakesOut(Model):
+    def preprocess(self, rows: Rows) -> Rows:
+        rows[:] = [row for row in rows if row["a"]]
+        return rows
+
+    def predict(self, rows: Rows) -> list[Any]:
+        return [row["a"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        (Doubles, "`Doubles.preprocess` left 4 rows of 2; it must leave as many"),
+        (TakesOut, "`TakesOut.preprocess` left 1 rows of 2; it must leave as many"),
+    ],
+)
+@pytest.mark.parametrize("is_observed", [True, False])
+def test_a_preprocess_that_leaves_another_number_of_rows_is_refused(
+    model: type[Model], text: str, is_observed: bool
+) -> None:
+    made = model()
+    made.is_observed = is_observed
+
+    with pytest.raises(ModelAnswerError) as caught:
+        made.call([{"a": 1}, {"a": 0}])
+
+    assert str(caught.value) == text
+
+
 def test_a_model_without_predict_says_so() -> None:
     class Empty(Model):
         pass
