@@ -299,8 +299,10 @@ class _Builder:
         router = self._routers[spec.name]
         if not _has_guard(spec):
             self._in_the_loop.append(router)
-        elif router.is_async and not self._around.start:
-            router.isolate()
+        else:
+            if router.must_be_async and not self._around.start:
+                router.isolate()
+            router.ask_in(self._threads)
         call = with_paths(router.call, spec, is_async=router.is_async)
         return CallableStep(name=spec.name, call=call, wants_event=True, is_async=router.is_async, resources=(router,))
 

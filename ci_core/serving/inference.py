@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ci_core.serving.model_path import MODELS_PREFIX, ModelPath, parse_model_path
+from ci_core.serving.model_path import BY_NAME, BY_TENSOR, INFER, MODELS_PREFIX, ModelPath, parse_model_path
 from ci_core.serving.problems import UnknownModelError, UnknownPathError
 from ci_core.serving.protocol import Reply, body_of, read_either, read_objects, read_request
 from ci_core.serving.protocol.answers import HEADER_LENGTH
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from ci_core.serving.signature import Signatures
     from ci_core.serving.table import Table
 
-INFER = "infer"
-_BY_TENSOR = frozenset({INFER, "predict"})
-_BY_NAME = frozenset({"infer_dict", "predict_dict"})
 _READY = "ready"
 _REMEMBERED_PATHS = 256
 
@@ -80,7 +77,7 @@ class Inference:
             raise UnknownModelError(path[len(MODELS_PREFIX) :], tuple(self._models))
         key, operation = parsed.find(self._models), parsed.operation
         event_path = path
-        if operation in _BY_NAME or operation == "predict":
+        if operation in BY_NAME or operation == "predict":
             event_path = f"{path.rpartition('/')[0]}/{INFER}"
         elif operation not in {"", INFER, _READY}:
             own: tuple[str, ...] = self._models[key].operations
@@ -99,7 +96,7 @@ class Inference:
             RequestError: the body is no such request.
         """
         model: Model = self._models[asked.key]
-        by_name, is_infer = asked.operation in _BY_NAME, asked.operation in _BY_TENSOR
+        by_name, is_infer = asked.operation in BY_NAME, asked.operation in BY_TENSOR
         if by_name:
             request = read_objects(body)
         else:

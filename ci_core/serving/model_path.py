@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 MODELS_PREFIX = "/v2/models/"
 """Where the Open Inference Protocol puts models."""
 
+INFER = "infer"
+BY_TENSOR = frozenset({INFER, "predict"})
+"""Operations of every model that take V2 requests; the second is MLRun's name of the first."""
+BY_NAME = frozenset({"infer_dict", "predict_dict"})
+"""The same with rows by name."""
+
 _VERSIONS = "versions"
 
 

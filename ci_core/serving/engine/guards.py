@@ -33,7 +33,7 @@ def guarded(spec: StepSpec, step: CallableStep, threads: Threads) -> CallableSte
     call, timed_call = step.call, step.timed_call
     guards: list[Callable[[Any], Call]] = [] if step.wants_event else [_without_event]
     if not step.is_async:
-        guards.append(_in_thread(threads) if spec.blocking or spec.timeout_s is not None else _awaitable)
+        guards.append(in_thread(threads) if spec.blocking or spec.timeout_s is not None else _awaitable)
     if spec.timeout_s is not None:
         guards.append(_in_time(spec.name, spec.timeout_s))
     if spec.retries:
@@ -55,7 +55,9 @@ def _awaitable(call: Call) -> Call:
     return run
 
 
-def _in_thread(threads: Threads) -> Callable[[Call], Call]:
+def in_thread(threads: Threads) -> Callable[[Call], Call]:
+    """Return what makes of a sync call an async one that is made in a thread."""
+
     def guard(call: Call) -> Call:
         async def run(body: Any, event: Event) -> Any:
             # its own copy: a call that is given up goes on with it

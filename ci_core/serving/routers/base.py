@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ci_core.serving.crashes import OperationAnsweredError
-from ci_core.serving.model_path import MODELS_PREFIX, ModelPath, parse_model_path
+from ci_core.serving.model_path import BY_NAME, BY_TENSOR, INFER, MODELS_PREFIX, ModelPath, parse_model_path
 from ci_core.serving.problems import RequestError, UnknownModelError
-from ci_core.serving.routers.members import INFER, Members, Share
+from ci_core.serving.routers.members import Members, Share
 from ci_core.serving.table import Table
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from ci_core.serving.base import ModelCall, Row
     from ci_core.serving.event import Event
     from ci_core.serving.routers.face import RouterAsModel
+    from ci_core.serving.threads import Threads
 
-_MEANS_INFER = frozenset({"", INFER, "infer_dict", "predict", "predict_dict"})
+_MEANS_INFER = BY_TENSOR | BY_NAME | {""}
 _REMEMBERED_PATHS = 256
 _DICTS = {dict}
 _NOBODY: tuple[str | None, str] = (None, INFER)
@@ -49,6 +50,8 @@ class WorkingRouter:
     """Whether a path may name the router instead of one of its models."""
     reads_columns_only: ClassVar[bool] = True
     """Whether it looks at nothing of a row that its settings do not name."""
+    asks_several: ClassVar[bool] = True
+    """Whether it may ask more than one model for an event."""
     ignores_failures = False
     """Whether it goes on without models that failed."""
 
@@ -58,12 +61,14 @@ class WorkingRouter:
         self.main = self.keys[0]
         self.model: RouterAsModel | None = None
         self._known = known
+        # models of files change no rows
+        self._may_change_rows = frozenset(key for key, model in members.models.items() if not model.route.is_file)
         self._paths: dict[str, tuple[str | None, str]] = {}
         self.settle()
 
     def settle(self) -> None:
         """Choose how it is called; again when more of its models have become async, before they are started."""
-        self.is_async = self.must_be_async
+        self.is_async = self.must_be_async or self.members.threads is not None
         self.call: Callable[[Any, Event], Any] = self.answer_async if self.is_async else self.answer
 
     @property
@@ -76,6 +81,12 @@ class WorkingRouter:
         for model in self.members.models.values():
             model.isolate()
         self.settle()
+
+    def ask_in(self, threads: Threads) -> None:
+        """Ask models that wait for something side by side, each in one of `threads`, where there may be several."""
+        if self.asks_several and len(self.keys) > 1:
+            self.members.threads = threads
+            self.settle()
 
     @property
     def has_async_code(self) -> bool:
@@ -117,8 +128,16 @@ class WorkingRouter:
         """
         raise NotImplementedError
 
+    def rows_for(self, key: str, rows: list[Row]) -> list[Row]:
+        """Return the rows that a model gets when others are asked the same: a user's model may change its own."""
+        return [row.copy() for row in rows] if key in self._may_change_rows else rows
+
     def after(self, rows: list[Row], event: Event) -> None:
         """Do what remains to be done when the answer is made."""
+
+    async def after_async(self, rows: list[Row], event: Event) -> None:
+        """Do what :meth:`after` does, without stopping the loop."""
+        self.after(rows, event)
 
     def answer(self, body: Any, event: Event) -> Any:
         """Return one answer for one row, a list of answers for a list of rows."""
@@ -150,28 +169,26 @@ class WorkingRouter:
         """Return what the models that the router chooses say of `rows`."""
         shares = self.choose(rows, body, event)
         outcomes = self.members.ask_all(shares, event, operation, ignores_failures=self.ignores_failures)
-        return self._finish(shares, outcomes, rows, event, operation)
+        merged = self._merged(shares, outcomes, rows, operation)
+        if operation == INFER:
+            self.after(rows, event)
+        return merged
 
     async def route_async(self, rows: list[Row], body: Any, event: Event, operation: str) -> ModelCall:
         """Return what :meth:`route` does, awaiting models that are async."""
         shares = self.choose(rows, body, event)
         outcomes = await self.members.ask_all_async(shares, event, operation, ignores_failures=self.ignores_failures)
-        return self._finish(shares, outcomes, rows, event, operation)
+        merged = self._merged(shares, outcomes, rows, operation)
+        if operation == INFER:
+            await self.after_async(rows, event)
+        return merged
 
-    def _finish(
-        self,
-        shares: Sequence[Share],
-        outcomes: Sequence[ModelCall | Exception],
-        rows: list[Row],
-        event: Event,
-        operation: str,
+    def _merged(
+        self, shares: Sequence[Share], outcomes: Sequence[ModelCall | Exception], rows: list[Row], operation: str
     ) -> ModelCall:
         if self.ignores_failures and all(isinstance(outcome, Exception) for outcome in outcomes):
             raise next(outcome for outcome in outcomes if isinstance(outcome, Exception))
-        merged = self.merge(shares, outcomes, rows, operation)
-        if operation == INFER:
-            self.after(rows, event)
-        return merged
+        return self.merge(shares, outcomes, rows, operation)
 
     def asked_for_by(self, event: Event) -> tuple[str | None, str]:
         """Return what :meth:`asked_for` says of the event's path; let the event know that the model is reached."""

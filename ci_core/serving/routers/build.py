@@ -32,7 +32,7 @@ _SETTINGS: Mapping[str, tuple[str, ...]] = {
     "shadow": ("live", "waiting"),
     "vote": ("weights", "probabilities", "missing", "detail"),
     "mean": ("weights", "missing", "detail"),
-    "parallel": ("merge", "missing"),
+    "parallel": ("merge", "extend", "missing"),
 }
 
 
@@ -125,7 +125,8 @@ def _arguments_of(kind: str, settings: Settings, keys: tuple[str, ...]) -> dict[
             return {"live": settings.route("live", keys), "waiting": settings.count("waiting", 256)}
         case "parallel":
             joins_fields = settings.one_of("merge", "route", "fields") == "fields"
-            return {"joins_fields": joins_fields, "ignores_failures": _ignores_failures(settings)}
+            extends = settings.flag("extend")
+            return {"joins_fields": joins_fields, "extends": extends, "ignores_failures": _ignores_failures(settings)}
         case _:
             if kind == "vote":
                 settings.flag("probabilities")

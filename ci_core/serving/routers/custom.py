@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ci_core.errors import InvalidStepError, quoted
 from ci_core.serving.base import ANSWER, MEMBER, ModelCall
+from ci_core.serving.engine.guards import in_thread
+from ci_core.serving.model_path import INFER
 from ci_core.serving.models.answers import ModelAnswerError
 from ci_core.serving.routers.base import WorkingRouter
-from ci_core.serving.routers.members import INFER, Members, Share
+from ci_core.serving.routers.members import Members, Share
 from ci_core.serving.routers.parallel import by_row
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ci_core.serving.base import Row
     from ci_core.serving.event import Event
@@ -42,8 +44,8 @@ class CustomRouter(WorkingRouter):
                 reason=f"is a router of the class `{type(author).__name__}`, which has no method `choose`",
                 hint="give it `choose(self, body, event, models)`, which returns a model's name, or a list of names",
             )
-        self._choose = author.choose
-        self._merge = getattr(author, "merge", None)
+        self._choose: Callable[..., Any] = author.choose
+        self._merge: Callable[..., Any] | None = getattr(author, "merge", None)
         self._author = author
         super().__init__(name, members, known)
 
@@ -72,9 +74,7 @@ class CustomRouter(WorkingRouter):
 
     async def route_async(self, rows: list[Row], body: Any, event: Event, operation: str) -> ModelCall:
         """Return what :meth:`route` does, awaiting what is async."""
-        chosen = self._choose(body, event, self.members.models)
-        if inspect.isawaitable(chosen):
-            chosen = await chosen
+        chosen = await self._choose_async(body, event)
         shares = self._shares(chosen, rows)
         calls = await self.members.ask_all_async(shares, event, operation, ignores_failures=False)
         if isinstance(chosen, str):
@@ -82,8 +82,24 @@ class CustomRouter(WorkingRouter):
         answers = _answers(shares, calls)
         if self._merge is None or operation != INFER:
             return _call(by_row(answers, len(rows)))
-        merged = self._merge(answers, body)
-        return self._checked(await merged if inspect.isawaitable(merged) else merged, rows)
+        return self._checked(await self._merge_async(self._merge, answers, body), rows)
+
+    async def _choose_async(self, body: Any, event: Event) -> Any:
+        threads = self.members.threads
+        if threads is None or inspect.iscoroutinefunction(self._choose):
+            chosen = self._choose(body, event, self.members.models)
+        else:
+            choose = in_thread(threads)(lambda body, event: self._choose(body, event, self.members.models))
+            chosen = await choose(body, event)
+        return await chosen if inspect.isawaitable(chosen) else chosen
+
+    async def _merge_async(self, merge: Callable[..., Any], answers: Mapping[str, list[JsonValue]], body: Any) -> Any:
+        threads = self.members.threads
+        if threads is None or inspect.iscoroutinefunction(merge):
+            merged = merge(answers, body)
+        else:
+            merged = await threads.run(merge, answers, body)
+        return await merged if inspect.isawaitable(merged) else merged
 
     def _shares(self, chosen: Any, rows: list[Row]) -> list[Share]:
         """Return the chosen models' shares.
@@ -97,7 +113,13 @@ class CustomRouter(WorkingRouter):
         for name in names:
             if name not in self.keys:
                 raise ModelAnswerError(f"the router `{self.name}` chose {name!r:.80}; its models: {quoted(self.keys)}")
-        return [Share(name, rows, role=ANSWER if name == names[0] else MEMBER) for name in dict.fromkeys(names)]
+        first, *others = dict.fromkeys(names)
+        if not others:
+            return [Share(first, rows)]
+        return [
+            Share(name, self.rows_for(name, rows), role=ANSWER if name == first else MEMBER)
+            for name in (first, *others)
+        ]
 
     def _checked(self, merged: Any, rows: list[Row]) -> ModelCall:
         if not isinstance(merged, list | tuple):

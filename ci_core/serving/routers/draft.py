@@ -208,6 +208,7 @@ class Router:
         routes: Routes,
         *,
         merge: Literal["route", "fields"] = "route",
+        extend: bool = False,
         missing: Literal["refuse", "ignore"] = "refuse",
     ) -> RouterDraft:
         """Return a router that asks all of its models and answers with what each of them said.
@@ -218,10 +219,11 @@ class Router:
             routes: name → model.
             merge: each answer under the name of its model (``route``), or one object of the fields of all, of equal
                 ones the later model's (``fields``).
+            extend: put that into a copy of the row; of equal fields the models' stay.
             missing: when a model fails, fail too (``refuse``), or leave it out (``ignore``).
         """
-        settings = {"merge": merge, "missing": missing}
-        return _draft("parallel", routes, settings, {"merge": "route", "missing": "refuse"})
+        settings = {"merge": merge, "extend": extend, "missing": missing}
+        return _draft("parallel", routes, settings, {"merge": "route", "extend": False, "missing": "refuse"})
 
     @staticmethod
     @checks_call("Router.custom")

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ci_core.errors import InvalidStepError, quoted
 from ci_core.serving.base import MEMBER, ModelCall
+from ci_core.serving.model_path import INFER
 from ci_core.serving.models.answers import ModelAnswerError
 from ci_core.serving.problems import UnknownPathError
 from ci_core.serving.routers.base import WorkingRouter
 from ci_core.serving.routers.combining import majority, mean, number_of, prediction_of, soft_majority
-from ci_core.serving.routers.members import INFER, Members, Share
+from ci_core.serving.routers.members import Members, Share
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -120,7 +121,7 @@ class Ensemble(WorkingRouter):
     def choose(self, rows: list[Row], body: Any, event: Event) -> Sequence[Share]:
         """Return all models."""
         del body, event
-        return [Share(key, rows, role=MEMBER) for key in self.keys]
+        return [Share(key, self.rows_for(key, rows), role=MEMBER) for key in self.keys]
 
     def route(self, rows: list[Row], body: Any, event: Event, operation: str) -> ModelCall:
         """Return what the ensemble says of `rows`; it is observed like a model, beside its models."""
@@ -140,9 +141,8 @@ class Ensemble(WorkingRouter):
         started = perf_counter()
         try:
             call = await super().route_async(rows, body, event, operation)
-        except Exception as error:
-            self.members.observe_failure(event, self.name, error)
-            raise
+        except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
+            raise self.members.told_failure(event, self.name, raised)  # noqa: B904 - it has its cause
         self.members.observe_call(event, self.name, call, perf_counter() - started)
         return call
 
@@ -197,7 +197,7 @@ class Ensemble(WorkingRouter):
         if not rows:
             return np.empty(0)
         shares = [Share(key, rows) for key in self.keys]
-        calls = [self.members.models[key].call(rows) for key in self.keys]
+        calls = [self.members.models[key].call(self.rows_for(key, rows)) for key in self.keys]
         outputs = self.merge(shares, calls, rows, INFER).outputs
         return np.array([np.nan if output is None else output for output in outputs], dtype=np.float64)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ci_core.serving.event import Event
-from ci_core.serving.routers.members import INFER
+from ci_core.serving.model_path import INFER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ci_core.serving.base import ANSWER, ModelCall
 from ci_core.serving.crashes import failure_of
+from ci_core.serving.model_path import INFER
 from ci_core.serving.problems import DeadlineError, RequestError
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from ci_core.serving.event import Event
     from ci_core.serving.models.served import ServedModel
     from ci_core.serving.table import Table
-
-INFER = "infer"
+    from ci_core.serving.threads import Threads
 
 
 @dataclass(slots=True)  # not frozen: that would double the cost of making one
@@ -48,13 +48,15 @@ class Members:
 
     Attributes:
         are_read: whether anybody reads the columns of their calls.
+        threads: that models which are not async are asked in, side by side; None: one after the other, right here.
     """
 
-    __slots__ = ("_observe", "are_read", "models")
+    __slots__ = ("_observe", "are_read", "models", "threads")
 
     def __init__(self, models: Mapping[str, ServedModel], observe: ModelObserver) -> None:
         self.models = models
         self._observe = observe
+        self.threads: Threads | None = None
         self.are_read = getattr(observe, "reads_columns", True)
         if not self.are_read:
             for model in models.values():
@@ -68,7 +70,7 @@ class Members:
         """Tell of a failure."""
         self._observe.failed(event, key, error)
 
-    def _told_failure(self, event: Event, key: str, raised: BaseException) -> Exception:
+    def told_failure(self, event: Event, key: str, raised: BaseException) -> Exception:
         """Tell of a call that raised, and return what that means for the request.
 
         Raises:
@@ -93,7 +95,7 @@ class Members:
         try:
             call = self.models[key].call(rows, deadline)
         except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-            raise self._told_failure(event, key, raised)  # noqa: B904 - it has its cause
+            raise self.told_failure(event, key, raised)  # noqa: B904 - it has its cause
         self._observe.answered(event, key, call, perf_counter() - started, role)
         return call
 
@@ -107,7 +109,7 @@ class Members:
             else:
                 call = model.call(rows, event.deadline)
         except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-            raise self._told_failure(event, key, raised)  # noqa: B904 - it has its cause
+            raise self.told_failure(event, key, raised)  # noqa: B904 - it has its cause
         self._observe.answered(event, key, call, perf_counter() - started, role)
         return call
 
@@ -118,17 +120,21 @@ class Members:
         try:
             answers = self.models[share.key].operate(operation, share.rows, event.deadline)
         except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-            raise self._told_failure(event, share.key, raised)  # noqa: B904 - it has its cause
+            raise self.told_failure(event, share.key, raised)  # noqa: B904 - it has its cause
         return ModelCall(answers=answers, columns={}, outputs=())
 
     async def ask_async(self, share: Share, event: Event, operation: str) -> ModelCall:
         """Return what a model says of its share; see :meth:`ask`."""
+        if self.threads is not None and not self.models[share.key].is_async:
+            # its own copy of the event: a call that is given up goes on with it
+            call: ModelCall = await self.threads.run(self.ask, share, event.with_body(event.body), operation)
+            return call
         if operation == INFER:
             return await self.call_async(share.key, share.rows, _event_of(share, event), share.role)
         try:
             answers = await self.models[share.key].operate_async(operation, share.rows, event.deadline)
         except BaseException as raised:  # noqa: BLE001 - raised again, as what it means for the request
-            raise self._told_failure(event, share.key, raised)  # noqa: B904 - it has its cause
+            raise self.told_failure(event, share.key, raised)  # noqa: B904 - it has its cause
         return ModelCall(answers=answers, columns={}, outputs=())
 
     def ask_all(
@@ -158,32 +164,36 @@ class Members:
     async def ask_all_async(
         self, shares: Sequence[Share], event: Event, operation: str, *, ignores_failures: bool
     ) -> list[ModelCall | Exception]:
-        """Return what each model says of its share, the async ones side by side; see :meth:`ask_all`."""
+        """Return what each model says of its share, those that are async or in threads side by side.
+
+        What is raised is what :meth:`ask_all` raises: the failure of the first share that has one. Those after it have
+        been asked, and are left alone.
+        """
         if len(shares) == 1 and not ignores_failures:
             return [await self.ask_async(shares[0], event, operation)]
         running: dict[int, asyncio.Task[ModelCall]] = {
             index: asyncio.create_task(self.ask_async(share, event, operation))
             for index, share in enumerate(shares)
-            if self.models[share.key].is_async
+            if self.threads is not None or self.models[share.key].is_async
         }
+        outcomes: list[ModelCall | Exception] = []
         try:
             if running:
                 await asyncio.sleep(0)  # so that they have begun before the others, which stop the loop
-            outcomes: list[Any] = [
-                None if index in running else self._ask_or_error(share, event, operation)
+            here = {
+                index: self._ask_or_error(share, event, operation)
                 for index, share in enumerate(shares)
-            ]
-            finished = await asyncio.gather(*running.values(), return_exceptions=True)
+                if index not in running
+            }
+            for index in range(len(shares)):
+                outcome = here[index] if index in here else await _end_of(running[index])
+                if isinstance(outcome, Exception) and (not ignores_failures or isinstance(outcome, RequestError)):
+                    raise outcome
+                outcomes.append(outcome)
         finally:
             for task in running.values():
+                task.add_done_callback(_look_at)
                 task.cancel()
-        for index, outcome in zip(running, finished, strict=True):
-            outcomes[index] = outcome
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException) and (
-                not ignores_failures or isinstance(outcome, RequestError) or not isinstance(outcome, Exception)
-            ):
-                raise outcome
         return outcomes
 
     def _ask_or_error(self, share: Share, event: Event, operation: str) -> ModelCall | Exception:
@@ -191,6 +201,19 @@ class Members:
             return self.ask(share, event, operation)
         except Exception as error:  # noqa: BLE001 - raised by the caller, if it is to be
             return error
+
+
+async def _end_of(task: asyncio.Task[ModelCall]) -> ModelCall | Exception:
+    try:
+        return await task
+    except Exception as error:  # noqa: BLE001 - raised by the caller, if it is to be
+        return error
+
+
+def _look_at(task: asyncio.Task[ModelCall]) -> None:
+    """Take note of how a task that nobody waits for any more ended, or its loop would complain that nobody did."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _event_of(share: Share, event: Event) -> Event:

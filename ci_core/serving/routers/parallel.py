@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.base import ANSWER, MEMBER, ModelCall
+from ci_core.serving.model_path import INFER
 from ci_core.serving.routers.base import WorkingRouter
 from ci_core.serving.routers.members import Members, Share
 
@@ -24,6 +25,7 @@ class ParallelRouter(WorkingRouter):
         members: its models.
         known: the models of the whole graph.
         joins_fields: one object of the fields of all, instead of each answer under its model's name.
+        extends: put that into a copy of the row.
         ignores_failures: leave out models that failed.
     """
 
@@ -34,17 +36,21 @@ class ParallelRouter(WorkingRouter):
         known: Collection[str] = (),
         *,
         joins_fields: bool = False,
+        extends: bool = False,
         ignores_failures: bool = False,
     ) -> None:
         super().__init__(name, members, known)
         self.ignores_failures = ignores_failures
-        self._joins_fields = joins_fields
+        self._joins_fields, self._extends = joins_fields, extends
 
     @property
     def output_columns(self) -> Mapping[str, str]:
-        """One field a model, its answer as text where that is an object; or the fields of all. Empty when unknown."""
+        """One field a model, its answer as text where that is an object; or the fields of all. Empty when unknown.
+
+        It is where rows are extended: who knows what else they hold?
+        """
         of_models = {key: model.output_columns for key, model in self.members.models.items()}
-        if self.ignores_failures or not all(of_models.values()):
+        if self.ignores_failures or self._extends or not all(of_models.values()):
             return {}
         fields: dict[str, str] = {}
         for key, told in of_models.items():
@@ -60,13 +66,12 @@ class ParallelRouter(WorkingRouter):
         """Return all models."""
         del body, event
         # one call stands for the event where events are counted: the first route's, as clients get them all alike
-        return [Share(key, rows, role=ANSWER if key == self.main else MEMBER) for key in self.keys]
+        return [Share(key, self.rows_for(key, rows), role=ANSWER if key == self.main else MEMBER) for key in self.keys]
 
     def merge(
         self, shares: Sequence[Share], outcomes: Sequence[ModelCall | Exception], rows: list[Row], operation: str
     ) -> ModelCall:
         """Join the answers to each row."""
-        del operation
         answers = {
             share.key: outcome.answers
             for share, outcome in zip(shares, outcomes, strict=True)
@@ -75,6 +80,8 @@ class ParallelRouter(WorkingRouter):
         joined = by_row(answers, len(rows))
         if self._joins_fields:
             joined = [_fields(of_row) for of_row in joined]
+        if self._extends and operation == INFER:
+            joined = [{**row, **of_row} for row, of_row in zip(rows, joined, strict=True)]
         return ModelCall(answers=list(joined), columns={}, outputs=())
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from ci_core.serving.access_log import printable
 from ci_core.serving.base import SHADOW, ModelCall
 from ci_core.serving.problems import OverloadedError
 from ci_core.serving.routers.base import WorkingRouter
 from ci_core.serving.routers.members import Members, Share
+from ci_core.serving.routers.size import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,11 +22,14 @@ if TYPE_CHECKING:
     from ci_core.serving.base import Row
     from ci_core.serving.event import Event
     from ci_core.serving.metrics import Metrics
+    from ci_core.serving.threads import Threads
 
 logger = logging.getLogger(__name__)
 
 _FINISH_S = 5.0
 """How long what waits may take when the server ends."""
+_MOST_BYTES = 64 * 1024 * 1024
+"""Memory of the rows that may wait: 256 requests of 256 KB; a server's largest request would take 4 GB as often."""
 
 
 class ShadowRouter(WorkingRouter):
@@ -36,7 +42,7 @@ class ShadowRouter(WorkingRouter):
         members: its models.
         known: the models of the whole graph.
         live: key of the model that answers.
-        waiting: requests that may wait.
+        waiting: requests that may wait; fewer when they are large.
         serving: whether requests come from a server; else the shadows run before the answer is given back.
     """
 
@@ -73,7 +79,7 @@ class ShadowRouter(WorkingRouter):
     def choose(self, rows: list[Row], body: Any, event: Event) -> Sequence[Share]:
         """Return the live model."""
         del body, event
-        return [Share(self.main, rows)]
+        return [Share(self.main, self.rows_for(self.main, rows) if self._shadows else rows)]
 
     def merge(
         self, shares: Sequence[Share], outcomes: Sequence[ModelCall | Exception], rows: list[Row], operation: str
@@ -83,19 +89,40 @@ class ShadowRouter(WorkingRouter):
         return next(outcome for outcome in outcomes if isinstance(outcome, ModelCall))
 
     def after(self, rows: list[Row], event: Event) -> None:
-        """Give the rows to the shadows."""
+        """Give the rows to the shadows, with an event of their own: steps after this one may change the other."""
+        own = event.with_body(rows)
         if self._background is None:
-            self._ask_shadows(rows, event)
-        elif not self._background.put(rows, event):
+            self._ask_shadows(rows, own)
+        elif not self._background.put(rows, own):
             for key in self._shadows:
-                self.members.observe_failure(event, key, OverloadedError("too many requests wait for the shadows"))
+                self.members.observe_failure(own, key, OverloadedError("too many requests wait for the shadows"))
+
+    async def after_async(self, rows: list[Row], event: Event) -> None:
+        """Do what :meth:`after` does; without a server the shadows are awaited."""
+        if self._background is None and self.members.threads is not None:
+            await self._ask_side_by_side(self.members.threads, rows, event.with_body(rows))
+        else:
+            self.after(rows, event)
 
     def _ask_shadows(self, rows: list[Row], event: Event) -> None:
+        threads = self.members.threads
+        if threads is not None and len(self._shadows) > 1:
+            asyncio.run(self._ask_side_by_side(threads, rows, event))
+            return
         for key in self._shadows:
-            try:
-                self.members.call(key, rows, event, None, SHADOW)
-            except Exception as error:  # no client hears of it; the observer was told
-                logger.debug("shadow failed model=%s event=%s", key, event.id, exc_info=error)
+            self._ask_shadow(key, rows, event)
+
+    async def _ask_side_by_side(self, threads: Threads, rows: list[Row], event: Event) -> None:
+        calls = [threads.run(self._ask_shadow, key, rows, event) for key in self._shadows]
+        for key, outcome in zip(self._shadows, await asyncio.gather(*calls, return_exceptions=True), strict=True):
+            if isinstance(outcome, OverloadedError):  # no thread was there for it
+                self.members.observe_failure(event, key, outcome)
+
+    def _ask_shadow(self, key: str, rows: list[Row], event: Event) -> None:
+        try:
+            self.members.call(key, self.rows_for(key, rows), event, None, SHADOW)
+        except Exception as error:  # no client hears of it; the observer was told
+            logger.debug("shadow failed model=%s event=%s", key, printable(event.id), exc_info=error)
 
     def follow(self, metrics: Metrics) -> None:
         """Let `metrics` tell what the shadows did not get."""
@@ -119,15 +146,17 @@ class Background:
     Args:
         work: called with rows and event; must not raise.
         limit: requests that may wait.
+        most_bytes: memory that their rows may take, beside those of one request, which may wait whatever it takes.
 
     Attributes:
         dropped: requests that met a full queue, or that were left when the thread had to end.
     """
 
-    def __init__(self, work: Callable[[list[Row], Event], None], limit: int) -> None:
+    def __init__(self, work: Callable[[list[Row], Event], None], limit: int, most_bytes: int = _MOST_BYTES) -> None:
         self.dropped = 0
-        self._work, self._limit = work, limit
-        self._queue: deque[tuple[list[Row], Event]] = deque()
+        self._work, self._limit, self._most_bytes = work, limit, most_bytes
+        self._queue: deque[tuple[list[Row], Event, int]] = deque()
+        self._bytes = 0
         self._change = threading.Condition()
         self._ends_at: float | None = None
         self._thread: threading.Thread | None = None
@@ -135,10 +164,14 @@ class Background:
     def put(self, rows: list[Row], event: Event) -> bool:
         """Return whether there was room for a request."""
         with self._change:
-            if len(self._queue) >= self._limit:
+            is_full = len(self._queue) >= self._limit
+            # counted only while others wait: most often none does, and to look at every value takes its time
+            size = size_of(rows, self._most_bytes) if self._queue and not is_full else 0
+            if is_full or self._bytes + size > self._most_bytes:
                 self.dropped += 1
                 return False
-            self._queue.append((rows, event))
+            self._queue.append((rows, event, size))
+            self._bytes += size
             self._change.notify()
         return True
 
@@ -166,5 +199,7 @@ class Background:
                 if self._ends_at is not None and (not self._queue or time.monotonic() > self._ends_at):
                     self.dropped += len(self._queue)
                     return
-                rows, event = self._queue.popleft()
+                rows, event, size = self._queue.popleft()
+                self._bytes -= size
             self._work(rows, event)
+            del rows, event  # the next wait may be long, and bodies are large

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ci_core.serving.model_path import ModelPath
+from ci_core.serving.model_path import INFER, ModelPath
 from ci_core.serving.problems import shown
 from ci_core.serving.routers.base import WorkingRouter, ended_by, rows_of
-from ci_core.serving.routers.members import INFER, Members, Share
+from ci_core.serving.routers.members import Members, Share
 from ci_core.serving.table import Table
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class SingleRouter(WorkingRouter):
     """See ``Router.single``."""
 
     is_a_model: ClassVar[bool] = False
+    asks_several: ClassVar[bool] = False
 
     def __init__(self, name: str, members: Members, known: Collection[str] = (), *, field: str = "model") -> None:
         super().__init__(name, members, known)
