@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ci_core.errors import ModelColumnError
+from ci_core.serving.missing import is_missing
 from ci_core.serving.models.batch import Batch
 from ci_core.serving.problems import RequestError, shown
 
@@ -194,7 +195,7 @@ def encode_table(model: str, table: Mapping[str, Any], columns: Sequence[Column]
             )
         values = table[column.name]
         if column.kind == "string" or (column.kind == "any" and _has_text(values)):
-            batch[column.name] = [None if _is_missing(value) else str(value) for value in values]
+            batch[column.name] = [None if is_missing(value) else str(value) for value in values]
             continue
         dtype = np.bool_ if column.kind == "boolean" else np.float64
         try:
@@ -208,7 +209,3 @@ def encode_table(model: str, table: Mapping[str, Any], columns: Sequence[Column]
 
 def _has_text(values: Any) -> bool:
     return any(isinstance(value, str) for value in values)
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or value != value  # noqa: PLR0124 - only NaN differs from itself

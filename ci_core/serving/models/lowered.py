@@ -28,12 +28,13 @@ import numpy as np
 
 from ci_core.errors import BrokenModelError
 from ci_core.serving.base import ModelCall
+from ci_core.serving.missing import is_missing
 from ci_core.serving.models.base import hint_to_name_columns
 from ci_core.serving.models.columns import Column
 from ci_core.serving.models.infinite import hides_infinite, refuse_infinite, refusing_columns
 from ci_core.serving.models.one_row import build_one_row
 from ci_core.serving.models.prediction import Prediction, output_columns
-from ci_core.serving.models.refusals import MISSING, is_missing
+from ci_core.serving.models.refusals import MISSING
 from ci_core.serving.models.tabular import TabularModel
 from ci_core.serving.models.transforms import build_transform, floats, numbers
 from ci_core.serving.models.unobserved import UnobservedCall

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ci_core.serving.missing import is_missing
 from ci_core.serving.models.batch import Batch
 from ci_core.serving.problems import RequestError, shown
 
@@ -71,11 +72,6 @@ def _value(values: Values) -> Any:
 
 def _column_of(value: Any) -> Values:
     return [value] if isinstance(value, str) else np.array([value], dtype=np.float64)
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a value stands for none: null or NaN."""
-    return value is None or bool(value != value)  # noqa: PLR0124 - only NaN differs from itself
 
 
 def _is_ordinary(value: Any, stand_in: Any) -> bool:

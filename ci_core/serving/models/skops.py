@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ci_core.errors import BrokenModelError, MissingExtraError, UntrustedModelError
+from ci_core.serving.missing import is_missing
 from ci_core.serving.models.base import hint_to_name_columns
 from ci_core.serving.models.columns import Column, Kind
 from ci_core.serving.models.prediction import Prediction, output_columns
-from ci_core.serving.models.refusals import ANY_NUMBER, find_refusal, is_missing
+from ci_core.serving.models.refusals import ANY_NUMBER, find_refusal
 from ci_core.serving.models.tabular import TabularModel
 from ci_core.serving.problems import RequestError
 

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ci_core.serving.models.refusals import MISSING, is_missing
+from ci_core.serving.missing import is_missing
+from ci_core.serving.models.refusals import MISSING
 from ci_core.serving.problems import RequestError, shown
 
 if TYPE_CHECKING:

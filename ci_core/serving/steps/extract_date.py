@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import InvalidStepError, quoted
 from ci_core.serving.identity import parse_time
+from ci_core.serving.missing import is_missing
 from ci_core.serving.problems import RequestError, shown
-from ci_core.serving.steps.row_step import RowStep, is_missing
+from ci_core.serving.steps.row_step import RowStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.serving.steps.row_step import RowStep, is_missing
+from ci_core.serving.missing import is_missing
+from ci_core.serving.steps.row_step import RowStep
 
 if TYPE_CHECKING:
     from ci_core.serving.base import Row

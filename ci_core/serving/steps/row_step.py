@@ -72,8 +72,3 @@ def _copy(row: Any, index: int) -> Row:
     if not isinstance(row, dict):
         raise RequestError(f"row {index}: expected an object of columns, found {type(row).__name__}")
     return dict(row)
-
-
-def is_missing(value: object) -> bool:
-    """Whether a value stands for nothing: None, or NaN."""
-    return value is None or value != value  # noqa: PLR0124 - only NaN differs from itself

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.errors import InvalidStepError, quoted
+from ci_core.serving.missing import is_missing
 from ci_core.serving.problems import RequestError, shown
-from ci_core.serving.steps.row_step import RowStep, check_columns, is_missing
+from ci_core.serving.steps.row_step import RowStep, check_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
