@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ci_core.errors import DuplicateStepError, InvalidStepError
 from ci_core.serving import Graph, GraphSpec, RequestError, Route, Router, RouteSpec
+from ci_core.serving.graph_file import read_graph_file
 from ci_core.serving.models.served import ServedModel
 from ci_core.serving.problems import UnknownModelError, UnknownPathError
 from ci_core.serving.routers.members import Members
@@ -24,6 +25,9 @@ from tests.unit.serving.routed import (
     graph_of,
     telling,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -234,6 +238,10 @@ def test_a_call_is_observed_with_its_model_and_a_failure_too(batch: str) -> None
             Router.parallel(telling("a"), merge="rows"),  # type: ignore[arg-type]
             'step `choose` has the setting `merge`: expected one of `route`, `fields`, found "rows"',
         ),
+        (
+            Router.parallel(telling("a"), extend=1),  # type: ignore[arg-type]
+            "step `choose` has the setting `extend`: expected true or false, found 1",
+        ),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_when_the_graph_is_compiled(draft: Any, message: str) -> None:
@@ -274,6 +282,28 @@ def test_what_a_draft_says_reaches_the_spec_and_comes_back_from_yaml() -> None:
         }
     ]
     assert GraphSpec.from_dict(stored) == graph.spec
+
+
+def test_a_parallel_run_that_extends_rows_is_the_same_from_python_and_from_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "graph.yaml"
+    file.write_text(
+        """
+        name: g
+        steps:
+          - name: choose
+            router: parallel
+            routes: {m: "tests.unit.serving.routed:Telling"}
+            with: {merge: fields, extend: true}
+            respond: true
+        """,
+        encoding="utf-8",
+    )
+
+    graph = graph_of(Router.parallel({"m": "tests.unit.serving.routed:Telling"}, merge="fields", extend=True))
+
+    assert read_graph_file(file, shown_as="graph.yaml") == graph.spec
+    assert dict(graph.spec.steps[0].arguments) == {"merge": "fields", "extend": True}
+    assert GraphSpec.from_dict(graph.spec.to_dict()) == graph.spec
 
 
 def test_settings_that_are_the_defaults_stay_out_of_the_spec() -> None:

@@ -470,6 +470,81 @@ def test_a_parallel_run_can_join_the_fields_and_the_later_route_wins() -> None:
     assert graph_of(Router.parallel(answers, merge="fields")).test({}) == {"x": 1, "y": 2, "z": 2, "c": 3}
 
 
+@pytest.mark.parametrize(
+    ("merge", "expected"),
+    [
+        ("route", {"id": 7, "x": 0, "a": {"x": 1, "y": 1}, "b": {"y": 2}}),
+        ("fields", {"id": 7, "x": 1, "y": 2}),
+    ],
+)
+def test_a_parallel_run_can_extend_the_row_and_the_models_fields_win(merge: Any, expected: dict[str, Any]) -> None:
+    answers = constants(a={"x": 1, "y": 1}, b={"y": 2})
+    graph = graph_of(Router.parallel(answers, merge=merge, extend=True))
+    row = {"id": 7, "x": 0}
+
+    assert graph.test(row) == expected
+    assert graph.test([row, {}])[0] == expected
+    assert row == {"id": 7, "x": 0}
+
+
+def test_an_operation_is_answered_without_the_row() -> None:
+    graph = graph_of(Router.parallel(telling("a", "b"), extend=True))
+
+    expected = {"a": "a because of 1", "b": "b because of 1"}
+    assert graph.test({"n": 1}, "/v2/models/choose/explain") == expected
+
+
+def test_nobody_knows_the_fields_of_an_extended_row() -> None:
+    routes = {"a": Route(Says, arguments={"answer": {"prediction": "x"}})}
+
+    told = [
+        graph_of(Router.parallel(routes, merge="fields", extend=extend)).compile().models["choose"].output_columns
+        for extend in (False, True)
+    ]
+
+    assert told == [{"prediction": "string"}, {}]
+
+
+class Emptying(Model):
+    """Takes its rows apart while it predicts."""
+
+    def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+        return [row.pop("x") for row in rows]
+
+
+class Choosing:
+    def choose(self, body: Any, event: Any, models: Any) -> list[str]:
+        return list(models)
+
+
+EMPTYING: dict[str, Any] = {"a": Emptying, "b": Emptying, "c": Route(Field, arguments={"name": "x"})}
+
+
+@pytest.mark.parametrize(
+    ("router", "expected"),
+    [
+        (Router.mean(EMPTYING, detail=True), {"prediction": 4.0, "models": {"a": 4, "b": 4, "c": 4}}),
+        (Router.vote(EMPTYING, detail=True), {"prediction": 4, "models": {"a": 4, "b": 4, "c": 4}}),
+        (Router.parallel(EMPTYING), {"a": 4, "b": 4, "c": 4}),
+        (Router.parallel(EMPTYING, extend=True), {"x": 4, "a": 4, "b": 4, "c": 4}),
+        (Router.custom(Choosing, EMPTYING), {"a": 4, "b": 4, "c": 4}),
+    ],
+)
+def test_a_model_that_takes_its_rows_apart_leaves_those_of_the_others_whole(
+    router: RouterDraft, expected: dict[str, Any]
+) -> None:
+    body = {"x": 4}
+
+    assert graph_of(router).test(body) == expected
+    assert body == {"x": 4}
+
+
+def test_an_ensemble_of_models_that_take_their_rows_apart_scores_a_table() -> None:
+    plan = graph_of(Router.mean({"a": Emptying, "b": Emptying})).compile()
+
+    assert plan.models["choose"].score({"x": [4.0]}).tolist() == [4.0]
+
+
 def errors_of(application: Application) -> dict[tuple[str, str], float]:
     """Return (model, fault) → count of what failed."""
     found = {}

@@ -114,6 +114,14 @@ BETWEEN_STEPS = {
         "graph.yaml:4",
         "invalid-step",
     ),
+    "a setting of a router that is no switch": (
+        (
+            "  - step: Impute\n  - router: parallel\n    with: {extend: body}\n"
+            "    routes: {a: features:Risk, b: features:Risk}\n"
+        ),
+        "graph.yaml:4",
+        "invalid-step",
+    ),
     "a setting of a step in a nested graph": (
         (
             "  - graph:\n      name: inner\n      steps:\n        - step: Impute\n"
