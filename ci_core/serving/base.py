@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ci_core.serving.event import Event
     from ci_core.serving.metrics.series import Counter, Gauge, Histogram
+    from ci_core.serving.metrics.steps import StepCalls
     from ci_core.types import JsonValue
 
 Role = Literal["answer", "member", "shadow"]
@@ -246,6 +247,10 @@ class IgnoreCalls:
 
 class StepObserver(Protocol):
     """Told how the steps of a plan fare; `step` is an index into ``plan.steps``. Must be quick and must not raise."""
+
+    def calls_of(self, steps: Sequence[int]) -> StepCalls:
+        """Return what the calls of `steps` are counted in; asked when a graph is compiled."""
+        ...
 
     def wants_times(self) -> bool:
         """Return whether the steps of this event are to be timed; asked once an event, and so counts the events."""

@@ -128,6 +128,7 @@ class ServedGraph:
             self.capture.start()
         self.plan.start()
         self.plan.follow(self.metrics)
+        self.metrics.steps.follow(self.metrics)
         if self._queues is not None:
             self._queues.start(self.plan)
             self._queues.follow(self.metrics)

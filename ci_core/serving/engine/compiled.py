@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ci_core.serving.base import StepObserver
     from ci_core.serving.engine.program import Node, Program
+    from ci_core.serving.metrics.steps import StepCalls
 
     Run = Callable[..., Any]
 
@@ -72,17 +73,29 @@ def _general(program: Program, times: StepObserver | None, *, is_async: bool) ->
 
 def _sync(program: Program) -> Run:
     calls = [node.step.call for node in program.nodes]
+    if program.calls is not None:
+        calls.append(_counting(program.calls))
     on_failure = partial(resume, program)
     wants_event = any(node.step.wants_event for node in program.nodes)
     if _is_chain(program, 0):
         return _events_in_line(program) if wants_event else chain(calls, on_failure)
     length = _fan_length(program.nodes)
     if not wants_event and length and _is_chain(program, length):
-        rest = chain(calls[length:], on_failure, length) if len(calls) > length else None
-        return fan(calls[:length], on_failure, rest)
+        rest = chain(calls[length:], on_failure, length) if len(program.nodes) > length else None
+        return fan(calls[:length], on_failure, rest, program.calls)
     if not wants_event and program.answers and all(_is_plain(node) for node in program.nodes):
-        return branches(program.nodes, program.answers[0], on_failure)
+        return branches(program.nodes, program.answers[0], on_failure, program.calls)
     return _general(program, None, is_async=False)
+
+
+def _counting(seen: StepCalls) -> Callable[[Any], Any]:
+    """Return what comes last in a line of calls, and so is called when none of them failed."""
+
+    def count(body: Any) -> Any:
+        seen.whole += 1
+        return body
+
+    return count
 
 
 def _checked(program: Program) -> Run:
@@ -96,6 +109,7 @@ def _async(program: Program) -> Run:
 def _events_in_line(program: Program) -> Run:
     """Return a chain in which a step wants the event."""
     links = tuple((node.index, node.step.call, node.step.wants_event) for node in program.nodes)
+    seen = program.calls
 
     def run(body: Any, event: Event | None = None) -> Any:
         if event is None:
@@ -106,6 +120,8 @@ def _events_in_line(program: Program) -> Run:
                 body = call(body, event) if wants_event else call(body)
         except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             return resume(program, at, error, body, event)
+        if seen is not None:
+            seen.whole += 1
         return body
 
     return with_own_code(run)
@@ -114,6 +130,7 @@ def _events_in_line(program: Program) -> Run:
 def _line_in_time(program: Program) -> Run:
     """Return a chain for an event that has a deadline."""
     links = tuple((node.index, node.step.call, node.step.wants_event) for node in program.nodes)
+    seen = program.calls
 
     def run(body: Any, event: Event) -> Any:
         check_beginning(event)
@@ -127,6 +144,8 @@ def _line_in_time(program: Program) -> Run:
                 body = result
         except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             return resume(program, at, error, body, event)
+        if seen is not None:
+            seen.whole += 1
         return body
 
     return with_own_code(run)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.crashes import failure_of
 from ci_core.serving.engine.deadline import passed_in
-from ci_core.serving.engine.failures import count_interrupted, ended_by, handle_async, interrupted
+from ci_core.serving.engine.failures import count_interrupted, count_until, ended_by, handle_async, interrupted
 from ci_core.serving.engine.flight import Flight
 from ci_core.serving.event import Event
 from ci_core.serving.problems import DeadlineError
@@ -34,6 +34,7 @@ def chain_async(program: Program) -> AsyncRun:
     """Return a coroutine function that runs steps one after the other and awaits those that are async."""
     links = tuple((node.index, node.step.call, node.step.wants_event, node.step.is_async) for node in program.nodes)
     names, needs_event = tuple(node.step.name for node in program.nodes), program.needs_event
+    calls = program.calls
 
     async def run(body: Any, event: Event | None = None) -> Any:
         if needs_event and event is None:
@@ -50,6 +51,8 @@ def chain_async(program: Program) -> AsyncRun:
                 body = result
         except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             return await _resume(program, at, error, body, event)
+        if calls is not None:
+            calls.whole += 1
         return body
 
     return run
@@ -65,6 +68,7 @@ async def start_drive(program: Program, body: Any, event: Event | None, times: S
 async def _resume(program: Program, at: int, error: BaseException, body: Any, event: Event | None) -> Any:
     """Go on where a short cut failed; see ``walk.resume``."""
     node = program.nodes[at]
+    count_until(program, at)
     result = await handle_async(program, node, error, body, (event,))
     if node.back_to is None:
         return result
@@ -152,6 +156,8 @@ class _Drive:
             self._bell.set_result(None)
 
     async def _begin(self, node: Node, arrived: list[Any]) -> None:
+        if self._program.calls is not None:
+            self._program.calls.each[node.index] += 1
         body = arrived[0]
         event = self._flight.event_for(node, body)
         try:

@@ -80,6 +80,13 @@ def count_interrupted(program: Program, step: CallableStep, events: tuple[Event 
         program.observer.failed(step.number)
 
 
+def count_until(program: Program, at: int) -> None:
+    """Count the calls of a short cut that failed at the node with the index `at`."""
+    if program.calls is not None:
+        for index in range(at + 1):
+            program.calls.each[index] += 1
+
+
 def ended_by(error: Exception, event: Event | None) -> None:
     """Let the event tell of the failure that ended it, whatever failed or was cancelled beside it."""
     step = step_of(error)
@@ -97,6 +104,8 @@ def _handler_of(program: Program, node: Node, raised: BaseException, events: tup
         raise error
     # where the flow goes on, the request's event is told in the end: branches that begin later take copies of it
     _tell(program, node.step, error, events if node.back_to is None else events[:1])
+    if program.handler_calls:
+        program.handler_calls[node.handler.number].each[0] += 1
     return node.handler
 
 

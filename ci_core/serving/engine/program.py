@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ci_core.serving.base import StepObserver
+    from ci_core.serving.metrics.steps import StepCalls
     from ci_core.serving.spec import GraphSpec, StepSpec
     from ci_core.serving.steps.adapt import CallableStep
     from ci_core.serving.topology import Topology
@@ -79,6 +80,10 @@ class Program:
     """Places of which one has the answer; empty when the answer is the event's id."""
     observer: StepObserver | None
     """Told of failures."""
+    calls: StepCalls | None
+    """Of the nodes, by their index; None when nobody is told."""
+    handler_calls: Mapping[int, StepCalls]
+    """Number of a handler's step → its calls."""
 
     @property
     def needs_event(self) -> bool:
@@ -113,12 +118,16 @@ def build_program(
         observer: told of failures.
     """
     layout = _Layout(spec, topology, queue)
+    nodes = tuple(layout.node(name, steps) for name in layout.order)
+    handlers = {node.handler.number for node in nodes if node.handler is not None}
     return Program(
         graph=graph,
-        nodes=tuple(layout.node(name, steps) for name in layout.order),
+        nodes=nodes,
         places=layout.count,
         answers=tuple(layout.outputs[name] for name in topology.answers) if queue is None else (),
         observer=observer,
+        calls=None if observer is None else observer.calls_of([node.step.number for node in nodes]),
+        handler_calls={} if observer is None else {number: observer.calls_of([number]) for number in handlers},
     )
 
 

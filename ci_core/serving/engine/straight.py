@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ci_core.serving.engine.program import Node
     from ci_core.serving.event import Event
+    from ci_core.serving.metrics.steps import StepCalls
 
     Run = Callable[..., Any]
     Resume = Callable[..., Any]
@@ -78,13 +79,14 @@ def chain(calls: Sequence[Callable[[Any], Any]], resume: Resume, offset: int = 0
     return with_own_code(run)
 
 
-def fan(calls: Sequence[Callable[[Any], Any]], resume: Resume, rest: Run | None) -> Run:
+def fan(calls: Sequence[Callable[[Any], Any]], resume: Resume, rest: Run | None, seen: StepCalls | None) -> Run:
     """Return a function for one step, two to four branches of one step each, and the join of their results.
 
     Args:
         calls: first step, branches, join.
         resume: called when one fails.
         rest: for the join's result; None when that is the answer.
+        seen: counts the events of which no step failed, when there is no `rest`, which does so itself.
     """
     head, first, second, *more, join = calls
     others: list[Any] = [*more, *[None] * (FAN_LIMIT - 2 - len(more))]
@@ -115,18 +117,23 @@ def fan(calls: Sequence[Callable[[Any], Any]], resume: Resume, rest: Run | None)
             body = join(body)
         except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             return resume(at, error, body, event)
-        return body if rest is None else rest(body, event)
+        if rest is not None:
+            return rest(body, event)
+        if seen is not None:
+            seen.whole += 1
+        return body
 
     return with_own_code(run)
 
 
-def branches(nodes: Sequence[Node], answer: int, resume: Resume) -> Run:
+def branches(nodes: Sequence[Node], answer: int, resume: Resume, seen: StepCalls | None) -> Run:
     """Return a function for any graph of steps of a body in which every node runs, whatever the body.
 
     Args:
         nodes: without choices and ways back, so that the results, in order, are the places.
         answer: place of the answer.
         resume: called when one fails.
+        seen: counts the events of which no step failed.
     """
     links = tuple((node.step.call, node.join, node.inputs[0], node.inputs) for node in nodes)
 
@@ -144,6 +151,8 @@ def branches(nodes: Sequence[Node], answer: int, resume: Resume) -> Run:
                 put(call(given))
         except BaseException as error:  # noqa: BLE001 - the handler raises it again, or answers
             return resume(len(places) - 1, error, given, event, request=body)
+        if seen is not None:
+            seen.whole += 1
         return places[answer]
 
     return with_own_code(run)

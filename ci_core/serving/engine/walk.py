@@ -6,7 +6,7 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving.engine.deadline import check_beginning, passed_in
-from ci_core.serving.engine.failures import handle
+from ci_core.serving.engine.failures import count_until, handle
 from ci_core.serving.engine.flight import Flight
 from ci_core.serving.engine.joins import UnfitPartError, blamed
 from ci_core.serving.event import Event
@@ -48,6 +48,7 @@ def resume(
     if event is None and program.needs_event:
         event = Event(body)
     node = program.nodes[at]
+    count_until(program, at)
     if isinstance(error, UnfitPartError):
         error = blamed(error, node.sources, request)
     own = event.with_body(body) if event is not None and node.shares_event else event
@@ -63,11 +64,14 @@ def resume(
 def _walk(program: Program, flight: Flight, start: int, times: StepObserver | None) -> Any:
     stamp = perf_counter() if times is not None else 0.0
     deadline = None if flight.event is None else flight.event.deadline
+    calls = program.calls
     for node in program.nodes[start:]:
         arrived = flight.arrived(node)
         if not arrived:
             continue
         body, step = arrived[0], node.step
+        if calls is not None:
+            calls.each[node.index] += 1
         event = flight.event_for(node, body)
         try:
             if node.join is not None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ci_core.serving.functions.split import FunctionPlan
     from ci_core.serving.graph import Graph
     from ci_core.serving.metrics import Metrics
+    from ci_core.serving.metrics.steps import StepMetrics
     from ci_core.serving.options import ServeOptions
     from ci_core.serving.plan import Plan
 
@@ -146,6 +147,7 @@ class ServedFunction:
         self._metrics, self._capture = metrics, capture
         self._segments = plan.of(function)
         self._plans: dict[str, Plan] = {}
+        self._steps: list[StepMetrics] = []
         for segment in self._segments:
             steps = metrics.steps_of_segment()
             made = self._plans[segment.name] = segment_graph(graph, segment).compile(
@@ -159,6 +161,7 @@ class ServedFunction:
                 start=False,
             )
             steps.describe(made.steps)
+            self._steps.append(steps)
             metrics.models.describe(made.models)
 
     def run(
@@ -181,6 +184,8 @@ class ServedFunction:
             for plan in self._plans.values():
                 plan.start()
                 plan.follow(self._metrics)
+            for steps in self._steps:
+                steps.follow(self._metrics)
             host = FunctionHost(self._segments, self._plans)
             application: Any = FunctionApplication(
                 host, self._segments, self._plans, metrics=self._metrics, limits=self._options.limits

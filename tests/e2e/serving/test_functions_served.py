@@ -305,6 +305,20 @@ def test_a_models_function_is_asked_by_the_protocol_as_a_model_of_the_server(tmp
     assert "graphship_events_total 1\n" in metrics
 
 
+def test_the_calls_of_steps_are_counted_in_whichever_process_they_run(release: Path) -> None:
+    told: dict[str, str] = {}
+    with _serving(release) as served:
+        served.until_ready()
+        statuses = [served.ask(body=body)[0] for body in ({}, {"fail": "user"}, {})]
+        while told.get("second") != "2":  # what another process counts is told once a second
+            assert served.process.poll() is None
+            time.sleep(0.05)
+            told = dict(re.findall(r'graphship_step_calls_total\{step="(.*)"\} (\d+)', served.ask("/metrics")[2]))
+
+    assert statuses == [200, 422, 200]
+    assert told == {"begin": "3", "first": "3", "second": "2", "first..second": "3", "end": "2"}
+
+
 def test_one_process_serves_one_function(release: Path) -> None:
     with (
         pytest.raises(AssertionError, match=r"error\[two-functions\]"),

@@ -129,6 +129,7 @@ def test_the_metrics_tell_of_steps_models_and_requests(diary: Diary) -> None:
     lines = asyncio.run(measured())
 
     assert 'graphship_model_rows_total{model="sum"} 1' in lines
+    assert 'graphship_step_calls_total{step="diary"} 1' in lines
     assert 'graphship_step_errors_total{step="diary"} 0' in lines
     assert "graphship_requests_in_flight 1" in lines
 

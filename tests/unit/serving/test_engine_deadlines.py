@@ -11,12 +11,13 @@ import pytest
 from ci_core.serving import Event, Graph
 from ci_core.serving.limits import Limits
 from ci_core.serving.metrics import Metrics
+from ci_core.serving.metrics.steps import StepCalls
 from ci_core.serving.problems import DeadlineError, StepTimeoutError
 from ci_core.serving.queues.testing import QueuedGraph
 from ci_core.serving.server import Application
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     AsStep = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -222,6 +223,9 @@ class Failures:
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
+
+    def calls_of(self, steps: Sequence[int]) -> StepCalls:
+        return StepCalls([0] * len(steps))
 
     def wants_times(self) -> bool:
         return False
