@@ -27,21 +27,22 @@ _MODELS: tuple[tuple[str, dict[str, Any], int, float], ...] = (
 )
 """Name, route, trees, goal."""
 _LEAST = "next to no model"
+_TWINS = 3
 
 
 def entries(model: str, route: Mapping[str, Any]) -> dict[str, Entry]:
-    """Return a server without and one with batching, one that decides itself, and one with hardly a model."""
-    ways = {f"{model}, batching {way}": own({**route, "batch": way}, work.ROWS) for way in ("off", "on", "auto")}
+    """Return a server without and one with batching, and one with hardly a model."""
+    ways = {f"{model}, batching {way}": own({**route, "batch": way}, work.ROWS) for way in ("off", "on")}
     least = {_LEAST: own({**route, "batch": "off"}, work.ROWS, **NUMPY)} if "with" not in route else {}
     return ways | least
 
 
 def main(arguments_given: Sequence[str] | None = None) -> Report:
-    parser = arguments(__doc__, rounds=3, seconds=4)
+    parser = arguments(__doc__, rounds=3, seconds=2)
     options = parser.parse_args(arguments_given)
     result = Report("batching", COLUMNS)
     for model, route, trees, goal in _MODELS:
-        with contest(work.make_work(trees=trees), entries(model, route)) as arena:
+        with contest(work.make_work(trees=trees), entries(model, route), twins=_TWINS) as arena:
             measured = arena.measure((ALONE, CROWD), rounds=options.rounds, seconds=options.seconds)
             result.notes += [f"{name}: {why}" for name, why in arena.refused.items()] + arena.notes
         for row in rows_of(measured):

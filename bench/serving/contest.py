@@ -63,6 +63,7 @@ class Running:
     """A server that answers."""
 
     name: str
+    """The same for twins."""
     process: subprocess.Popen[bytes]
     url: str
     dialect: Dialect
@@ -76,7 +77,7 @@ class Contest:
     """Servers that run at the same time on one core.
 
     Attributes:
-        running: by name; those that did not start are in :attr:`refused`.
+        running: by name, the twins of one as ``name #2``; those that did not start are in :attr:`refused`.
         refused: name → why it could not be measured.
         notes: what a reader should know beside the figures.
     """
@@ -90,15 +91,16 @@ class Contest:
         self.notes: list[str] = []
         work.write(folder / "work.json")
 
-    def start(self, name: str, entry: Entry) -> None:
+    def start(self, name: str, entry: Entry, twin: int = 1) -> None:
         """Start a server and compare its answers with the model's; what fails is told in :attr:`refused`."""
+        label = name if twin == 1 else f"{name} #{twin}"
         try:
-            self._start(name, entry)
+            self._start(label, name, entry)
         except (LoadError, venvs.PeerMissingError, ours.NotComparableError, GraphshipError, OSError) as error:
-            self.refused[name] = " ".join(str(error).split())
-            print(f"{name}: not measured: {error}", file=sys.stderr, flush=True)
+            self.refused[label] = " ".join(str(error).split())
+            print(f"{label}: not measured: {error}", file=sys.stderr, flush=True)
 
-    def _start(self, name: str, entry: Entry) -> None:
+    def _start(self, label: str, name: str, entry: Entry) -> None:
         own = self._folder / f"server-{len(self.running) + len(self.refused)}"
         own.mkdir()
         place = servers.Place(folder=own, port=processes.free_port(_PORTS), work=self._work)
@@ -118,8 +120,8 @@ class Contest:
         except BaseException:
             processes.end(process)
             raise
-        self.running[name] = running
-        print(f"{name}: answers", file=sys.stderr, flush=True)
+        self.running[label] = running
+        print(f"{label}: answers", file=sys.stderr, flush=True)
 
     def _wait(self, running: Running) -> None:
         rows, _ = self._work.sample(1)
@@ -147,17 +149,20 @@ class Contest:
                 raise LoadError(f"its answers are not the model's: {found[:5]}, expected {labels[:5]}")
 
     def measure(self, cases: Sequence[Case], *, rounds: int, seconds: float) -> Measured:
-        """Load all servers in turns, forwards and backwards, and return medians; the first, short round warms up."""
+        """Load all servers in turns, forwards and backwards, and return medians; the first, short round warms up.
+
+        The rounds of twins count together.
+        """
         idle = self._idle_us_per_s()
-        samples: dict[tuple[str, Case], list[Sample]] = {}
+        samples: dict[tuple[str, Case], list[tuple[Sample, float]]] = {}
         for number in range(rounds + 1):
-            turn = list(self.running.values())
+            turn = list(self.running.items())
             for case in cases:
-                for running in turn if number % 2 else reversed(turn):
+                for label, running in turn if number % 2 else reversed(turn):
                     sample = self._load(running, case, seconds if number else 1)
                     if sample is not None and number:
-                        samples.setdefault((running.name, case), []).append(sample)
-        return {key: _medians(found, idle[key[0]]) for key, found in samples.items()}
+                        samples.setdefault((running.name, case), []).append((sample, idle[label]))
+        return {key: _medians(found) for key, found in samples.items()}
 
     def _idle_us_per_s(self) -> dict[str, float]:
         """Return what each server spends a second when nobody asks, and remember the considerable ones."""
@@ -210,15 +215,23 @@ def ask(url: str, body: bytes) -> tuple[int, str]:
 
 
 @contextlib.contextmanager
-def contest(work: Work, entries: Mapping[str, Entry]) -> Iterator[Contest]:
-    """Start servers, and end them and all that they left behind."""
+def contest(work: Work, entries: Mapping[str, Entry], *, twins: int = 1) -> Iterator[Contest]:
+    """Start servers, and end them and all that they left behind.
+
+    Args:
+        work: that they do.
+        entries: the servers, by name.
+        twins: processes of each. Two processes of one server differ by a tenth, for as long as they live: where things
+            lie in their memory. A difference that small takes several of each.
+    """
     load.need_wrk()
     processes.adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="graphship-bench-", ignore_cleanup_errors=True) as folder:
         arena = Contest(work, Path(folder))
         try:
-            for name, entry in entries.items():
-                arena.start(name, entry)
+            for twin in range(1, twins + 1):
+                for name, entry in entries.items():
+                    arena.start(name, entry, twin)
             yield arena
         finally:
             try:
@@ -227,17 +240,19 @@ def contest(work: Work, entries: Mapping[str, Entry]) -> Iterator[Contest]:
                 processes.end_all()
 
 
-def _medians(samples: list[Sample], idle_us_per_s: float) -> Medians:
+def _medians(samples: list[tuple[Sample, float]]) -> Medians:
+    """Return the medians of samples, each with what its server spends when idle, in us a second."""
+
     def median(name: str) -> float:
-        return float(statistics.median(getattr(one, name) for one in samples))
+        return float(statistics.median(getattr(one, name) for one, _ in samples))
 
     return Medians(
         cpu_us=median("cpu_us"),
-        busy_us=statistics.median(max(0.0, one.cpu_us - idle_us_per_s / max(one.per_s, 1e-9)) for one in samples),
+        busy_us=statistics.median(max(0.0, one.cpu_us - idle / max(one.per_s, 1e-9)) for one, idle in samples),
         per_s=median("per_s"),
         p50_ms=median("p50_ms"),
         p99_ms=median("p99_ms"),
-        failed=sum(one.failed for one in samples),
+        failed=sum(one.failed for one, _ in samples),
         rounds=len(samples),
     )
 

@@ -33,17 +33,18 @@ _ROUTES: dict[str, dict[str, Any]] = {
 }
 STEPS = 5
 _EVENTS = 20_000
+_TWINS = 3
 
 
 def main(arguments_given: Sequence[str] | None = None) -> Report:
-    parser = arguments(__doc__, rounds=5, seconds=4)
+    parser = arguments(__doc__, rounds=4, seconds=2)
     options = parser.parse_args(arguments_given)
     result = Report("observability", COLUMNS)
     entries: dict[str, Entry] = {}
     for model, route in _ROUTES.items():
         entries[_off(model)] = own({**route, "batch": "off"}, work.ROWS, **NUMPY)
         entries[_on(model)] = own({**route, "batch": "off"}, work.ROWS, "--captures", "{folder}/captures", **NUMPY)
-    with contest(work.make_work(), entries) as arena:
+    with contest(work.make_work(), entries, twins=_TWINS) as arena:
         measured = arena.measure(CASES, rounds=options.rounds, seconds=options.seconds)
         result.notes += [f"{name}: {why}" for name, why in arena.refused.items()] + arena.notes
         result.notes += _captured(arena)
