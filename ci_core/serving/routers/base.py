@@ -128,9 +128,13 @@ class WorkingRouter:
         """
         raise NotImplementedError
 
-    def rows_for(self, key: str, rows: list[Row]) -> list[Row]:
-        """Return the rows that a model gets when others are asked the same: a user's model may change its own."""
-        return [row.copy() for row in rows] if key in self._may_change_rows else rows
+    def apart(self, shares: list[Share]) -> list[Share]:
+        """Return shares of the same rows so that a user's model, which may change its own, changes no other's."""
+        if self._may_change_rows:
+            for share in shares:
+                if share.key in self._may_change_rows:
+                    share.rows = [row.copy() for row in share.rows]
+        return shares
 
     def after(self, rows: list[Row], event: Event) -> None:
         """Do what remains to be done when the answer is made."""

@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ci_core.errors import InvalidStepError, quoted
-from ci_core.serving.base import ANSWER, MEMBER, ModelCall
+from ci_core.serving.base import MEMBER, ModelCall
 from ci_core.serving.engine.guards import in_thread
 from ci_core.serving.model_path import INFER
 from ci_core.serving.models.answers import ModelAnswerError
@@ -116,10 +116,7 @@ class CustomRouter(WorkingRouter):
         first, *others = dict.fromkeys(names)
         if not others:
             return [Share(first, rows)]
-        return [
-            Share(name, self.rows_for(name, rows), role=ANSWER if name == first else MEMBER)
-            for name in (first, *others)
-        ]
+        return self.apart([Share(first, rows), *(Share(name, rows, role=MEMBER) for name in others)])
 
     def _checked(self, merged: Any, rows: list[Row]) -> ModelCall:
         if not isinstance(merged, list | tuple):

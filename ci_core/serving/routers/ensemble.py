@@ -121,7 +121,7 @@ class Ensemble(WorkingRouter):
     def choose(self, rows: list[Row], body: Any, event: Event) -> Sequence[Share]:
         """Return all models."""
         del body, event
-        return [Share(key, self.rows_for(key, rows), role=MEMBER) for key in self.keys]
+        return self.apart([Share(key, rows, role=MEMBER) for key in self.keys])
 
     def route(self, rows: list[Row], body: Any, event: Event, operation: str) -> ModelCall:
         """Return what the ensemble says of `rows`; it is observed like a model, beside its models."""
@@ -196,8 +196,8 @@ class Ensemble(WorkingRouter):
         rows: list[Row] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         if not rows:
             return np.empty(0)
-        shares = [Share(key, rows) for key in self.keys]
-        calls = [self.members.models[key].call(self.rows_for(key, rows)) for key in self.keys]
+        shares = self.apart([Share(key, rows) for key in self.keys])
+        calls = [self.members.models[share.key].call(share.rows) for share in shares]
         outputs = self.merge(shares, calls, rows, INFER).outputs
         return np.array([np.nan if output is None else output for output in outputs], dtype=np.float64)
 

@@ -66,7 +66,7 @@ class ParallelRouter(WorkingRouter):
         """Return all models."""
         del body, event
         # one call stands for the event where events are counted: the first route's, as clients get them all alike
-        return [Share(key, self.rows_for(key, rows), role=ANSWER if key == self.main else MEMBER) for key in self.keys]
+        return self.apart([Share(key, rows, role=ANSWER if key == self.main else MEMBER) for key in self.keys])
 
     def merge(
         self, shares: Sequence[Share], outcomes: Sequence[ModelCall | Exception], rows: list[Row], operation: str

@@ -79,7 +79,7 @@ class ShadowRouter(WorkingRouter):
     def choose(self, rows: list[Row], body: Any, event: Event) -> Sequence[Share]:
         """Return the live model."""
         del body, event
-        return [Share(self.main, self.rows_for(self.main, rows) if self._shadows else rows)]
+        return self.apart([Share(self.main, rows)])
 
     def merge(
         self, shares: Sequence[Share], outcomes: Sequence[ModelCall | Exception], rows: list[Row], operation: str
@@ -120,7 +120,8 @@ class ShadowRouter(WorkingRouter):
 
     def _ask_shadow(self, key: str, rows: list[Row], event: Event) -> None:
         try:
-            self.members.call(key, self.rows_for(key, rows), event, None, SHADOW)
+            (share,) = self.apart([Share(key, rows)])
+            self.members.call(key, share.rows, event, None, SHADOW)
         except Exception as error:  # no client hears of it; the observer was told
             logger.debug("shadow failed model=%s event=%s", key, printable(event.id), exc_info=error)
 
