@@ -5,7 +5,8 @@ Run: ``python -m bench.serving.http [--peers] [--rounds N] [--seconds N] [--json
 All serve the same model (``work.py``), and a server whose answers differ is not measured. Peers run scikit-learn's own
 ``predict``; so do ours unless the name says numpy or lowered. "same body" is the peers' body ``{"inputs": …}``, which
 ours hands to the user's model as one row; "rows" are objects by column name at ``/``, "V2" is the Open Inference
-Protocol. Ray's daemons work even when idle, so each of its entries has a contest of its own, with raw granian and ours.
+Protocol. There are several contests: raw granian and ours with the same predict in numpy, three processes of each; the
+peers, with ours; and one for each entry of Ray, whose daemons work even when idle.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 CASES = (Case(1, 1), Case(1, 32), Case(100, 32))
 MANY = Case(1, 32)
+_TWINS = 3
 _COLUMNS = {"columns": list(work.COLUMNS)}
 _OFF, _ON = {"batch": "off", "lower": "off"}, {"batch": "on", "lower": "off"}
 
@@ -58,19 +60,22 @@ def main(arguments_given: Sequence[str] | None = None) -> Report:
     options = parser.parse_args(arguments_given)
     result = Report("http", ("contest", *COLUMNS))
     for number, entries in enumerate(_groups(options), start=1):
-        _hold(number, entries, options, result)
+        _hold(number, entries, options, result, twins=_TWINS if entries.keys() <= (RAW | OWN_NUMPY).keys() else 1)
     return finish(result, options)
 
 
 def _groups(options: argparse.Namespace) -> list[dict[str, Entry]]:
-    ours = OWN_NUMPY | OWN_SKLEARN
-    if not options.peers:
-        return [_chosen(RAW | RAW_SKLEARN | ours, options)]
-    everybody = PEERS | BATCHING_PEERS
+    everybody = PEERS | BATCHING_PEERS if options.peers else {}
     ray = {name: entry for name, entry in everybody.items() if entry.peer == "ray"}
     others = {name: entry for name, entry in everybody.items() if entry.peer != "ray"}
-    first = _chosen(RAW | RAW_SKLEARN | ours | others, options)
-    return [first, *[_chosen(RAW | OWN_SKLEARN | {name: entry}, options) for name, entry in ray.items()]]
+    reference = {"raw granian": RAW["raw granian"]}
+    groups = [
+        RAW | OWN_NUMPY,
+        reference | RAW_SKLEARN | OWN_SKLEARN | others,
+        *[reference | OWN_SKLEARN | {name: entry} for name, entry in ray.items()],
+    ]
+    chosen = [_chosen(group, options) for group in groups]
+    return [group for group in chosen if group.keys() != reference.keys()]
 
 
 def _chosen(entries: dict[str, Entry], options: argparse.Namespace) -> dict[str, Entry]:
@@ -79,8 +84,10 @@ def _chosen(entries: dict[str, Entry], options: argparse.Namespace) -> dict[str,
     return {name: entry for name, entry in entries.items() if name == "raw granian" or name in options.servers}
 
 
-def _hold(number: int, entries: Mapping[str, Entry], options: argparse.Namespace, result: Report) -> None:
-    with contest(work.make_work(), entries) as arena:
+def _hold(
+    number: int, entries: Mapping[str, Entry], options: argparse.Namespace, result: Report, *, twins: int
+) -> None:
+    with contest(work.make_work(), entries, twins=twins) as arena:
         measured = arena.measure(CASES, rounds=options.rounds, seconds=options.seconds)
         for row in rows_of(measured):
             result.add(number, *row)
@@ -109,6 +116,10 @@ def _peer_goals(result: Report, measured: Measured, entries: Mapping[str, Entry]
             if bound is not None and theirs in entries:
                 measured_ratio = ratio(cpu_of(measured, theirs, MANY), cpu_of(measured, ours, MANY))
                 result.at_least(f"{theirs} / {ours}", measured_ratio, bound)
+    alone, joined = "graphship, lowered", "graphship, lowered, batching"
+    if alone in entries and joined in entries:
+        gain = ratio(cpu_of(measured, alone, MANY), cpu_of(measured, joined, MANY))
+        result.at_least(f"{alone} / {joined}", gain, 1.0)
 
 
 if __name__ == "__main__":
