@@ -16,11 +16,12 @@ from time import time as seconds_since_1970
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ci_core.serving.identity import TIME_HEADER, parse_time
+from ci_core.serving.identity import ID_CHARS, TIME_HEADER, bounded_id, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ci_core.serving.identity import RowKey
     from ci_core.serving.model_request import ModelRequest
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -49,7 +50,7 @@ def new_event_id() -> str:
 
 
 def _text_id(value: object) -> str:
-    return new_event_id() if value is None or value == "" else str(value)
+    return new_event_id() if value is None or value == "" else bounded_id(str(value))
 
 
 def _point_in_time(value: object) -> datetime:
@@ -89,7 +90,8 @@ class Event:
         arrived: float: when it was made, in seconds since 1970.
         deadline: float or None: when the answer is wanted at the latest, in seconds on the clock of
             ``time.monotonic``; None for never.
-        rows: for a list body that is captured, one ``(id, time)`` a row; else None.
+        rows: for a list body that is captured and says who or when, one ``(id or number, time)`` a row; else None.
+        body_bytes: int: size of the request's body, inflated; 0 when there was no request.
         asked: kept by the graph: of a request to a model, whether it got there; None at ``/``.
 
     Example:
@@ -104,6 +106,7 @@ class Event:
         "arrived",
         "asked",
         "body",
+        "body_bytes",
         "content_type",
         "deadline",
         "error",
@@ -127,14 +130,18 @@ class Event:
     ) -> None:
         self.body = body
         self.headers = headers
-        self._id = id or new_event_id()
+        if not id:
+            self._id = new_event_id()
+        else:
+            self._id = id if id.__class__ is str and len(id) <= ID_CHARS else _text_id(id)
         self.key: str | None = None
         self.path = path
         self.method = method
         self.content_type = content_type
         self.deadline = deadline
         self.error: StepFailure | None = None
-        self.rows: tuple[tuple[str, datetime], ...] | None = None
+        self.rows: tuple[RowKey, ...] | None = None
+        self.body_bytes = 0
         self.asked: ModelRequest | None = None
         self._time = time
         self.arrived = seconds_since_1970()
@@ -143,13 +150,14 @@ class Event:
     def id(self) -> str:
         """Never empty: from the header ``x-event-id``, else the body's ``event_id``, else made up.
 
-        A step may set it; whatever it sets becomes text, a number of a database too.
+        A step may set it; whatever it sets becomes text, a number of a database too. Of more than 256 characters, the
+        first 223 are kept, ``~``, and the first 32 of the SHA-256 in hexadecimal digits.
         """
         return self._id
 
     @id.setter  # noqa: A003 - the field's own word
     def id(self, value: object) -> None:
-        self._id = value if type(value) is str and value else _text_id(value)
+        self._id = value if type(value) is str and 0 < len(value) <= ID_CHARS else _text_id(value)
 
     @property
     def time(self) -> datetime:
@@ -194,6 +202,7 @@ class Event:
         copy.deadline = self.deadline
         copy.error = self.error
         copy.rows = self.rows
+        copy.body_bytes = self.body_bytes
         copy.asked = self.asked
         copy._time = self._time
         copy.arrived = self.arrived

@@ -72,7 +72,6 @@ _JSON_HEADER = ("content-type", _JSON)
 _BODY_TYPES = frozenset({_JSON, "application/x-www-form-urlencoded", ""})
 """``curl -d`` declares a form whatever it sends."""
 _INTERNAL_ERROR = 500
-_ECHO_CHARS = 256
 
 
 class Application:
@@ -225,7 +224,9 @@ class Application:
             raise RequestError(f"expected a JSON object or a list of objects, found {shown(value)}")
         if self.input_schema is not None:
             self.input_schema.check(value)
-        return self._event(value, path, headers, content_type)
+        event = self._event(value, path, headers, content_type)
+        event.body_bytes = len(body)
+        return event
 
     def _model(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
@@ -240,10 +241,12 @@ class Application:
         content_type = headers.get("content-type")
         if content_type is not None and content_type != _JSON:
             content_type = media_type(content_type, also="application/octet-stream")
-        request, rows, reply = self._inference.read(asked, self._inflated(headers, body), headers)
+        body = self._inflated(headers, body)
+        request, rows, reply = self._inference.read(asked, body, headers)
         if self.signatures.schema is not None:
             self.signatures.schema.check(rows)
         event = self._event(rows, asked.event_path, headers, content_type, request.id)
+        event.body_bytes = len(body)
         event.asked = ModelRequest(asked.key, may_miss=self._may_miss)
         return event, reply
 
@@ -266,11 +269,7 @@ class Application:
         if allowed is not None or self._timeout_s is not None:
             event.deadline = monotonic() + self._seconds_allowed(allowed)
         if self.capture is not None and type(body) is not dict:
-            if type(body) is list:
-                if identity.is_in_rows(body):
-                    event.rows = identity.rows(body, event)
-            elif identity.is_in(body.names):  # a table is looked into only if there is something to find
-                event.rows = identity.rows(body.rows(), event)
+            event.rows = identity.rows(body, event)
         return event
 
     def _seconds_allowed(self, asked: str | None) -> float:
@@ -291,7 +290,7 @@ class Application:
             headers.append(self._release_header)
         if event is not None:
             event_id = event._id  # noqa: SLF001 - the property would cost a fiftieth of the request
-            if len(event_id) <= _ECHO_CHARS and event_id.isascii() and event_id.isprintable():
+            if event_id.isascii() and event_id.isprintable():
                 headers.append(("x-event-id", event_id))
             trace = event.headers.get("traceparent")
             if trace is not None:

@@ -53,6 +53,7 @@ def read_request(data: bytes) -> Event:
             deadline=None if remaining_s is None else monotonic() + remaining_s,
         )
         _read_event(event, stored)
+        event.body_bytes = len(data)
         if "error" in request:
             event.error = StepFailure(step=request["error"]["step"], exception=read_failure(request["error"]))
     except (KeyError, TypeError) as error:

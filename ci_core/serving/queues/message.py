@@ -74,4 +74,5 @@ def read_message(payload: bytes) -> Event:
         content_type=content_type,
     )
     event.key = key
+    event.body_bytes = len(payload)
     return event

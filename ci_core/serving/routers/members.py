@@ -29,7 +29,8 @@ class Share:
     Attributes:
         key: of the model.
         rows: that it gets, at least one.
-        positions: of `rows` among the request's; None when it gets all of them.
+        positions: of `rows` among all; None when it gets all of them.
+        n_all: how many there are in all, when there are positions.
         role: of the call, see ``ModelObserver``.
     """
 
@@ -37,6 +38,7 @@ class Share:
     rows: list[Row]
     positions: list[int] | None = None
     role: Role = ANSWER
+    n_all: int = 0
 
 
 class Members:
@@ -218,8 +220,11 @@ def _look_at(task: asyncio.Task[ModelCall]) -> None:
 
 def _event_of(share: Share, event: Event) -> Event:
     """Return the event that a model is observed with: one that knows the ids of the model's rows, and of no others."""
-    if share.positions is None or event.rows is None:
+    if share.positions is None:
         return event
-    part = event.with_body(event.body)
-    part.rows = tuple(event.rows[position] for position in share.positions)
+    part, known = event.with_body(event.body), event.rows
+    if known is None or len(known) != share.n_all:  # a step before made other rows
+        part.rows = tuple([(position, None) for position in share.positions])
+    else:
+        part.rows = tuple([known[position] for position in share.positions])
     return part

@@ -99,7 +99,10 @@ class WeightedRouter(WorkingRouter):
             positions.setdefault(of_event if key is None else self._draw.name_of(key), []).append(position)
         if len(positions) == 1:
             return [Share(name, rows) for name in positions]
-        return [Share(name, [rows[index] for index in places], places) for name, places in positions.items()]
+        n_all = len(rows)
+        return [
+            Share(name, [rows[index] for index in places], places, n_all=n_all) for name, places in positions.items()
+        ]
 
     def merge(
         self, shares: Sequence[Share], outcomes: Sequence[ModelCall | Exception], rows: list[Row], operation: str

@@ -146,6 +146,124 @@ def test_a_full_buffer_drops_rows_and_counts_them(tmp_path: Path) -> None:
     assert (capture.written_rows, capture.dropped_rows, capture.failed_rows) == (6, 4, 0)
 
 
+def sized(body_bytes: int, **arguments: Any) -> Event:
+    event = Event({}, **arguments)
+    event.body_bytes = body_bytes
+    return event
+
+
+def test_the_buffer_is_bounded_by_the_size_of_requests_too(tmp_path: Path) -> None:
+    capture = Capture(tmp_path, max_bytes=1000)
+
+    for _ in range(4):
+        capture.add(sized(300), "m", model_call(a=["x"]))
+    dropped_at_first = capture.dropped_rows
+    capture.flush()
+    capture.add(sized(1000), "m", model_call(a=["x"]))
+    capture.add(sized(0), "m", model_call(a=["x"]))
+    capture.add(sized(1), "m", model_call(a=["x"]))
+    capture.flush()
+
+    assert dropped_at_first == 1
+    assert (capture.written_rows, capture.dropped_rows, capture.failed_rows) == (5, 2, 0)
+
+
+def test_the_ids_of_many_rows_count_as_bytes(tmp_path: Path) -> None:
+    capture = Capture(tmp_path, max_bytes=25)
+
+    capture.add(sized(10, id="01234"), "m", model_call(3, a=[1, 2, 3]))
+    capture.add(sized(11, id="01234"), "m", model_call(3, a=[1, 2, 3]))
+
+    assert capture.dropped_rows == 3
+
+
+def test_large_texts_are_written_before_there_are_many_rows_of_them(tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    size = 5 * 1024 * 1024
+
+    for number in range(5):
+        capture.add(sized(size), "m", model_call(a=[str(number) * size]))
+    capture.flush()
+
+    # 20 MB are more than the 16 that are worth a segment
+    assert [len(read_segments([path])["a"]) for path in segments(tmp_path)] == [4, 1]
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        ModelCall(answers=[1], columns=None, outputs=[0.5]),  # type: ignore[arg-type]  # of a user's own `call`
+        ModelCall(answers=[1], columns={"a": None}, outputs=[0.5]),  # type: ignore[dict-item]
+        ModelCall(answers=[1], columns={"a": [7]}, outputs=None),  # type: ignore[arg-type]
+        ModelCall(answers=[1], columns={"a": [7]}, outputs=[]),
+        ModelCall(answers=[1], columns={"a": [7]}, outputs=["high"]),  # type: ignore[list-item]
+        ModelCall(answers=[1], columns={"a": []}, outputs=[0.5]),
+        ModelCall(answers=[1], columns={"a": [7, 8]}, outputs=[0.5]),
+        ModelCall(answers=[1], columns={"a": np.array([7.0, 8.0])}, outputs=[0.5]),
+        ModelCall(answers=[1], columns={"a": [7]}, outputs=np.array([[0.5]])),
+        ModelCall(answers=[1], columns=Batch(("a",), matrix=np.array([[7.0], [8.0]])), outputs=[0.5]),
+        ModelCall(answers=[1], columns=Batch(("a",), {"a": np.array([7.0, 8.0])}), outputs=[0.5]),
+    ],
+    ids=str,
+)
+def test_a_malformed_call_of_a_model_costs_its_own_rows_and_no_others(
+    malformed: ModelCall, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    capture = Capture(tmp_path, flush_interval_s=60)
+    capture.start()
+    for number in range(3):
+        capture.add(Event({}, id=f"e{number}"), "m", model_call(a=[number]))
+        capture.add(Event({}), "m", malformed)
+    capture.add(Event([], id="f"), "m", model_call(2, a=[3, 4]))
+
+    capture.close()
+
+    table = read_segments(segments(tmp_path))
+    assert sorted(zip(table["_event_id"], table["a"], strict=True)) == [
+        ("e0", 0.0),
+        ("e1", 1.0),
+        ("e2", 2.0),
+        ("f/0", 3.0),
+        ("f/1", 4.0),
+    ]
+    assert (capture.written_rows, capture.dropped_rows, capture.failed_rows) == (5, 0, 3)
+    assert [record.getMessage().split(" failed_rows=")[0] for record in caplog.records] == [
+        f"capture not written folder={tmp_path}"
+    ]
+
+
+def test_calls_whose_lengths_only_add_up_are_not_written_under_the_ids_of_each_other(tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    for values in ([1, 2], [], [3]):
+        capture.add(Event({}, id=f"e{len(values)}"), "m", ModelCall(answers=[0], columns={"a": values}, outputs=[0.5]))
+
+    capture.flush()
+
+    table = read_segments(segments(tmp_path))
+    assert (table["_event_id"], table["a"], capture.failed_rows) == (["e1"], [3.0], 2)
+
+
+def test_calls_that_cannot_be_packed_together_are_counted(tmp_path: Path) -> None:
+    class Odd:
+        """A value whose text can be had from the second time on: what fails with others works alone."""
+
+        n_asked = 0
+
+        def __str__(self) -> str:
+            Odd.n_asked += 1
+            if Odd.n_asked == 1:
+                raise RuntimeError("not now")
+            return "odd"
+
+    capture = Capture(tmp_path)
+    for _ in range(2):
+        capture.add(Event({}), "m", model_call(a=[Odd()]))
+
+    capture.flush()
+
+    assert (capture.written_rows, capture.failed_rows) == (0, 2)
+
+
 def test_clients_cannot_make_a_file_a_request_by_sending_other_columns_each_time(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -259,6 +377,44 @@ def test_closing_writes_what_is_left(tmp_path: Path) -> None:
 
     assert capture.written_rows == 100
     assert read_segments(segments(tmp_path))["a"] == list(range(100))
+
+
+def test_closing_does_not_wait_for_ever_for_a_folder_that_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = threading.Event()
+    link = os.link
+    monkeypatch.setattr(os, "link", lambda *arguments: answers.wait() and link(*arguments))
+    capture = Capture(tmp_path, flush_interval_s=60, close_s=0.01)
+    capture.start()
+    (writer,) = [thread for thread in threading.enumerate() if thread.name == "graphship-capture"]
+    capture.add(Event({}), "m", model_call(2, a=[1, 2]))
+
+    capture.close()
+    written_at_first = capture.written_rows
+    answers.set()
+    writer.join()
+
+    assert (written_at_first, capture.written_rows) == (0, 2)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"capture left unfinished folder={tmp_path} rows=2 reason=it took nothing for 0.01 s; they may be lost"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "last"), [(11, "10"), (101, "100"), (4095, "4094"), (4097, "4096"), (10_001, "10000")]
+)
+@pytest.mark.parametrize("event_id", ["e", "ü"])
+def test_rows_are_numbered_however_many_they_are(n_rows: int, last: str, event_id: str, tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    capture.add(Event([], id=event_id), "m", model_call(n_rows, a=[1.5] * n_rows))
+    capture.add(Event([], id="alone"), "m", model_call(1, a=[1.5]))
+    capture.flush()
+
+    ids = read_segments(segments(tmp_path))["_event_id"]
+
+    assert ids == [*(f"{event_id}/{number}" for number in range(n_rows)), "alone"]
+    assert ids[-2] == f"{event_id}/{last}"
 
 
 def test_kinds_follow_the_values() -> None:

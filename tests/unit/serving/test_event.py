@@ -40,3 +40,20 @@ def test_what_is_no_time_is_refused_where_it_is_set(value: Any) -> None:
         event.time = value
 
     assert event.time == NOON
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("a" * 256, "a" * 256),
+        ("x" * 300, "x" * 223 + "~0d4e2ca9e9cbced7a7a5380eb29e1a37"),
+        ("\ud800" * 257, "\ud800" * 223 + "~" + "7e3b0dd12f514b9cb114834ea7284cc7"),
+    ],
+)
+def test_an_id_has_256_characters_at_most_however_it_is_set(given: str, kept: str) -> None:
+    event, other = Event({}, id=given), Event({})
+
+    other.id = given
+
+    assert (event.id, other.id, event.with_body({}).id) == (kept, kept, kept)
+    assert len(event.id) == 256

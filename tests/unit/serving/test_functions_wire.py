@@ -224,7 +224,7 @@ def _event() -> Event:
         content_type="application/json",
     )
     event.key = "k"
-    event.rows = (("r-1", datetime(2026, 1, 3, tzinfo=UTC)),)
+    event.rows = (("r-1", datetime(2026, 1, 3, tzinfo=UTC)), (1, None))
     return event
 
 
@@ -235,7 +235,7 @@ def test_a_request_carries_all_of_the_event() -> None:
     assert (arrived.id, arrived.key, arrived.path, arrived.method) == ("e-1", "k", "/v2/models/m/infer", "PUT")
     assert (arrived.time, arrived.content_type) == (datetime(2026, 1, 2, tzinfo=UTC), "application/json")
     assert (arrived.headers["authorization"], arrived.trace_id) == ("Bearer t", "a" * 32)
-    assert arrived.rows == (("r-1", datetime(2026, 1, 3, tzinfo=UTC)),)
+    assert arrived.rows == (("r-1", datetime(2026, 1, 3, tzinfo=UTC)), (1, None))
     assert (arrived.deadline, arrived.error) == (None, None)
 
 

@@ -6,6 +6,7 @@ import logging
 import math
 import re
 import sys
+import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -237,13 +238,42 @@ def test_model_calls_are_captured_with_the_events_own_id_and_time(tmp_path: Path
     assert set(table["_release"]) == {"r1"}
 
 
-def test_capture_does_not_change_the_answer(tmp_path: Path) -> None:
-    plain = serve(sum_graph())
-    full = serve(sum_graph(), capture=Capture(tmp_path, max_rows=0))
-    bodies: list[Any] = [{"a": 1, "b": 2}, [{"a": 1, "b": 2}], [], {"a": "x", "b": 2}, {"a": None, "b": 1}]
+@pytest.mark.parametrize(("max_rows", "n_captured"), [(100, 4), (1, 1), (0, 0)])
+def test_capture_does_not_change_the_answer(max_rows: int, n_captured: int, tmp_path: Path) -> None:
+    capture = Capture(tmp_path, max_rows=max_rows)
+    plain, captured = serve(sum_graph()), serve(sum_graph(), capture=capture)
+    bodies: list[Any] = [
+        {"a": 1, "b": 2},
+        [{"a": 1, "b": 2}, {"a": 3, "b": 4, "event_id": "own"}, {"a": 5, "b": 6, "event_id": True}],
+        [],
+        [1, 2],
+        {"a": "x", "b": 2},
+        {"a": None, "b": 1},
+    ]
 
     for body in bodies:
-        assert ask(plain, body=body, x_event_id="e")[0::2] == ask(full, body=body, x_event_id="e")[0::2]
+        assert ask(plain, body=body, x_event_id="e")[0::2] == ask(captured, body=body, x_event_id="e")[0::2]
+
+    capture.flush()
+    assert capture.written_rows == n_captured
+
+
+def test_a_sample_takes_captured_rows_away_and_no_answers(tmp_path: Path) -> None:
+    capture = Capture(tmp_path, sample=0.1)
+    application = serve(sum_graph(), capture=capture)
+    rows = [{"a": number, "b": 1} for number in range(20)]
+
+    one_by_one = [ask(application, body=row, x_event_id=f"e{row['a']}")[2] for row in rows]
+    together = [ask(application, body=rows, x_event_id=event_id)[2] for event_id in ("e0", "e1")]
+
+    capture.flush()
+    assert one_by_one == [{"prediction": number + 1} for number in range(20)]
+    assert together == [[{"prediction": number + 1} for number in range(20)]] * 2
+    # the CRC-32 of `e1`, `e5` and `e9` is below a tenth of 2 ** 32, and that of no other of the twenty
+    assert read_segments(tmp_path.rglob("*.arrow"))["_event_id"] == [
+        *("e1", "e5", "e9"),
+        *(f"e1/{number}" for number in range(20)),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -264,14 +294,157 @@ def test_a_time_is_iso_8601_or_seconds_and_anything_else_is_none(value: Any, exp
     assert parse_time(value) == expected
 
 
-def test_an_event_id_that_is_no_header_is_not_echoed() -> None:
-    identity = EventIdentity()
-    application = serve(sum_graph())
+def test_an_event_id_that_is_no_header_is_not_echoed_and_is_captured(tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    application = serve(sum_graph(), capture=capture)
+    odd = ["line\nbreak", "ünï"]
 
-    for odd in ("line\nbreak", "ünï", "x" * 300):
-        status, headers, _body = ask(application, body={"a": 1, "b": 1, "event_id": odd})
-        assert (status, headers.get("x-event-id")) == (200, None)
-    assert identity.event_id({"event_id": {"a": 1}}, {}) is None
+    answers = [ask(application, body={"a": 1, "b": 1, "event_id": one}) for one in odd]
+
+    capture.flush()
+    assert [(status, headers.get("x-event-id")) for status, headers, _body in answers] == [(200, None)] * 2
+    assert read_segments(tmp_path.rglob("*.arrow"))["_event_id"] == odd
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("5", "5"),
+        (5, "5"),
+        (0, "0"),
+        ("", None),
+        (None, None),
+        (True, None),
+        (1.5, None),
+        ([1], None),
+        ({"a": 1}, None),
+    ],
+)
+def test_the_id_in_a_body_is_text_or_a_whole_number(given: Any, expected: str | None) -> None:
+    assert EventIdentity().event_id({"event_id": given}, {}) == expected
+
+
+X300 = "x" * 300
+X300_KEPT = "x" * 223 + "~0d4e2ca9e9cbced7a7a5380eb29e1a37"
+"""What `printf 'x%.0s' $(seq 300) | sha256sum` tells."""
+
+
+def renamed(event: Event) -> Event:
+    event.id = X300
+    return event
+
+
+def test_an_id_is_kept_up_to_256_characters_and_then_its_beginning_and_digest_wherever_it_comes_from(
+    as_step: AsStep, tmp_path: Path
+) -> None:
+    capture = Capture(tmp_path)
+    application = serve(sum_graph(), capture=capture)
+    graph = Graph("g")
+    graph.to(as_step(renamed), "rename", full_event=True).to(Router.single({"sum": Sum}), "models")
+    by_step = serve(graph, capture=capture)
+    row = {"a": 1, "b": 2}
+    inputs = [{"name": name, "shape": [1], "datatype": "INT64", "data": [1]} for name in "ab"]
+
+    answers = [
+        ask(application, body=row, x_event_id="y" * 256),
+        ask(application, body=row, x_event_id=X300),
+        ask(application, body=row | {"event_id": X300}),
+        ask(application, "/v2/models/sum/infer", {"id": X300, "inputs": inputs}),
+        ask(by_step, body=row),
+    ]
+    ask(application, body=[row, row | {"event_id": X300}], x_event_id="l")
+
+    capture.flush()
+    kept = ["y" * 256, *[X300_KEPT] * 4]
+    assert [headers["x-event-id"] for _status, headers, _body in answers] == kept
+    assert answers[3][2]["id"] == X300  # the protocol wants it back as it was
+    assert read_segments(tmp_path.rglob("*.arrow"))["_event_id"] == [*kept, "l/0", X300_KEPT]
+
+
+INFER = "/v2/models/sum/infer"
+
+
+@pytest.mark.parametrize("path", ["/", INFER])
+@pytest.mark.parametrize("with_own", [True, False])
+def test_a_long_id_is_not_held_for_each_row_of_a_request(path: str, with_own: bool, tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    application = serve(sum_graph(), capture=capture)
+    n_rows, long_id = 3000, "x" * 30_000
+    body: Any = [{"a": 1, "b": 2} for _ in range(n_rows)]
+    if with_own:
+        body[0]["event_id"] = "own"
+    if path == INFER:
+        inputs = [{"name": name, "shape": [n_rows], "datatype": "INT64", "data": [1] * n_rows} for name in "ab"]
+        own = [{"name": "event_id", "shape": [n_rows], "datatype": "INT64", "data": [7] * n_rows}]
+        body = {"id": long_id, "inputs": inputs + own * with_own}
+    ask(application, path, body)  # what is made once
+    capture.flush()
+
+    tracemalloc.start()
+    try:
+        assert ask(application, path, body, x_event_id=long_id)[0] == 200
+        capture.flush()
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert capture.written_rows == 2 * n_rows
+    assert peak_bytes < 10_000_000  # an id a row would be 90 MB
+
+
+def without_first(rows: list[Any]) -> list[Any]:
+    return rows[1:]
+
+
+@pytest.mark.parametrize(("first_id", "drops_first"), [(None, False), ("own", False), ("own", True), (None, True)])
+def test_rows_that_are_split_among_models_keep_their_numbers(
+    first_id: str | None, drops_first: bool, as_step: AsStep, tmp_path: Path
+) -> None:
+    capture = Capture(tmp_path)
+    graph = Graph("g")
+    flow = graph.to(as_step(without_first), "drop") if drops_first else graph
+    flow.to(Router.weighted({"sum": Sum, "other": Sum}, {"sum": 1, "other": 1}, key="user"), "models")
+    rows: list[Any] = [{"a": number, "b": 0, "user": f"u{number}"} for number in range(20)]
+    if first_id is not None:
+        rows[0]["event_id"] = first_id
+
+    ask(serve(graph, capture=capture), body=rows, x_event_id="e")
+
+    capture.flush()
+    table = read_segments(tmp_path.rglob("*.arrow"))
+    first = 1 if drops_first else 0  # what a step makes of the rows is numbered anew
+    expected = {f"e/{number - first}": float(number) for number in range(first, 20)}
+    if first_id is not None and not drops_first:
+        expected = {first_id if number == 0 else f"e/{number}": float(number) for number in range(20)}
+    assert set(table["_model"]) == {"sum", "other"}
+    assert len(table["a"]) == len(expected)
+    assert dict(zip(table["_event_id"], table["a"], strict=True)) == expected
+
+
+def test_rows_that_are_no_objects_have_nothing_to_say_of_themselves() -> None:
+    event = Event([])
+
+    assert EventIdentity(time_column="at").rows([1, "event_id at", None], event) is None
+    assert EventIdentity().rows([1, {"event_id": "k"}, [2]], event) == ((0, None), ("k", None), (2, None))
+    assert EventIdentity().rows([{"event_id": ""}], event) == ((None, None),)
+
+
+def test_a_table_of_tensors_says_who_and_when_of_each_row(tmp_path: Path) -> None:
+    capture = Capture(tmp_path)
+    application = serve(sum_graph(), capture=capture, identity=EventIdentity(time_column="at"))
+    inputs = [
+        {"name": "a", "shape": [3], "datatype": "INT64", "data": [1, 2, 3]},
+        {"name": "b", "shape": [3], "datatype": "INT64", "data": [1, 2, 3]},
+        {"name": "event_id", "shape": [3], "datatype": "BYTES", "data": ["k0", "", "k2"]},
+        {"name": "at", "shape": [3], "datatype": "INT64", "data": [0, 86400, 172800]},
+    ]
+
+    assert ask(application, INFER, {"id": "v", "inputs": inputs})[0] == 200
+
+    capture.flush()
+    table = read_segments(tmp_path.rglob("*.arrow"))
+    assert table["_event_id"] == ["k0", "v/1", "k2"]
+    assert table["_event_time"] == [datetime(1970, 1, day, tzinfo=UTC) for day in (1, 2, 3)]
 
 
 def numbered(event: Event) -> Event:
