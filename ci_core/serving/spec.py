@@ -177,7 +177,7 @@ class StepSpec:
     timeout_s: float | None = None
     """How long one call may take, in seconds."""
     blocking: bool = False
-    """Whether a sync step runs in a thread, because it waits for something."""
+    """Whether a sync step runs in a thread, because it waits; each model of a router in one of its own."""
     function: str | None = None
     """Child function that the step runs in; None for the process that takes the requests."""
     responds: bool = False

@@ -30,7 +30,7 @@ class StepOptions(TypedDict, total=False):
     timeout: float | None
     """Seconds one call may take; a sync step then runs in a thread."""
     blocking: bool
-    """Run a sync step in a thread, because it waits for something."""
+    """Run a sync step in a thread, because it waits; each model of a router in one of its own."""
     function: str | None
     """Run it in a process of its own, together with the other steps of that function."""
     arguments: Mapping[str, Any]

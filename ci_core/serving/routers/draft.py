@@ -72,7 +72,8 @@ class Router:
 
     All of them: a request for ``/v2/models/<m>[/versions/<v>]/infer`` goes to that model, whatever the router would
     choose; all but ``single`` are models themselves, ``/v2/models/<name of the step>/infer``. An object is one row and
-    gets one answer, a list of objects gets a list.
+    gets one answer, a list of objects gets a list. Several models are asked one after the other, those whose calls
+    requests share, and all of a step with ``blocking`` or ``timeout``, side by side.
 
     Example:
         >>> from ci_core.serving import Graph, Model
@@ -148,7 +149,8 @@ class Router:
         Args:
             routes: name → model.
             live: the model that answers; the first when None.
-            waiting: requests that may wait for the others; more are dropped and counted.
+            waiting: requests that may wait for the others, as long as their rows take no more than 64 MB; more are
+                dropped and counted.
         """
         return _draft("shadow", routes, {"live": live, "waiting": waiting}, {"live": None, "waiting": 256})
 
