@@ -10,15 +10,16 @@ import orjson
 import pytest
 
 from ci_core.errors import GraphshipError
+from ci_core.monitoring.captures import compact, open_captures
 from ci_core.serving import Graph, Model, Router, load_graph
+from ci_core.serving.asgi import AsgiGraph
 from ci_core.serving.limits import Limits
+from ci_core.serving.options import ServeOptions
 from ci_core.serving.segments import read_segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from ci_core.serving.asgi import AsgiGraph
 
 
 class Diary:
@@ -144,20 +145,43 @@ def test_a_server_is_told_why_the_graph_cannot_start(diary: Diary, caplog: pytes
     assert "could not be started" in caplog.text
 
 
-def test_a_request_after_one_that_could_not_start_the_graph_starts_it(diary: Diary) -> None:
-    app = graph_of(diary).asgi()
+def test_a_request_ten_seconds_after_one_that_could_not_start_the_graph_starts_it(diary: Diary) -> None:
+    now = [100.0]
+    app = AsgiGraph(graph_of(diary), ServeOptions(), clock=lambda: now[0])
     diary.fails = True
 
-    async def twice() -> tuple[int, bytes]:
+    async def fail_and_recover() -> tuple[int, bytes]:
         with pytest.raises(OSError, match="no database"):
             await ask(app, body={"a": 1, "b": 2})
         diary.fails = False
+        now[0] = 101.0
+        for _ in range(3):
+            with pytest.raises(RuntimeError) as caught:
+                await ask(app, body={"a": 1, "b": 2})
+            assert str(caught.value) == "the graph could not be started, tried again in 9 s: OSError: no database"
+        now[0] = 110.0
         answer = await ask(app, body={"a": 1, "b": 2})
         await app.close()
         return answer
 
-    assert asyncio.run(twice()) == (200, b"3")
+    assert asyncio.run(fail_and_recover()) == (200, b"3")
     assert diary.seen == ["start", "close", "start", "do", "close"]
+
+
+def test_who_mounts_an_app_may_start_it_again_at_once(diary: Diary) -> None:
+    app = graph_of(diary).asgi()
+    diary.fails = True
+
+    async def start_twice() -> tuple[int, bytes]:
+        with pytest.raises(OSError, match="no database"):
+            await app.start()
+        diary.fails = False
+        await app.start()
+        answer = await ask(app, body={"a": 1, "b": 2})
+        await app.close()
+        return answer
+
+    assert asyncio.run(start_twice()) == (200, b"3")
 
 
 def test_an_app_may_live_more_than_once(diary: Diary) -> None:
@@ -225,3 +249,16 @@ def test_messages_of_queues_are_worked_off_before_the_app_ends(diary: Diary) -> 
 
     assert (told, answers[0][0]) == (COMPLETE, 200)
     assert diary.seen == ["start", "do", "close"]
+
+
+def test_what_a_graph_captured_anywhere_is_what_monitoring_reads(tmp_path: Path) -> None:
+    graph = Graph("g")
+    graph.to(Router.single({"sum": Sum}))
+
+    asyncio.run(live(graph.asgi(captures=tmp_path), *({"a": number, "b": 1} for number in range(3))))
+    compact(tmp_path)
+
+    with open_captures(tmp_path) as table:
+        assert table is not None
+        rows = table.query(f"SELECT a, b, _output FROM {table.relation} ORDER BY a")
+    assert rows == [(0, 1, 1), (1, 1, 2), (2, 1, 3)]
