@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ci_core.serving.engine.deadline import check_beginning, passed_in
 from ci_core.serving.engine.drive import chain_async, start_drive
 from ci_core.serving.engine.joins import everything
-from ci_core.serving.engine.straight import FAN_LIMIT, branches, chain, fan, with_own_code
+from ci_core.serving.engine.straight import FAN_LIMIT, WRITTEN_OUT, branches, chain, fan, with_own_code
 from ci_core.serving.engine.walk import resume, start_walk
 from ci_core.serving.event import Event
 
@@ -77,10 +77,11 @@ def _sync(program: Program) -> Run:
         calls.append(_counting(program.calls))
     on_failure = partial(resume, program)
     wants_event = any(node.step.wants_event for node in program.nodes)
+    is_short = len(calls) <= WRITTEN_OUT
     if _is_chain(program, 0):
-        return _events_in_line(program) if wants_event else chain(calls, on_failure)
+        return chain(calls, on_failure) if is_short and not wants_event else _steps_in_line(program)
     length = _fan_length(program.nodes)
-    if not wants_event and length and _is_chain(program, length):
+    if is_short and not wants_event and length and _is_chain(program, length):
         rest = chain(calls[length:], on_failure, length) if len(program.nodes) > length else None
         return fan(calls[:length], on_failure, rest, program.calls)
     if not wants_event and program.answers and all(_is_plain(node) for node in program.nodes):
@@ -106,13 +107,13 @@ def _async(program: Program) -> Run:
     return chain_async(program) if _is_chain(program, 0) else _general(program, None, is_async=True)
 
 
-def _events_in_line(program: Program) -> Run:
-    """Return a chain in which a step wants the event."""
+def _steps_in_line(program: Program) -> Run:
+    """Return a chain in which a step wants the event, or one that is too long to be written out."""
     links = tuple((node.index, node.step.call, node.step.wants_event) for node in program.nodes)
-    seen = program.calls
+    seen, needs_event = program.calls, program.needs_event
 
     def run(body: Any, event: Event | None = None) -> Any:
-        if event is None:
+        if event is None and needs_event:
             event = Event(body)
         at = 0
         try:

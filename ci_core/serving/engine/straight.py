@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     see ``walk.resume``."""
 
 _LINES = 8
+WRITTEN_OUT = 800
+"""Steps written out, at most: each eight call the next eight, and the interpreter bounds how deep calls lie."""
 FAN_LIMIT = 4
 """Branches of a fan that is written out, at most."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ci_core.serving import Event
+from ci_core.serving import Event, Graph, steps
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -57,3 +57,25 @@ def test_an_id_has_256_characters_at_most_however_it_is_set(given: str, kept: st
 
     assert (event.id, other.id, event.with_body({}).id) == (kept, kept, kept)
     assert len(event.id) == 256
+
+
+def test_a_step_finds_all_of_a_request_in_its_event() -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {
+        "x-event-id": "e1",
+        "x-event-time": "2013-06-15T10:00:00Z",
+        "content-type": "application/json",
+        "traceparent": f"00-{trace}-b7ad6b7169203331-01",
+    }
+    seen: list[Event] = []
+    graph = Graph("g", timeout=60)
+    graph.to(steps.SetEvent(key="user")).to(seen.append, "look", full_event=True)
+
+    graph.test({"user": "u1"}, "/p", method="PUT", headers=headers)
+
+    (event,) = seen
+    assert (event.body, event.method, event.path, event.id, event.key) == ({"user": "u1"}, "PUT", "/p", "e1", "u1")
+    assert (event.time, event.trace_id) == (datetime(2013, 6, 15, 10, tzinfo=UTC), trace)
+    assert (event.content_type, event.headers["x-event-id"]) == ("application/json", "e1")
+    assert event.deadline is not None
+    assert event.error is None

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_core.errors import InvalidMetricError
-from ci_core.serving import Event, RequestError
+from ci_core.serving import Event, Graph, Model, RequestError, Router
 from ci_core.serving.base import ModelCall
 from ci_core.serving.metrics import CustomMetrics, Metrics
 from ci_core.serving.metrics.registry import Registry
+from ci_core.serving.routers import members
 from ci_core.testing.prometheus_text import PrometheusTextError, parse, value
 
 
@@ -303,3 +304,25 @@ def test_the_process_says_what_it_uses_under_the_names_that_everybody_knows() ->
 def test_the_reader_of_these_tests_is_strict(text: str, fault: str) -> None:
     with pytest.raises(PrometheusTextError, match=fault):
         parse(text)
+
+
+def test_a_call_of_more_than_a_second_is_told_with_all_of_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+
+    class Slow(Model):
+        def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+            nonlocal now
+            now += 1.2
+            return [1] * len(rows)
+
+    monkeypatch.setattr(members, "perf_counter", lambda: now)
+    metrics = Metrics()
+    graph = Graph("g")
+    graph.to(Router.single({"slow": Slow}))
+
+    graph.compile(observe=metrics.models)({"x": 1})
+
+    text = metrics.text()
+    assert value(text, "graphship_model_seconds_sum", model="slow") == pytest.approx(1.2)
+    assert value(text, "graphship_model_seconds_bucket", model="slow", le="1") == 0
+    assert value(text, "graphship_model_seconds_bucket", model="slow", le="10") == 1

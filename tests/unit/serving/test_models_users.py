@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -453,3 +454,25 @@ def test_what_a_model_puts_around_predict_in_load_is_called(is_observed: bool) -
     model.load()
 
     assert model.call([{"a": 1}, {"a": 2}]).answers == [2, 2]
+
+
+def test_a_model_opens_the_file_that_its_route_names_and_the_graph_takes_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FromFile(Model):
+        def __init__(self, path: str) -> None:
+            self.path, self.factor = path, 0.0
+
+        def load(self) -> None:
+            self.factor = float(Path(self.path).read_text())
+
+        def predict(self, rows: Rows) -> list[Any]:
+            return [self.factor * row["a"] for row in rows]
+
+    monkeypatch.chdir(tmp_path)
+    Path("factor.txt").write_text("2.5")
+    graph = Graph("g", files=["factor.txt"])
+    graph.to(Router.single({"m": Route(FromFile, arguments={"path": "factor.txt"})}))
+
+    assert graph.test({"a": 2}) == 5.0
+    assert graph.files == ("factor.txt",)
