@@ -21,6 +21,15 @@ def test_a_chain_gives_each_step_the_result_of_the_one_before(as_step: AsStep) -
     assert graph.test(4) == "50"
 
 
+def test_a_chain_may_have_any_number_of_steps() -> None:
+    graph = Graph("g")
+    end = graph.to(lambda body: body + 1, "first")
+    for number in range(7_999):
+        end = end.to(lambda body: body + 1, f"s{number}")
+
+    assert graph.test(0) == 8_000
+
+
 def test_a_join_gets_the_results_of_its_branches_in_the_order_it_names_them(as_step: AsStep) -> None:
     graph = Graph("g")
     start = graph.to(as_step(lambda x: x + 1), "start")
@@ -209,6 +218,20 @@ def test_a_class_is_constructed_once_with_its_arguments_and_the_context_it_asks_
     assert Counter.made == 1
 
 
+def test_an_argument_is_the_text_that_it_is_whatever_its_name_begins_with() -> None:
+    class Keep:
+        def __init__(self, _function: str, expression: str) -> None:
+            self.kept = [_function, expression]
+
+        def do(self, _body: Any) -> Any:
+            return self.kept
+
+    graph = Graph("g")
+    graph.to(Keep, _function="os.getcwd", expression="1 + 1")
+
+    assert graph.test({}) == ["os.getcwd", "1 + 1"]
+
+
 def test_a_function_may_ask_for_the_context() -> None:
     def name(body: Any, context: Context) -> str:
         return f"{context.graph} {body}"
@@ -217,6 +240,34 @@ def test_a_function_may_ask_for_the_context() -> None:
     graph.to(name)
 
     assert graph.test(1) == "flights 1"
+
+
+def test_the_context_names_the_step_its_graph_and_release_and_has_a_logger_and_secrets(
+    as_step: AsStep, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Tell:
+        def __init__(self, context: Context) -> None:
+            self.context = context
+            self.told = [context.graph, context.step, context.release, context.secret("TOKEN")]
+
+        def do(self, body: Any) -> Any:
+            self.context.logger.warning("seen %s", body)
+            return self.told
+
+    graph = Graph("flights")
+    graph.to(Tell, "tell").to(as_step(lambda body: body), "keep")
+    plan = graph.compile(environment={"TOKEN": "t"}, release="r1")
+
+    answer = asyncio.run(_awaited(plan(7))) if plan.is_async else plan(7)
+
+    assert answer == ["flights", "tell", "r1", "t"]
+    assert [(record.name, record.getMessage()) for record in caplog.records] == [
+        ("ci_core.serving.graph.flights", "seen 7")
+    ]
+
+
+async def _awaited(answer: Any) -> Any:
+    return await answer
 
 
 def test_an_object_with_do_event_gets_the_event() -> None:
