@@ -11,7 +11,6 @@ import pytest
 
 from ci_core.errors import GraphshipError
 from ci_core.monitoring.captures import compact, open_captures
-from ci_core.monitoring.captures import compact, open_captures
 from ci_core.serving import Graph, Model, Router, load_graph
 from ci_core.serving.asgi import AsgiGraph
 from ci_core.serving.limits import Limits
@@ -250,19 +249,6 @@ def test_messages_of_queues_are_worked_off_before_the_app_ends(diary: Diary) -> 
 
     assert (told, answers[0][0]) == (COMPLETE, 200)
     assert diary.seen == ["start", "do", "close"]
-
-
-def test_what_a_graph_captured_anywhere_is_what_monitoring_reads(tmp_path: Path) -> None:
-    graph = Graph("g")
-    graph.to(Router.single({"sum": Sum}))
-
-    asyncio.run(live(graph.asgi(captures=tmp_path), *({"a": number, "b": 1} for number in range(3))))
-    compact(tmp_path)
-
-    with open_captures(tmp_path) as table:
-        assert table is not None
-        rows = table.query(f"SELECT a, b, _output FROM {table.relation} ORDER BY a")
-    assert rows == [(0, 1, 1), (1, 1, 2), (2, 1, 3)]
 
 
 def test_what_a_graph_captured_anywhere_is_what_monitoring_reads(tmp_path: Path) -> None:
