@@ -33,7 +33,6 @@ class Blueprint:
         steps: by name, in the order in which they were added.
         targets: objects that only this process has; see ``Graph.targets``.
         on_error: the graph's error handler.
-        input_schema: of `inputs`.
         changes: how often it was changed.
 
     Raises:
@@ -52,7 +51,7 @@ class Blueprint:
         self.name: str = name
         self._files, self._timeout_s = tuple(files), timeout_s
         self.inputs: Mapping[str, str] = MappingProxyType(dict(inputs))
-        self.input_schema = InputSchema(self.inputs)
+        InputSchema(self.inputs)  # refuses types that do not exist
         self.steps: dict[str, StepSpec] = {}
         self.targets: dict[str, Any] = {}
         self.on_error: str | None = None

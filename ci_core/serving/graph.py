@@ -14,17 +14,14 @@ from ci_core.serving.base import IgnoreCalls
 from ci_core.serving.blueprint import Blueprint
 from ci_core.serving.call_check import checks_call
 from ci_core.serving.describe import describe
-from ci_core.serving.event import Event
-from ci_core.serving.model_path import parse_model_path
-from ci_core.serving.model_request import ModelRequest, may_miss_models
 from ci_core.serving.node import Node, refuse_place
 from ci_core.serving.own_loop import OwnLoop
-from ci_core.serving.problems import UnknownModelError, shown
+from ci_core.serving.problems import shown
 from ci_core.serving.spec import REQUEST, GraphSpec, Join
 from ci_core.serving.step_options import FIELDS, OPTIONS, StepOptions
 from ci_core.serving.step_rules import check_values
 from ci_core.serving.topology import check
-from ci_core.serving.unwritable import check_writable
+from ci_core.serving.trial import Trial
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -70,8 +67,8 @@ class Graph:
     ) -> None:
         self._blueprint = Blueprint(name, files, timeout, inputs if inputs is not None else {})
         self._home: ProjectModules | None = None
-        self._plan: Plan | None = None
-        self._planned_changes = 0
+        self._trial: Trial | None = None
+        self._tried_changes = 0
         self._test_loop: OwnLoop | None = None
 
     @classmethod
@@ -334,7 +331,7 @@ class Graph:
         if self._home is not None:
             self._home.settle()
             self._home = None
-            self._plan = None
+            self._trial = None
 
     def test(
         self, body: Any = None, path: str = "/", *, method: str = "POST", headers: Mapping[str, str] | None = None
@@ -367,38 +364,12 @@ class Graph:
             >>> graph.test({"n": 4})
             {'even': True}
         """
-        if self._plan is None or self._planned_changes != self._blueprint.changes:
-            self._plan, self._planned_changes = self.compile(), self._blueprint.changes
-            weakref.finalize(self._plan, self._plan.close)
-        if path == "/" and self._blueprint.inputs:
-            self._blueprint.input_schema.check(body)
-        given: Any = headers or {}
-        if not isinstance(given, Mapping):
-            reason = f"has the `headers` {shown(given)}: expected names and texts"
-            raise InvalidCallError(call="test", reason=reason, hint='such as `headers={"x-event-id": "7"}`')
-        lowered = {key.lower(): value for key, value in given.items()}
-        event = Event(body, path=path, method=method, headers=lowered, id=lowered.get("x-event-id"))
-        asked = event.asked = self._asked(path)
-        if self._plan.is_async:
-            if self._test_loop is None:
-                self._test_loop = OwnLoop(self)
-            run = self._plan(body, event) if asked is None else asked.answer_async(self._plan, event)
-            answer = self._test_loop.run(run)
-        else:
-            answer = self._plan(body, event) if asked is None else asked.answer(self._plan, event)
-        check_writable(answer)
-        return answer
-
-    def _asked(self, path: str) -> ModelRequest | None:
-        """Return what `path` asks of a model; None when it names none, or one that routers will say is not there."""
-        parsed = parse_model_path(path)
-        if parsed is None or self._plan is None:
-            return None
-        try:
-            model = parsed.find(self._plan.models)
-        except UnknownModelError:
-            return None
-        return ModelRequest(model, may_miss=may_miss_models(self.spec))
+        if self._trial is None or self._tried_changes != self._blueprint.changes:
+            plan, self._tried_changes = self.compile(), self._blueprint.changes
+            weakref.finalize(plan, plan.close)
+            self._test_loop = self._test_loop or OwnLoop(self)
+            self._trial = Trial(self.spec, plan, self._test_loop)
+        return self._trial.answer(body, path, method=method, headers=headers)
 
     def serve(self, port: int = 8080, host: str = "127.0.0.1") -> None:
         """Serve the graph in this process until it is told to stop (Ctrl-C, SIGTERM).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import threading
 import weakref
@@ -24,7 +25,7 @@ class OwnLoop:
     def __init__(self, owner: object) -> None:
         self._runner = asyncio.Runner()
         self._lock = threading.Lock()
-        weakref.finalize(owner, _outside_loops, self._runner.close)
+        weakref.finalize(owner, _close, self._runner)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine to its end, also inside a notebook, whose thread has a running loop already.
@@ -38,15 +39,29 @@ class OwnLoop:
                 raise error.with_traceback(users_frames(error.__traceback__))  # noqa: B904 - it has its cause
 
 
-def _outside_loops(call: Callable[..., Any], *args: Any) -> Any:
-    """Return what `call` returns, called in a thread of its own if this one is inside a running loop."""
+def _close(runner: asyncio.Runner) -> None:
+    """Close a loop whose owner was collected, which may have been in the middle of anything.
+
+    Inside a running loop that takes a thread, for which nobody waits here: this thread may hold a lock that any way to
+    wait for it needs, such as the one that every executor takes when it is given something to do.
+    """
+    if _is_in_loop():
+        _thread.start_new_thread(runner.close, ())
+    else:
+        runner.close()
+
+
+def _is_in_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        is_inside = False
-    else:
-        is_inside = True
-    if not is_inside:  # not called above: what it raises would be told as raised during the handling of that error
+        return False
+    return True
+
+
+def _outside_loops(call: Callable[..., Any], *args: Any) -> Any:
+    """Return what `call` returns, called in a thread of its own if this one is inside a running loop."""
+    if not _is_in_loop():
         return call(*args)
     with ThreadPoolExecutor(1, thread_name_prefix="graphship-test") as thread:
         return thread.submit(call, *args).result()

@@ -10,13 +10,14 @@ they end in production::
 
 from __future__ import annotations
 
-import asyncio
+import weakref
 from typing import TYPE_CHECKING, Any
 
-from ci_core.serving.event import Event
+from ci_core.serving.own_loop import OwnLoop
 from ci_core.serving.queues.binding import Queues
 from ci_core.serving.queues.consumer import work_off
 from ci_core.serving.queues.memory import MemoryBroker
+from ci_core.serving.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,8 +52,11 @@ class QueuedGraph:
     def __init__(self, graph: Graph) -> None:
         self._broker = MemoryBroker(retry_wait=lambda _attempt: 0.0)
         self._queues = Queues(graph.spec, self._broker)
-        self._plan = graph.compile(queues=self._queues)
-        self._queues.bind(self._plan)
+        plan = graph.compile(queues=self._queues)
+        weakref.finalize(plan, plan.close)
+        self._queues.bind(plan)
+        self._loop = OwnLoop(self)
+        self._trial = Trial(graph.spec, plan, self._loop)
 
     def test(
         self, body: Any = None, path: str = "/", *, method: str = "POST", headers: Mapping[str, str] | None = None
@@ -63,18 +67,17 @@ class QueuedGraph:
             body: what a client would post, already parsed.
             path: which routers look at.
             method: of the request.
-            headers: of the request.
+            headers: of the request; names in any case.
+
+        Raises:
+            Exception: what ``Graph.test`` raises, from steps before a queue.
         """
-        lowered = {key.lower(): value for key, value in (headers or {}).items()}
-        event = Event(body, path=path, method=method, headers=lowered, id=lowered.get("x-event-id"))
-
-        async def run() -> Any:
-            answer = await self._plan(body, event)
-            await work_off(self._queues.consumers)
-            return answer
-
-        return asyncio.run(run())
+        try:
+            return self._trial.answer(body, path, method=method, headers=headers)
+        finally:  # a step after the put may have failed: the message is there all the same
+            self._loop.run(work_off(self._queues.consumers))
 
     def dead_letters(self, stream: str) -> list[DeadLetter]:
         """Return the messages of a stream that were given up, oldest first."""
-        return asyncio.run(self._broker.dead_letters(stream))
+        letters: list[DeadLetter] = self._loop.run(self._broker.dead_letters(stream))
+        return letters

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,7 +107,7 @@ def test_what_an_async_step_raises_is_told_without_the_frames_of_the_engine() ->
 
     with pytest.raises(KeyError) as caught:
         graph.test({})
-    assert [entry.name for entry in caught.traceback][1:] == ["test", "run", "fails"]
+    assert [entry.name for entry in caught.traceback][1:] == ["test", "answer", "run", "fails"]
 
 
 def test_a_failure_in_one_branch_is_handled_and_the_other_branches_do_not_matter(as_step: AsStep) -> None:
@@ -347,6 +349,39 @@ def test_an_async_graph_can_be_tested_where_a_loop_is_running_already() -> None:
         return graph.test(1)
 
     assert asyncio.run(notebook_cell()) == 2
+
+
+def test_a_loop_whose_graph_is_collected_inside_another_loop_is_closed_and_nobody_waits_for_that() -> None:
+    """The collector may run while this thread holds a lock that the end of the loop needs."""
+    collected, is_closed = threading.Event(), threading.Event()
+    told: list[bool] = []
+
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            told.append(collected.wait(5))
+            is_closed.set()
+
+    tasks = []
+
+    async def begin(body: Any) -> Any:
+        tasks.append(asyncio.create_task(hang()))
+        await asyncio.sleep(0)
+        return body
+
+    async def notebook_cell() -> None:
+        graph = Graph("g")
+        graph.to(begin)
+        graph.test({})
+        del graph
+        gc.collect()
+        collected.set()
+
+    asyncio.run(notebook_cell())
+
+    assert is_closed.wait(30)
+    assert told == [True]
 
 
 def test_impute_fills_missing_none_and_nan_and_leaves_the_request_alone() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ci_core.errors import InvalidCallError, InvalidStepError, SharedStreamError
-from ci_core.serving import Event, Graph
+from ci_core.serving import Event, Graph, Model, RequestError, Router
 from ci_core.serving.functions.wire import WireError
 from ci_core.serving.metrics import Metrics
 from ci_core.serving.problems import DeadlineError, OverloadedError
@@ -16,6 +16,7 @@ from ci_core.serving.queues import Delivery, MemoryBroker, Queue
 from ci_core.serving.queues.binding import Queues
 from ci_core.serving.queues.testing import QueuedGraph
 from ci_core.serving.server import Application
+from ci_core.serving.unwritable import UnwritableAnswerError
 
 
 def _same(body: Any) -> Any:
@@ -92,6 +93,84 @@ def test_a_queue_behind_a_queue_gets_what_the_steps_between_made() -> None:
     QueuedGraph(graph).test(1)
 
     assert stored == [2]
+
+
+def test_steps_behind_a_queue_know_what_the_body_of_the_request_was() -> None:
+    seen: list[Event] = []
+    graph = Graph("g")
+    graph.queue("s").to(seen.append, "store", full_event=True)
+    headers = {"Content-Type": "Application/JSON; charset=utf-8"}
+
+    QueuedGraph(graph).test({}, headers=headers)
+    graph.test({}, headers=headers)
+
+    assert [event.content_type for event in seen] == ["application/json", "application/json"]
+    assert [event.headers["content-type"] for event in seen] == ["Application/JSON; charset=utf-8"] * 2
+
+
+def test_a_graph_with_queues_is_tested_as_any_other() -> None:
+    """Inputs are checked, operations end at their router, and what no server could write is refused."""
+    checked = Graph("checked", inputs={"n": "number"})
+    checked.to(_same, "same").respond().queue("s").to(_same, "store")
+    operated = Graph("operated")
+    operated.to(Router.single({"m": _Shouting})).to(_same, "decide").respond().queue("s").to(_same, "store")
+    unwritable = Graph("unwritable")
+    unwritable.to(_same, "same").to(lambda _body: {"made": {1, 2}}, "set").respond()
+    unwritable.add_step(_same, "end", after="same").queue("s").to(_same, "store")
+
+    for graph in (checked, QueuedGraph(checked)):
+        with pytest.raises(RequestError, match="row 0 lacks the column `n`"):
+            graph.test({})
+    for graph in (operated, QueuedGraph(operated)):
+        assert graph.test({"word": "hi"}, "/v2/models/m/shout") == "HI"
+    for graph in (unwritable, QueuedGraph(unwritable)):
+        with pytest.raises(UnwritableAnswerError):
+            graph.test({})
+
+
+class _Shouting(Model):
+    def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+        return [row["word"] for row in rows]
+
+    def op_shout(self, rows: list[dict[str, Any]]) -> list[Any]:
+        return [row["word"].upper() for row in rows]
+
+
+def test_a_graph_without_queues_can_be_tested_likewise() -> None:
+    graph = Graph("g")
+    graph.to(_same, "same")
+
+    assert QueuedGraph(graph).test(1) == 1
+
+
+def test_a_graph_with_queues_can_be_tested_where_a_loop_is_running_already() -> None:
+    graph = Graph("g")
+    graph.to(_same, "same").respond().queue("s", max_deliveries=1).to(lambda body: body["x"], "store")
+
+    async def notebook_cell() -> tuple[Any, list[str]]:
+        queued = QueuedGraph(graph)
+        return queued.test({"n": 1}), [letter.error for letter in queued.dead_letters("s")]
+
+    assert asyncio.run(notebook_cell()) == ({"n": 1}, ["KeyError: 'x'"])
+
+
+def test_a_message_is_worked_off_though_its_request_failed_afterwards() -> None:
+    stored: list[Any] = []
+
+    async def fail(body: Any) -> Any:
+        for _ in range(9):  # the message is put meanwhile
+            await asyncio.sleep(0)
+        return body["x"]
+
+    graph = Graph("g")
+    begin = graph.to(_same, "begin")
+    begin.queue("s").to(stored.append, "store")
+    graph.add_step(fail, "fail", after=begin).respond()
+
+    with pytest.raises(KeyError):
+        QueuedGraph(graph).test({"n": 1})
+
+    assert stored == [{"n": 1}]
 
 
 def test_a_body_that_no_queue_can_keep_fails_the_request_and_names_queue_and_place() -> None:
