@@ -862,6 +862,19 @@ class MissingGraphFileError(GraphshipError):
         )
 
 
+class OutsideProjectError(GraphshipError):
+    """A graph names a model or data file outside of the project, which could not travel with it."""
+
+    slug = "outside-project"
+
+    def __init__(self, *, kind: str, path: str, user: str) -> None:
+        self.kind, self.path, self.user = kind, path, user
+        super().__init__(
+            f"{user} opens the {kind} file `{path}`, which lies outside the project",
+            hint="name a file in the project, relative to its folder",
+        )
+
+
 class UnsupportedModelError(GraphshipError):
     """No loader for a model file, or one that is refused because reading it runs code."""
 

@@ -17,9 +17,9 @@ from ci_core.config.overrides import apply_environment, apply_flags
 from ci_core.config.problems import Sources, describe, in_file_order, problems_of
 from ci_core.config.raw import RawConfig
 from ci_core.config.settings import CONFIG_FILE
-from ci_core.config.yaml_source import parse_yaml
 from ci_core.errors import ConfigError, Location, NotAProjectError, Problem
 from ci_core.registry import TARGETS
+from ci_core.yaml_source import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ci_core.config.tracked import entries, read_outputs, read_pipeline
-from ci_core.config.yaml_source import parse_yaml
 from ci_core.errors import InvalidDvcFileError
+from ci_core.yaml_source import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ci_core.config.yaml_source import Document, parse_yaml
+from ci_core.yaml_source import Document, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ci_core.errors import GraphshipError, InvalidStepError, MissingGraphFileError
+from ci_core.errors import GraphshipError, InvalidStepError
 from ci_core.serving.base import Context, IgnoreCalls
 from ci_core.serving.engine.choices import Branches, choice_of_field
 from ci_core.serving.engine.compiled import Runs, compile_program, observed
@@ -18,6 +18,7 @@ from ci_core.serving.engine.guards import guarded
 from ci_core.serving.engine.nested import nested_step
 from ci_core.serving.engine.program import build_program
 from ci_core.serving.engine.queued import inline, inline_async, queue_step
+from ci_core.serving.files import check_file
 from ci_core.serving.metrics.custom import CustomMetrics
 from ci_core.serving.models import check_model_file
 from ci_core.serving.models.shelf import Models
@@ -119,16 +120,7 @@ def check_references(spec: GraphSpec, modules: ProjectModules, targets: Mapping[
         if step.graph is not None:
             check_references(step.graph, modules, targets, prefix=f"{name}/")
     for path in spec.files:
-        _check_file("data", path, f"graph `{spec.name}`", modules.root)
-
-
-def _check_file(kind: str, path: str, user: str, root: Path) -> None:
-    file = root / path
-    if file.is_file():
-        return
-    folder = file.parent
-    names = sorted(one.relative_to(root).as_posix() for one in folder.glob("*") if one.is_file())
-    raise MissingGraphFileError(kind=kind, path=path, user=user, known_names=names)
+        check_file("data", path, f"graph `{spec.name}`", modules.root)
 
 
 def step_names(spec: GraphSpec, topology: Topology, prefix: str = "") -> list[str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeGuard, TypeVar, get_args
 
 from ci_core.errors import Location, Problem, nearest, quoted
 from ci_core.serving.problems import shown
@@ -14,6 +13,19 @@ from ci_core.serving.spec import Switch
 T = TypeVar("T", bound=str)
 
 SWITCHES: tuple[Switch, ...] = get_args(Switch)
+
+MOST_PROBLEMS = 100
+"""Mistakes that are told; nobody reads more, and to find the words for each takes time."""
+
+_MOST_CHARS = 1_000
+"""Of names, references and paths."""
+_MOST = 1_000_000_000
+"""Of seconds and of counts: 31 years, and more than a machine holds."""
+_SHOWN_CHARS = 500
+
+
+class EnoughProblemsError(Exception):
+    """So many mistakes are noted that reading ends."""
 
 
 @dataclass(slots=True)
@@ -46,16 +58,23 @@ class FieldReader:
     def _texts(self, data: object, at: str) -> tuple[str, ...]:
         items = self._sequence(data, at)
         for index, item in enumerate(items):
-            if not isinstance(item, str):
-                self._note(f"expected text, found {found(item)}", f"{at}[{index}]")
+            self._check_text(item, f"{at}[{index}]")
         return tuple(str(item) for item in items)
 
     def _text(self, values: Mapping[str, Any], key: str, at: str) -> str | None:
         value = values.get(key)
-        if value is None or (isinstance(value, str) and value):
+        if value is None or (self._check_text(value, f"{at}.{key}" if at else key, may_be_empty=False)):
             return value
-        self._note(f"expected text, found {found(value)}", f"{at}.{key}" if at else key)
         return None
+
+    def _check_text(self, value: object, at: str, *, may_be_empty: bool = True) -> TypeGuard[str]:
+        if not isinstance(value, str) or not (value or may_be_empty):
+            self._note(f"expected text, found {found(value)}", at)
+        elif len(value) > _MOST_CHARS:
+            self._note(f"expected a text of at most {_MOST_CHARS:,} characters, found {len(value):,}", at)
+        else:
+            return True
+        return False
 
     def _flag(self, values: Mapping[str, Any], key: str, at: str) -> bool:
         value = values.get(key, False)
@@ -83,7 +102,7 @@ class FieldReader:
 
     def _number(self, values: Mapping[str, Any], key: str, at: str, *, default: float) -> float:
         value = values.get(key, default)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST:
             return float(value)
         self._note(f"expected a number of seconds, found {found(value)}", f"{at}.{key}" if at else key)
         return default
@@ -98,9 +117,10 @@ class FieldReader:
 
     def _count(self, values: Mapping[str, Any], key: str, at: str, *, default: int, least: int = 0) -> int:
         value = values.get(key, default)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MOST:
             return value
-        self._note(f"expected a whole number from {least}, found {found(value)}", f"{at}.{key}")
+        limit = f" to {_MOST:,}" if isinstance(value, int) and value > _MOST else ""
+        self._note(f"expected a whole number from {least}{limit}, found {found(value)}", f"{at}.{key}")
         return default
 
     def _missing(self, key: str, at: str) -> str:
@@ -113,8 +133,14 @@ class FieldReader:
         probe = key
         while probe and probe not in self.lines:
             probe = probe[: max(probe.rfind("."), probe.rfind("["), 0)]
-        location = Location(file=self.file, line=self.lines.get(probe), key=key or None)
-        self.problems.append(Problem(fact=fact, location=location, hint=hint))
+        location = Location(file=self.file, line=self.lines.get(probe), key=_cut(key) or None)
+        self.problems.append(Problem(fact=_cut(fact), location=location, hint=hint and _cut(hint)))
+        if len(self.problems) == MOST_PROBLEMS:
+            raise EnoughProblemsError
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 1]}…"
 
 
 def found(value: object) -> str:

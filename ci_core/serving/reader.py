@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any, get_args
 
 from ci_core.errors import GraphFileError, nearest, quoted
-from ci_core.serving.fields import FieldReader, found
+from ci_core.serving.fields import EnoughProblemsError, FieldReader, found
+from ci_core.serving.files import leaves_project
 from ci_core.serving.names import branch_text, default_name
 from ci_core.serving.references import mistake_in_step
 from ci_core.serving.schema import INPUT_TYPES, is_input_type, meant
@@ -43,6 +44,8 @@ _ROUTE_KEYS = (
 )
 _BELONGS_TO = {"routes": "router", "branches": "choice", "otherwise": "choice", "several": "choice", "handler": "step"}
 """Key → the kind of step that it is about."""
+_LONGEST_WORD = 30
+"""That may be meant for the type of an input."""
 
 
 def read_graph(data: object, *, file: str, lines: Mapping[str, int] | None = None) -> GraphSpec:
@@ -57,7 +60,10 @@ def read_graph(data: object, *, file: str, lines: Mapping[str, int] | None = Non
         GraphFileError: with every mistake found.
     """
     reader = _Reader(file=file, lines=lines or {})
-    spec = reader.graph(data)
+    try:
+        spec = reader.graph(data)
+    except EnoughProblemsError:
+        raise GraphFileError(file=file, problems=reader.problems) from None
     if reader.problems:
         raise GraphFileError(file=file, problems=reader.problems)
     return spec
@@ -76,11 +82,21 @@ class _Reader(FieldReader):
         return GraphSpec(
             name=self._text(values, "name", at) or self._missing("name", at),
             steps=tuple(steps),
-            files=self._texts(values.get("files", []), f"{at}.files" if at else "files"),
+            files=self._files(values.get("files", []), f"{at}.files" if at else "files"),
             on_error=self._text(values, "on-error", at),
             timeout_s=self._positive(values, "timeout", at),
             inputs=self._inputs(values, f"{at}.inputs" if at else "inputs"),
         )
+
+    def _files(self, data: object, at: str) -> tuple[str, ...]:
+        files = self._texts(data, at)
+        for index, path in enumerate(files):
+            self._check_path(path, f"{at}[{index}]")
+        return files
+
+    def _check_path(self, path: str | None, at: str) -> None:
+        if path is not None and ":" not in path and leaves_project(path):
+            self._note(f"`{path}` lies outside the project", at, "name a file in the project, relative to its folder")
 
     def _inputs(self, values: Mapping[str, Any], at: str) -> Mapping[str, str]:
         data = values.get("inputs", {})
@@ -89,7 +105,7 @@ class _Reader(FieldReader):
             return MappingProxyType({})
         for name, word in data.items():
             if not is_input_type(word):
-                close = meant(word)
+                close = meant(word) if isinstance(word, str) and len(word) <= _LONGEST_WORD else None
                 hint = f"did you mean `{close}`?" if close else None
                 self._note(f"expected one of {quoted(INPUT_TYPES)}, found {found(word)}", f"{at}.{name}", hint)
         return MappingProxyType({str(name): str(word) for name, word in data.items()})
@@ -113,7 +129,7 @@ class _Reader(FieldReader):
             if step == "Validate"
             else self._arguments(values, at),
             handler=self._text(values, "handler", at),
-            after=(after,) if isinstance(after, str) else self._texts(after, f"{at}.after"),
+            after=self._texts([after] if isinstance(after, str) else after, f"{at}.after"),
             join=self._choice_of(values, "join", at, JOINS),
             join_key=self._text(values, "join-key", at),
             full_event=self._flag(values, "full-event", at),
@@ -172,6 +188,8 @@ class _Reader(FieldReader):
         for value, step in data.items():
             if not isinstance(step, str):
                 self._note(f"expected the name of a step, found {found(step)}", f"{at}.branches.{value}")
+            else:
+                self._check_text(step, f"{at}.branches.{value}")
             branches[branch_text(value)] = str(step)
         return MappingProxyType(branches)
 
@@ -191,10 +209,14 @@ class _Reader(FieldReader):
             data = {"model": data}
         values = self._mapping(data, at, _ROUTE_KEYS)
         name, _, version = (key or self._text(values, "name", at) or self._missing("name", at)).partition(":")
+        model = self._text(values, "model", at) or self._missing("model", at)
+        lowered = self._text(values, "lowered", at)
+        self._check_path(model, f"{at}.model")
+        self._check_path(lowered, f"{at}.lowered")
         return RouteSpec(
             name=name,
             version=self._version(values, at) or version or None,
-            model=self._text(values, "model", at) or self._missing("model", at),
+            model=model,
             columns=self._texts(values.get("columns", []), f"{at}.columns"),
             trust=self._texts(values.get("trust", []), f"{at}.trust"),
             arguments=self._arguments(values, at),
@@ -203,7 +225,7 @@ class _Reader(FieldReader):
             max_batch_rows=self._count(values, "max-batch", at, default=1024, least=1),
             batch_window_s=self._number(values, "batch-window", at, default=0.0),
             lower=self._switch(values, "lower", at),
-            lowered=self._text(values, "lowered", at),
+            lowered=lowered,
         )
 
     def _version(self, values: Mapping[str, Any], at: str) -> str | None:

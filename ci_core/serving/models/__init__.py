@@ -9,7 +9,8 @@ import importlib
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ci_core.errors import BrokenModelError, MissingGraphFileError, UnsupportedModelError
+from ci_core.errors import BrokenModelError, UnsupportedModelError
+from ci_core.serving.files import check_file, leaves_project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,17 +77,14 @@ def check_model_file(path: str, router: str, root: Path) -> None:
 
     Raises:
         UnsupportedModelError: there is no loader for it, or reading such a file would run its code.
+        OutsideProjectError: its path leads out of the folder.
         MissingGraphFileError: it does not exist.
         BrokenModelError: it is a folder.
     """
     check_suffix(path)
-    file = root / path
-    if file.is_file():
-        return
-    if file.is_dir():
+    if not leaves_project(path) and (root / path).is_dir():
         raise BrokenModelError(path=path, reason="it is a folder, not a file")
-    names = sorted(one.relative_to(root).as_posix() for one in file.parent.glob("*") if one.is_file())
-    raise MissingGraphFileError(kind="model", path=path, user=f"router `{router}`", known_names=names)
+    check_file("model", path, f"router `{router}`", root)
 
 
 def __getattr__(name: str) -> Any:

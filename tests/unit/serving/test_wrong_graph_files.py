@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ci_core.errors import GraphFileError, GraphshipError
+from ci_core.errors import GraphFileError, GraphshipError, OutsideProjectError
 from ci_core.serving import load_graph
+from ci_core.serving.models import check_model_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 IN_YAML = {
     "a `?` without quotes": (
         "inputs: {age: number?, city: string}\nsteps:\n  - step: Impute\n",
-        'graph.yaml:2: `?` stands in braces without quotes (write `"number?"`, or one column a line)',
+        'graph.yaml:2: `?` stands in braces without quotes (write `"number?"`, or one key a line)',
     ),
     "a type that there is not": (
         "inputs: {age: intt}\nsteps:\n  - step: Impute\n",
@@ -56,11 +57,73 @@ IN_YAML = {
     ),
     "a key that is there twice": (
         "steps:\n  - step: Impute\n    with: {age: 1}\n    with: {age: 2}\n",
-        "graph.yaml:5, steps[0].with: `with` stands in line 4 already",
+        "graph.yaml:5, steps[0].with: the key `with` is already given in line 4",
     ),
     "a text with a colon": (
         "steps:\n  - step: features: enrich\n",
-        "graph.yaml:3: mapping values are not allowed here: a text with `: ` in it has no quotes",
+        "graph.yaml:3: not valid YAML: mapping values are not allowed here: a text with `: ` in it has no quotes",
+    ),
+    "a data file elsewhere": (
+        "files: [data/a.npz, ../../etc/passwd]\nsteps:\n  - step: Impute\n",
+        (
+            "graph.yaml:2, files[1]: `../../etc/passwd` lies outside the project "
+            "(name a file in the project, relative to its folder)"
+        ),
+    ),
+    "a model elsewhere": (
+        "steps:\n  - router: single\n    routes:\n      a: /models/a.onnx\n",
+        (
+            "graph.yaml:5, steps[0].routes.a.model: `/models/a.onnx` lies outside the project "
+            "(name a file in the project, relative to its folder)"
+        ),
+    ),
+    "a list inside itself": (
+        "steps: &a [*a]\n",
+        "graph.yaml:2, steps[0]: an alias is used inside the value that it names",
+    ),
+    "a setting inside itself": (
+        "steps:\n  - step: Impute\n    with: &a {b: *a}\n",
+        "graph.yaml:4, steps[0].with.b: an alias is used inside the value that it names",
+    ),
+    "an input inside itself": (
+        "inputs: &a {b: *a}\nsteps:\n  - step: Impute\n",
+        "graph.yaml:2, inputs.b: an alias is used inside the value that it names",
+    ),
+    "lists in lists": (
+        f"steps:\n  - step: Impute\n    with: {{a: {'[' * 3000}{']' * 3000}}}\n",
+        "graph.yaml:4: is nested more than 100 levels deep",
+    ),
+    "graphs in graphs": (
+        f"steps:\n  {'[{graph: {name: a, steps: ' * 3000}[]{'}}]' * 3000}\n",
+        "graph.yaml:3: is nested more than 100 levels deep",
+    ),
+    "a name without end": (
+        f"steps:\n  - name: {'n' * 200_000}\n    step: Impute\n",
+        "graph.yaml:3, steps[0].name: expected a text of at most 1,000 characters, found 200,000",
+    ),
+    "a number without end": (
+        f"timeout: {'9' * 5000}\nsteps:\n  - step: Impute\n",
+        f"graph.yaml:2, timeout: `{'9' * 39}…` cannot be read as int",
+    ),
+    "a time longer than a life": (
+        f"timeout: 1{'0' * 12}\nsteps:\n  - step: Impute\n",
+        "graph.yaml:2, timeout: expected a number of seconds, found 1000000000000",
+    ),
+    "a count that no machine holds": (
+        f"steps:\n  - step: Impute\n    retries: 1{'0' * 12}\n",
+        ("graph.yaml:4, steps[0].retries: expected a whole number from 0 to 1,000,000,000, found 1000000000000"),
+    ),
+    "a tag that makes objects": (
+        'inputs: {a: !!python/object/apply:os.system ["true"]}\nsteps:\n  - step: Impute\n',
+        "graph.yaml:2, inputs.a: the tag `!!python/object/apply:os.system` is not allowed here (write a plain value)",
+    ),
+    "a character of no text": (
+        'steps:\n  - step: "a\0b"\n',
+        "graph.yaml:3: the character '\\x00' is not allowed in YAML",
+    ),
+    "a merge of no mapping": (
+        "steps:\n  - <<: [1]\n    step: Impute\n",
+        "graph.yaml:3, steps[0]: `<<` merges mappings only",
     ),
 }
 
@@ -74,6 +137,101 @@ def test_a_mistake_in_yaml_is_told_with_its_line_and_what_was_meant(case: str, t
         load_graph("graph.yaml", tmp_path)
 
     assert caught.value.known == (told,)
+
+
+AS_BYTES = {
+    "bytes that are not UTF-8": (
+        b"name: g\nsteps: [\xff]\n",
+        "graph.yaml:2: byte 0xff is not UTF-8 (save the file as UTF-8)",
+    ),
+    "ten megabytes": (
+        b"name: g\n" + b"#" * 10_000_000,
+        "graph.yaml: is longer than 262,144 bytes, which is what is read at most",
+    ),
+    "nothing": (b"", "graph.yaml:1: expected a mapping, found nothing"),
+}
+
+
+@pytest.mark.parametrize("case", AS_BYTES)
+def test_a_file_that_is_no_text_or_too_long_is_refused_as_one_mistake(case: str, tmp_path: Path) -> None:
+    data, told = AS_BYTES[case]
+    (tmp_path / "graph.yaml").write_bytes(data)
+
+    with pytest.raises(GraphFileError) as caught:
+        load_graph("graph.yaml", tmp_path)
+
+    assert caught.value.known[0] == told
+    assert caught.value.exit_code == 2
+
+
+def test_aliases_of_aliases_do_not_grow_without_bound(tmp_path: Path) -> None:
+    levels = ["l0: &l0 [x, x, x, x, x, x, x, x, x, x]"]
+    levels += [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 9)]
+    text = "\n".join(f"      {level}" for level in levels)
+    (tmp_path / "graph.yaml").write_text(f"name: g\nsteps:\n  - step: Impute\n    with:\n{text}\n")
+
+    with pytest.raises(GraphFileError) as caught:
+        load_graph("graph.yaml", tmp_path)
+
+    assert caught.value.known == ("graph.yaml:5: grows to more than 20,000 values",)
+
+
+def test_of_ten_thousand_mistakes_a_hundred_are_told(tmp_path: Path) -> None:
+    (tmp_path / "graph.yaml").write_text("name: g\nsteps:\n" + "  - {stp: Impute}\n" * 5000)
+
+    with pytest.raises(GraphFileError) as caught:
+        load_graph("graph.yaml", tmp_path)
+
+    assert len(caught.value.known) == 100
+    assert caught.value.known[0] == "graph.yaml:3, steps[0].stp: unknown key `stp` (did you mean `step`?)"
+
+
+def test_steps_may_share_what_an_anchor_names(tmp_path: Path) -> None:
+    (tmp_path / "graph.yaml").write_text(
+        "name: g\nsteps:\n"
+        "  - &one {name: one, step: Impute, with: &ages {age: 1}, retries: 2}\n"
+        "  - {<<: *one, name: two}\n"
+        "  - {name: three, step: Impute, with: *ages}\n"
+    )
+
+    one, two, three = load_graph("graph.yaml", tmp_path).spec.steps
+
+    assert (one.retries, two.retries, three.retries) == (2, 2, 0)
+    assert one.arguments == two.arguments == three.arguments == {"age": 1}
+
+
+def test_words_that_old_yaml_takes_for_truth_are_text(tmp_path: Path) -> None:
+    (tmp_path / "graph.yaml").write_text(
+        "name: g\nsteps:\n"
+        "  - {name: land, choice: land, branches: {no: north, True: south, 1: west}}\n"
+        "  - {name: north, step: Impute, after: land}\n"
+        "  - {name: south, step: Impute, after: land}\n"
+        "  - {name: west, step: Impute, after: land}\n"
+    )
+
+    assert load_graph("graph.yaml", tmp_path).spec.steps[0].branches == {"no": "north", "true": "south", "1": "west"}
+
+
+@pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "data/../../passwd"])
+def test_a_file_outside_the_project_is_refused_in_python_too(path: str, tmp_path: Path) -> None:
+    (tmp_path / "graph.py").write_text(
+        f"from ci_core.serving import Graph\ngraph = Graph('g', files=[{path!r}])\ngraph.to('builtins:str')\n"
+    )
+
+    with pytest.raises(OutsideProjectError) as caught:
+        load_graph("graph.py:graph", tmp_path)
+
+    assert caught.value.fact == f"graph `g` opens the data file `{path}`, which lies outside the project"
+
+
+@pytest.mark.parametrize("path", ["../m.onnx", "/m.onnx", "a/../../m.onnx"])
+def test_a_model_file_outside_of_the_folder_is_refused_though_it_is_there(path: str, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    (root / "a").mkdir(parents=True)
+    (tmp_path / "m.onnx").write_bytes(b"")
+
+    with pytest.raises(OutsideProjectError, match="router `r` opens the model file"):
+        check_model_file(path, "r", root)
 
 
 def test_keys_of_like_paths_are_not_taken_for_one(tmp_path: Path) -> None:

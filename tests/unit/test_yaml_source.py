@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_core.config.yaml_source import MAX_BYTES, MAX_NODES, Document, parse_yaml
+from ci_core.yaml_source import MAX_BYTES, MAX_NODES, Document, parse_yaml
 
 
 def parse(text: str) -> Document:
@@ -121,7 +121,7 @@ def test_nested_aliases_may_not_grow_without_bound() -> None:
 
     document = parse("\n".join(levels))
 
-    assert facts(document) == [(None, f"grows to more than {MAX_NODES:,} values through its aliases")]
+    assert facts(document) == [(1, "grows to more than 20,000 values")]
 
 
 def test_an_alias_inside_its_own_anchor_is_a_mistake() -> None:
@@ -155,7 +155,13 @@ def test_a_merge_key_fills_in_what_is_not_given() -> None:
         (b"? [a]\n: 1\n", 1, "a key must be text, not a list or a mapping"),
         (b"a: !!int x\n", 1, "`x` cannot be read as int"),
         (b"<<: 3\n", 1, "`<<` merges mappings only"),
-        (b"[" * 5000, None, "is nested too deeply"),
+        (b"a:\n  " + b"[" * 5000, 2, "is nested more than 100 levels deep"),
+        (b"- " * 5000, 1, "is nested more than 100 levels deep"),
+        (b'a: 1\nb: "\\UFFFFFFFF"', 2, "not valid YAML: Python int too large to convert to C int"),
+        (b'a: 1\nb: "\\uD800"', 2, "`\\ud800` holds half a character"),
+        (b'a: 1\n"\\uD800": 2', 2, "`\\ud800` holds half a character"),
+        (b"!!python/name:os.system a: 1", 1, "the tag `!!python/name:os.system` is not allowed here"),
+        (b"%TAG ! " + b"x" * 200 + b"\n---\n!a b", 3, "a tag is longer than 100 characters"),
     ],
 )
 def test_text_that_is_no_yaml_is_refused_with_its_line(data: bytes, line: int | None, fact: str) -> None:
@@ -165,7 +171,62 @@ def test_text_that_is_no_yaml_is_refused_with_its_line(data: bytes, line: int | 
 def test_a_huge_file_is_refused_unread() -> None:
     document = parse_yaml(b"#" * (MAX_BYTES + 1), file="f.yaml")
 
-    assert facts(document) == [(None, "is 262,145 bytes long; at most 262,144 are read")]
+    assert facts(document) == [(None, "is longer than 262,144 bytes, which is what is read at most")]
+
+
+def test_more_values_than_are_read_are_refused_where_they_begin() -> None:
+    document = parse("- x\n" * (2 * MAX_NODES + 1))
+
+    assert facts(document) == [(40_000, "holds more than 20,000 values")]
+
+
+def test_aliases_may_not_nest_deeper_than_lists_may() -> None:
+    document = parse(f"a: &a {'[' * 60}{']' * 60}\nb:\n  {'[' * 60}*a{']' * 60}\n")
+
+    assert facts(document) == [(1, "is nested more than 100 levels deep")]
+
+
+def test_key_paths_do_not_grow_with_long_keys_in_one_another() -> None:
+    document = parse(f"? {'k' * 600}\n: {{? {'l' * 600} : 1, m: 2}}\n")
+
+    assert document.value == {"k" * 600: {"m": 2}}
+    assert facts(document) == [(2, f"the key `{'l' * 39}…` makes a key path of more than 1,000 characters")]
+
+
+def test_a_hundred_mistakes_are_told_and_no_more() -> None:
+    document = parse("- !own x\n" * 101)
+
+    assert len(document.problems) == 100
+
+
+def test_a_mistake_is_told_in_a_short_line_however_long_its_text_is() -> None:
+    document = parse(f"a: !!int {'x' * 100_000}\n? {'k' * 900}\n: 1\n? {'k' * 900}\n: 2\n")
+
+    assert facts(document) == [
+        (1, f"`{'x' * 39}…` cannot be read as int"),
+        (4, f"the key `{'k' * 199}…` is already given in line 2"),
+    ]
+    assert document.problems[1].location.key == f"{'k' * 199}…"
+
+
+def test_keys_have_the_text_that_json_has_for_them() -> None:
+    document = parse('{True: 1, "True": 2, ~: 3, 2024: 4, no: 5, 1.50: 6}')
+
+    assert document.value == {"true": 1, "True": 2, "null": 3, "2024": 4, "no": 5, "1.50": 6}
+
+
+def test_items_of_lists_may_stand_in_brackets() -> None:
+    document = parse_yaml(b"a:\n  - b: 1\n  - [2]\n", file="f.yaml", brackets=True)
+
+    assert document.lines == {"a": 1, "a[0]": 2, "a[0].b": 2, "a[1]": 3, "a[1][0]": 3}
+
+
+def test_of_several_merged_mappings_the_first_wins_and_the_order_is_theirs() -> None:
+    document = parse("x: {<<: [{b: 1, a: 1}, {a: 2, c: 2}], d: 3}\n")
+
+    assert document.value == {"x": {"b": 1, "a": 1, "c": 2, "d": 3}}
+    assert isinstance(document.value["x"], dict)
+    assert list(document.value["x"]) == ["b", "a", "c", "d"]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_key() -> None:
