@@ -204,7 +204,6 @@ def test_large_texts_are_written_before_there_are_many_rows_of_them(tmp_path: Pa
         ModelCall(answers=[1], columns=Batch(("a",), matrix=np.array([[7.0], [8.0]])), outputs=[0.5]),
         ModelCall(answers=[1], columns=Batch(("a",), {"a": np.array([7.0, 8.0])}), outputs=[0.5]),
     ],
-    ids=str,
 )
 def test_a_malformed_call_of_a_model_costs_its_own_rows_and_no_others(
     malformed: ModelCall, tmp_path: Path, caplog: pytest.LogCaptureFixture
