@@ -95,7 +95,7 @@ class _Reader(FieldReader):
         return files
 
     def _check_path(self, path: str | None, at: str) -> None:
-        if path is not None and ":" not in path and leaves_project(path):
+        if path is not None and leaves_project(path):
             self._note(f"`{path}` lies outside the project", at, "name a file in the project, relative to its folder")
 
     def _inputs(self, values: Mapping[str, Any], at: str) -> Mapping[str, str]:
@@ -211,7 +211,8 @@ class _Reader(FieldReader):
         name, _, version = (key or self._text(values, "name", at) or self._missing("name", at)).partition(":")
         model = self._text(values, "model", at) or self._missing("model", at)
         lowered = self._text(values, "lowered", at)
-        self._check_path(model, f"{at}.model")
+        if ":" not in model:  # else it names a class
+            self._check_path(model, f"{at}.model")
         self._check_path(lowered, f"{at}.lowered")
         return RouteSpec(
             name=name,

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_core.serving import Graph, GraphSpec, RequestError, Route, Router, RouteSpec, StepSpec, steps
+from ci_core.serving.files import leaves_project
+from ci_core.serving.graph_file import read_graph_file
+from ci_core.serving.handler_rules import entry_of_way_back
 from ci_core.serving.spec import REQUEST, freeze_mapping
 from ci_core.serving.topology import check
 
@@ -43,6 +49,7 @@ def route_specs(draw: st.DrawFn, name: str) -> RouteSpec:
         max_batch_rows=draw(st.integers(1, 9999)),
         batch_window_s=draw(seconds),
         lower=draw(switches),
+        lowered=draw(st.none() | st.just("models/m.lowered")),
     )
 
 
@@ -85,21 +92,99 @@ def step_specs(draw: st.DrawFn, name: str, before: list[str]) -> StepSpec:
 
 
 @st.composite
+def choices(draw: st.DrawFn, name: str, before: list[str]) -> list[StepSpec]:
+    """A choice after some step, and the two steps it chooses from. Their names are longer than any that is drawn."""
+    left, right = f"{name} goes left", f"{name} goes right"
+    values = draw(st.lists(names, min_size=2, max_size=2, unique=True))
+    branches: dict[str, str] = draw(
+        st.sampled_from([{}, {values[0]: left}, dict(zip(values, [left, right], strict=True))])
+    )
+    choice = StepSpec(
+        name=name,
+        choice=draw(st.sampled_from(["kind", "a.b", "m:pick"])),
+        after=(draw(st.sampled_from([REQUEST, *before])),),
+        branches=branches,
+        otherwise=right if len(branches) == 1 else draw(st.none() | st.just(left)),
+        several=draw(st.booleans()),
+    )
+    return [choice, *(StepSpec(name=side, step="m:f", after=(name,)) for side in (left, right))]
+
+
+@st.composite
+def with_handlers(draw: st.DrawFn, steps: list[StepSpec]) -> list[StepSpec]:
+    """The steps, some with a handler of their errors, which may lead back."""
+    handlers: list[StepSpec] = []
+    handled: list[StepSpec] = []
+    for index, step in enumerate(steps):
+        if step.queue is not None or not draw(st.booleans()):
+            handled.append(step)
+            continue
+        ways = [
+            one.name
+            for one in steps
+            if step.name in one.after
+            and entry_of_way_back(GraphSpec(name="g", steps=tuple(steps)), step.name, one.name)
+        ]
+        handler = f"handler of step {index}"
+        full_event, back_to = draw(st.booleans()), draw(st.sampled_from([None, *ways]))
+        handlers.append(StepSpec(name=handler, step="m:g", after=(), full_event=full_event, back_to=back_to))
+        handled.append(replace(step, on_error=handler))
+    return [*handled, *handlers]
+
+
+@st.composite
 def graph_specs(draw: st.DrawFn) -> GraphSpec:
     """A graph that is sound: every step comes after some before it, and the last one joins all loose ends."""
     made: list[StepSpec] = []
     for name in draw(st.lists(names, min_size=1, max_size=6, unique=True)):
-        made.append(draw(step_specs(name, [step.name for step in made])))
+        before = [step.name for step in made if step.choice is None]
+        made += draw(choices(name, before)) if draw(st.booleans()) else [draw(step_specs(name, before))]
     fed = {name for step in made for name in step.after}
     ends = tuple(step.name for step in made if step.name not in fed)
-    if len(ends) > 1:
-        made.append(StepSpec(name="".join(ends) + "-join", step="m:join", after=ends, responds=True))
-    files = draw(st.lists(st.text(min_size=1), max_size=2))
+    has_queue = draw(st.booleans())
+    if len(ends) > 1 or has_queue:
+        made.append(StepSpec(name="joins the ends", step="m:join", after=ends, responds=True))
+    made = draw(with_handlers(made))
+    if has_queue:
+        limits = draw(st.dictionaries(st.sampled_from(["max-deliveries", "max-length"]), st.integers(1, 99)))
+        made += [
+            StepSpec(
+                name="to the queue", queue=draw(names), after=("joins the ends",), arguments=freeze_mapping(limits)
+            ),
+            StepSpec(name="behind the queue", step="m:store", after=("to the queue",)),
+        ]
+    on_error = draw(st.sampled_from([None, "told of errors"]))
+    if on_error is not None:
+        made.append(StepSpec(name=on_error, step="m:tell", after=()))
+    files = draw(st.lists(st.text(min_size=1).filter(lambda path: not leaves_project(path)), max_size=2))
     timeout = draw(st.none() | seconds)
     inputs = draw(st.dictionaries(names, st.sampled_from(["number", "string?", "any"]), max_size=2))
     return GraphSpec(
-        name=draw(st.text(min_size=1)), steps=tuple(made), files=tuple(files), timeout_s=timeout, inputs=inputs
+        name=draw(st.text(min_size=1)),
+        steps=tuple(made),
+        files=tuple(files),
+        on_error=on_error,
+        timeout_s=timeout,
+        inputs=inputs,
     )
+
+
+class Quoting(yaml.SafeDumper):
+    """Writes every text in quotes: PyYAML's own quote what YAML 1.1 takes for a number, and not `1e3`."""
+
+
+Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
+@given(graph_specs(), st.booleans())
+def test_spec_to_yaml_to_spec_is_identity_through_a_file(spec: GraphSpec, in_braces: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "graph.yaml"
+        file.write_text(yaml.dump(spec.to_dict(), Dumper=Quoting, default_flow_style=in_braces), encoding="utf-8")
+
+        read = read_graph_file(file, shown_as="graph.yaml")
+
+    assert read == spec
 
 
 @given(graph_specs())
@@ -111,9 +196,11 @@ def test_spec_to_dict_to_spec_is_identity_through_json_with_sorted_keys(spec: Gr
 
 @given(graph_specs())
 def test_the_order_respects_every_edge_and_holds_every_step_once(spec: GraphSpec) -> None:
-    order = check(spec).order
+    topology = check(spec)
+    order = topology.order
 
-    assert sorted(order) == sorted(step.name for step in spec.steps)
+    assert sorted(order) == sorted(step.name for step in spec.steps if step.after)
+    assert sorted(topology.handlers) == sorted(step.name for step in spec.steps if not step.after)
     for step in spec.steps:
         for before in step.after:
             assert before == REQUEST or order.index(before) < order.index(step.name)
