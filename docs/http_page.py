@@ -32,7 +32,7 @@ _WHEN = {
     "graphship_shadow_dropped_total": "shadow routers",
     **{
         f"graphship_remote_{name}": "remote steps"
-        for name in ("attempts_total", "breaker_open", "calls_in_flight", "failures_total")
+        for name in ("attempts_total", "breaker_open", "calls_in_flight", "connections", "failures_total")
     },
     "graphship_processes": "where there is `/proc`",
     "process_cpu_seconds_total": "where there is `/proc`",

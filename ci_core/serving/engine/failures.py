@@ -64,6 +64,11 @@ def step_of(error: BaseException) -> str | None:
     return name
 
 
+def mark_step(error: Exception, step: str) -> None:
+    """Let an error say which step raised it, for the graph that this one is a step of."""
+    setattr(error, _MARK, step)
+
+
 def interrupted(step: CallableStep, events: tuple[Event | None, ...]) -> None:
     """Keep in the events which step was running when the time was over; what is inside of it has told already."""
     told = (event.error for event in events if event is not None and event.error is not None)
@@ -136,7 +141,7 @@ def _instead_of(error: Exception, step: CallableStep) -> DeadlineError:
     name = _full_name(step, error)
     late = passed_in(name)
     late.__cause__ = error
-    setattr(late, _MARK, name)
+    mark_step(late, name)
     return late
 
 
@@ -165,7 +170,7 @@ def _tell(program: Program, step: CallableStep, error: Exception, events: tuple[
 def _note(program: Program, step: CallableStep, error: Exception, events: tuple[Event | None, ...]) -> None:
     """Tell of an error that goes on to the caller, who is told the step by a note."""
     name = _tell(program, step, error, events)
-    setattr(error, _MARK, name)
+    mark_step(error, name)
     note = f"in step `{name}` of graph `{program.graph}`"
     # a step may raise one and the same exception object for every event
     if note not in getattr(error, "__notes__", ()):

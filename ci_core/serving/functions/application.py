@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import orjson
 
 from ci_core.serving import metrics as prometheus
+from ci_core.serving.access_log import printable
 from ci_core.serving.functions.client import DIGEST_HEADER, SEGMENTS_PATH
 from ci_core.serving.functions.models import about
 
@@ -84,7 +85,7 @@ class FunctionApplication:
                 return page()
             answer = await self._call(method, path, headers, body)
         except Exception:
-            logger.exception("call failed path=%s", path)
+            logger.exception("call failed path=%s", printable(path))
             answer = _json(500, {"error": "the call could not be answered"})
         if self.is_draining:
             answer[1].append(("connection", "close"))

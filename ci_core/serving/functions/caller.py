@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ci_core.serving.engine.failures import mark_step
 from ci_core.serving.functions.calls import read_reply, write_request
-from ci_core.serving.functions.failures import STEP_MARK
 from ci_core.serving.problems import DeadlineError, DependencyError
 
 if TYPE_CHECKING:
@@ -59,5 +59,5 @@ class RemoteSegment:
         if failure is None:
             return body
         if step:
-            setattr(failure, STEP_MARK, step)
+            mark_step(failure, step)
         raise failure

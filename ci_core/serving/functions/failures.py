@@ -17,9 +17,6 @@ from ci_core.serving.problems import HttpError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STEP_MARK = "__graphship_step__"
-"""Attribute of an exception: the step, inside a graph that was called as one step, that raised it."""
-
 _KINDS = {
     kind.slug: kind
     for kind in vars(problems).values()

@@ -32,11 +32,6 @@ class FunctionHost:
         self._segments = {segment.name: segment for segment in segments}
         self._plans = plans
 
-    @property
-    def segments(self) -> tuple[str, ...]:
-        """Names of the segments."""
-        return tuple(self._segments)
-
     async def answer(self, name: str, request: bytes) -> bytes:
         """Return the reply to a request for a segment; a step that fails is a reply, too.
 

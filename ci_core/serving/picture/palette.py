@@ -73,23 +73,6 @@ DARK: Final[Mapping[str, Paint]] = MappingProxyType(
 )
 
 
-ROLES_OF_TEXT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "sheet": ("dim", "fail-ink"),
-        "tag": ("dim", "fail-ink"),
-        "end": ("ink", "dim"),
-        "step": ("ink", "dim"),
-        "router": ("ink", "dim", "router-ink"),
-        "model": ("ink", "dim", "router-ink"),
-        "choice": ("ink", "dim", "choice-ink"),
-        "queue": ("ink", "dim", "queue-ink"),
-        "graph": ("ink", "dim", "graph-ink"),
-        "handler": ("ink", "dim", "fail-ink"),
-    }
-)
-"""Which texts stand on which ground."""
-
-
 def painted(role: str) -> str:
     """Return the attributes that paint an element."""
     fill, stroke = LIGHT[role]

@@ -53,7 +53,9 @@ class RequestTemplate:
         Raises:
             RequestError: the body lacks a field, or has a value that does not fit its place.
         """
-        lines = [self.headers, _passed_line("x-event-id", event.id)]
+        lines = [self.headers]
+        if event.id.isascii() and event.id.isprintable():  # no header can hold another one; answers go by the same rule
+            lines.append(header_line("x-event-id", event.id))
         for name in self.forwarded:
             value = event.headers.get(name)
             if value is not None:

@@ -49,6 +49,11 @@ class RemoteService:
         """How the calls are doing."""
         return self._caller.state
 
+    @property
+    def open_connections(self) -> int:
+        """Connections, at work or idle."""
+        return self._client.open_connections
+
     async def ask(self, body: Any, event: Event) -> Any:
         """Return the result for `body`, the event's or a part of it; None when the answer is empty JSON.
 

@@ -46,7 +46,8 @@ class Remote:
     Messages name the service by host and port and never show a path, a query or a header.
 
     An event's id and trace (``x-event-id``, ``traceparent``, ``tracestate``) travel along, and so does the time that is
-    left, as ``x-request-timeout-ms``. Neither proxies nor cookies are used. A private certificate authority is made
+    left, as ``x-request-timeout-ms``; an id that no header can hold, as it has other characters than the printable ones
+    of ASCII, stays behind. Neither proxies nor cookies are used. A private certificate authority is made
     known to the process by OpenSSL's own ``SSL_CERT_FILE``.
 
     Example:
@@ -134,6 +135,12 @@ class Remote:
         )
         metrics.follow_gauge(
             "graphship_remote_calls_in_flight", "Calls of a remote step.", lambda: service.state.in_flight, step=step
+        )
+        metrics.follow_gauge(
+            "graphship_remote_connections",
+            "Connections to the service of a remote step, at work or idle.",
+            lambda: service.open_connections,
+            step=step,
         )
         metrics.follow_counter(
             "graphship_remote_attempts_total",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.errors import InvalidStepError, quoted
+from ci_core.serving.access_log import printable
 from ci_core.serving.missing import is_missing
 from ci_core.serving.problems import RequestError, shown
 from ci_core.serving.steps.row_step import RowStep, check_columns
@@ -103,7 +104,7 @@ class Validate(RowStep):
             raise RequestError("; ".join(texts))
         if self._context is None:
             return
-        self._context.logger.warning("values break rules: %s", "; ".join(texts))
+        self._context.logger.warning("values break rules: %s", "; ".join(map(printable, texts)))
         for column, _text in found:
             self._context.counter("graph_violations", "Values that broke a rule, by column.", column=column).inc()
 

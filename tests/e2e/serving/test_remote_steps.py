@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci_core.serving import Context, Event, Graph, GraphSpec, steps
+from ci_core.serving.metrics import Metrics
 from ci_core.serving.problems import (
     DependencyError,
     DependencyTimeoutError,
@@ -23,6 +24,7 @@ from ci_core.serving.problems import (
 )
 from ci_core.serving.remote.caller import Caller, CallRules
 from ci_core.serving.remote.client import HttpClient
+from ci_core.testing.prometheus_text import value
 from tests.e2e.serving.remote_stand_in import Behaviour, Received, StandIn, answers, closes, echoes, is_silent, says
 
 if TYPE_CHECKING:
@@ -53,6 +55,23 @@ def failure_of(step: steps.Remote, body: Any, **event: Any) -> HttpError:
 
 
 # What arrives
+
+
+def test_metrics_tell_how_many_connections_a_step_holds() -> None:
+    async def scenario(step: steps.Remote) -> list[float | None]:
+        metrics = Metrics()
+        step.follow(metrics)
+        told = [value(metrics.text(), "graphship_remote_connections", step="users")]
+        await asyncio.gather(*(step.do_event(Event({})) for _ in range(3)))
+        told.append(value(metrics.text(), "graphship_remote_connections", step="users"))
+        step.close()
+        return told
+
+    with StandIn(answers()) as service:
+        context = Context(graph="g", release=None, logger=logging.getLogger("t"), step="users")
+        told = asyncio.run(scenario(steps.Remote(service.url, context=context)))
+
+    assert told == [0, 3]
 
 
 def test_path_query_body_and_headers_arrive_as_the_graph_says() -> None:

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from ci_core.errors import GraphshipError, InvalidStepError
 from ci_core.serving import Event, Graph
-from ci_core.serving.functions.split import FunctionPlan, split
+from ci_core.serving.functions.application import FunctionApplication
+from ci_core.serving.functions.client import DIGEST_HEADER
+from ci_core.serving.functions.host import FunctionHost
+from ci_core.serving.functions.split import FunctionPlan, Segment, split
+from ci_core.serving.limits import Limits
 from ci_core.serving.metrics import Metrics
 from ci_core.serving.server import Application
 from ci_core.serving.spec import REQUEST, GraphSpec, StepSpec
@@ -192,6 +196,17 @@ def test_a_step_that_calls_exit_fails_its_request_and_not_its_process(caplog: py
 
     assert answer[0] == 500
     assert caplog.messages[0] == r"step failed function=f step=leave event='1\nERROR forged'"
+
+
+def test_the_path_of_a_call_forges_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    segment = Segment(name="a\nERROR forged", function="f", spec=_spec(_step("a", REQUEST)))
+    host_of_nothing = FunctionHost([], {})
+    application = FunctionApplication(host_of_nothing, [segment], {}, metrics=Metrics(), limits=Limits())
+
+    call = application.handle_async("POST", f"/segments/{segment.name}", {DIGEST_HEADER: segment.digest}, b"")
+
+    assert asyncio.run(call)[0] == 500
+    assert caplog.messages == [r"call failed path='/segments/a\nERROR forged'"]
 
 
 def _run(graph: Graph, drawn: DrawnGraph, body: Any) -> tuple[Any, ...]:

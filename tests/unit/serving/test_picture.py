@@ -16,7 +16,7 @@ from ci_core.serving.picture import html, svg
 from ci_core.serving.picture.layers import Layers, lay_out
 from ci_core.serving.picture.letters import ending, fitting, width_px
 from ci_core.serving.picture.lines import Line, Point
-from ci_core.serving.picture.palette import DARK, LIGHT, ROLES_OF_TEXT, Paint
+from ci_core.serving.picture.palette import DARK, LIGHT, Paint
 from ci_core.serving.picture.places import Link, Size, arrange
 from ci_core.serving.picture.scene import Group, Scene, compose
 from ci_core.serving.picture.spacing import nearest_in_order, rows_of
@@ -230,6 +230,21 @@ def contrast(ink: str, ground: str) -> float:
 
     lighter, darker = sorted((luminance(ink), luminance(ground)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
+
+
+ROLES_OF_TEXT = {
+    "sheet": ("dim", "fail-ink"),
+    "tag": ("dim", "fail-ink"),
+    "end": ("ink", "dim"),
+    "step": ("ink", "dim"),
+    "router": ("ink", "dim", "router-ink"),
+    "model": ("ink", "dim", "router-ink"),
+    "choice": ("ink", "dim", "choice-ink"),
+    "queue": ("ink", "dim", "queue-ink"),
+    "graph": ("ink", "dim", "graph-ink"),
+    "handler": ("ink", "dim", "fail-ink"),
+}
+"""Which texts stand on which ground."""
 
 
 def test_contrast_of_black_and_white_is_21() -> None:

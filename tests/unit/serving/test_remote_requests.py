@@ -259,9 +259,19 @@ def test_a_forwarded_header_cannot_become_two(value: str) -> None:
         template(forward_headers=["x-user"]).head({}, event)
 
 
-def test_an_event_id_cannot_become_a_header() -> None:
-    with pytest.raises(RequestError, match="header `x-event-id` has a character"):
-        template().head({}, Event({}, id="1\r\nx-evil: 1"))
+@pytest.mark.parametrize("event_id", ["1\r\nx-evil: 1", "注文-1", "ü-1", "\ud800", "a\x7f"])
+def test_an_event_id_that_no_header_can_hold_is_not_sent_and_the_call_is_made(event_id: str) -> None:
+    _, lines = template().head({}, Event({}, id=event_id, headers={"traceparent": "00-ab-cd-01"}))
+
+    assert headers_of(lines) == {"traceparent": "00-ab-cd-01"}
+
+
+def test_an_event_id_of_all_letters_that_can_be_seen_is_sent_as_it_is() -> None:
+    seen = "".join(map(chr, range(0x20, 0x7F))).strip()
+
+    _, lines = template().head({}, Event({}, id=seen))
+
+    assert headers_of(lines) == {"x-event-id": seen}
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,16 @@ def test_validate_may_count_instead_of_refusing() -> None:
     assert context.counter("graph_violations", "Values that broke a rule, by column.", column="age").value == 2
 
 
+def test_values_that_are_counted_forge_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    context = Context(graph="g", release=None, logger=logging.getLogger("test"))
+    step = steps.Validate({"name": {"one-of": ["a"]}}, violations="count", context=context)
+
+    step.do([{"name": "x\nERROR forged"}, {"name": "plain"}])
+
+    told = r"""'row 0, column `name`: expected one of a, found "x\nERROR forged"'"""
+    assert caplog.messages == [f'values break rules: {told}; row 1, column `name`: expected one of a, found "plain"']
+
+
 @pytest.mark.parametrize(("value", "is_among"), [(1, True), (1.0, True), (True, False), ("1", False), ([1], False)])
 def test_one_of_tells_numbers_from_booleans_and_texts(value: Any, is_among: bool) -> None:
     step = steps.Validate({"a": {"one-of": [1]}})
