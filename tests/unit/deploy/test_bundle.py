@@ -163,6 +163,21 @@ def test_of_a_graph_in_the_top_folder_only_the_code_beside_it_is_taken(tmp_path:
     assert names(bundle) == ["graph.py", "models/late.onnx", "requirements.txt"]
 
 
+def test_a_bundle_holds_the_files_that_the_graph_names_wherever_they_are(tmp_path: Path) -> None:
+    settings = make_project(tmp_path)
+
+    bundle = build_bundle(
+        settings, SmallGraph(label="x", files=("data/train.parquet",)), tmp_path / "out", list_files=listed
+    )
+
+    assert names(bundle) == [
+        "data/train.parquet",
+        "requirements.txt",
+        "serving/graph.py",
+        "serving/tables/airports.csv",
+    ]
+
+
 def test_a_model_can_be_a_folder(tmp_path: Path) -> None:
     settings = make_project(tmp_path)
     for name in ("b.bin", "a.json"):

@@ -34,7 +34,7 @@ def test_a_queue_step_without_settings_has_the_documented_ones() -> None:
     queue = Queue.of("churn", StepSpec(name="keep", queue="scored", after=("score",)))
 
     assert (queue.stream, queue.reader) == ("scored", "churn.keep")
-    assert (queue.max_deliveries, queue.max_length) == (5, 100_000)
+    assert (queue.max_deliveries, queue.max_length, queue.concurrency) == (5, 100_000, 1)
 
 
 def test_a_queue_step_takes_its_settings_from_with() -> None:
