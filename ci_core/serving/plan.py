@@ -136,25 +136,29 @@ class Life:
     def __init__(self, resources: Sequence[Any], models: Mapping[str, GraphModel], threads: Threads) -> None:
         unique = {id(one): one for one in (*models.values(), *resources)}
         self._resources, self._models, self._threads = tuple(unique.values()), models, threads
-        self._is_started = False
+        self._ending: ExitStack | None = None
+        """What ends what was started; None before and after."""
 
     def start(self) -> None:
-        """Start the models, then the steps; the second call does nothing."""
-        if self._is_started:
+        """Start the models, then the steps; the second call does nothing.
+
+        Raises:
+            Exception: what one of them raises; it and those that had started are closed.
+        """
+        if self._ending is not None:
             return
-        self._is_started = True
-        for one in self._resources:
-            _call_if_there(one, "start")
+        with ExitStack() as ending:
+            ending.callback(self._threads.close)
+            for one in self._resources:
+                ending.callback(_call_if_there, one, "close")  # may have begun half, too
+                _call_if_there(one, "start")
+            self._ending = ending.pop_all()
 
     def close(self) -> None:
         """Close what was started, the last first."""
-        if not self._is_started:
-            return
-        self._is_started = False
-        with ExitStack() as ending:  # goes on when one raises
-            ending.callback(self._threads.close)
-            for one in self._resources:
-                ending.callback(_call_if_there, one, "close")
+        if self._ending is not None:
+            ending, self._ending = self._ending, None
+            ending.close()  # goes on when one raises
 
     def follow(self, metrics: Metrics) -> None:
         """Let `metrics` tell of calls that are stuck, and of those resources that have something to tell."""

@@ -32,10 +32,12 @@ def call(plan: Plan, body: Any, event: Event | None = None) -> Any:
 class Owner:
     """Notes when it is begun and ended."""
 
-    def __init__(self, log: list[str], name: str, *, fails: bool = False) -> None:
-        self.log, self.name, self.fails = log, name, fails
+    def __init__(self, log: list[str], name: str, *, fails: bool = False, starts: bool = True) -> None:
+        self.log, self.name, self.fails, self.starts = log, name, fails, starts
 
     def start(self) -> None:
+        if not self.starts:
+            raise OSError(f"no {self.name}")
         self.log.append(f"start {self.name}")
 
     def close(self) -> None:
@@ -82,6 +84,36 @@ def test_a_step_that_cannot_be_closed_does_not_keep_the_others_open() -> None:
     with pytest.raises(OSError, match="b"):
         plan.close()
     assert log == ["start a", "start b", "close b", "close a"]
+
+
+@pytest.mark.parametrize("is_served", [False, True])
+def test_what_had_started_is_closed_where_a_later_step_cannot_start(*, is_served: bool) -> None:
+    log: list[str] = []
+    graph = Graph("g")
+    absent = Owner(log, "c", starts=False)
+    graph.to(Owner(log, "a"), "a").to(Owner(log, "b"), "b").to(absent, "c").to(Owner(log, "d"), "d")
+
+    plan = graph.compile(start=False) if is_served else None
+    with pytest.raises(OSError, match="no c"):
+        graph.compile() if plan is None else plan.start()
+
+    assert log == ["start a", "start b", "close c", "close b", "close a"]
+
+
+def test_a_plan_that_could_not_start_may_be_started_again() -> None:
+    log: list[str] = []
+    graph = Graph("g")
+    absent = Owner(log, "b", starts=False)
+    graph.to(Owner(log, "a"), "a").to(absent, "b")
+    plan = graph.compile(start=False)
+    with pytest.raises(OSError, match="no b"):
+        plan.start()
+
+    absent.starts = True
+    plan.start()
+    plan.close()
+
+    assert log == ["start a", "close b", "close a", "start a", "start b", "close b", "close a"]
 
 
 def test_an_object_that_is_two_steps_is_started_once() -> None:
