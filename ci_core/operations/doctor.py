@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from ci_core.ci.plain_event import BRANCH_VARIABLES
 from ci_core.errors import (
     ConfigError,
+    GraphFileError,
     GraphshipError,
     InvalidDvcFileError,
     MissingExtraError,
@@ -188,6 +189,8 @@ class Doctor:
         """Yield what is wrong with the serving graph; models and data may not have been fetched yet."""
         try:
             self.check_graph(reference, root)
+        except GraphFileError as error:
+            yield from _findings(error)
         except GraphshipError as error:
             yield _finding(error)
 
@@ -222,10 +225,7 @@ def _settings(start: Path, env: Mapping[str, str]) -> tuple[Settings | None, lis
     except NotAProjectError as error:
         return None, [_finding(error)]
     except ConfigError as error:
-        return None, [
-            Finding(slug=error.slug, fact=it.fact, where=str(it.location), hint=it.hint or error.hint)
-            for it in error.problems
-        ]
+        return None, _findings(error)
 
 
 def _uncommitted(repository: Repository, root: Path) -> Iterator[Finding]:
@@ -244,6 +244,14 @@ def _uncommitted(repository: Repository, root: Path) -> Iterator[Finding]:
         return
     hint = f"`git add {CONFIG_FILE} && git commit -m 'configure graphship'`"
     yield Finding(slug="uncommitted-config", fact=fact, where=CONFIG_FILE, hint=hint)
+
+
+def _findings(error: ConfigError | GraphFileError) -> list[Finding]:
+    """Return a finding for each mistake in a file."""
+    return [
+        Finding(slug=error.slug, fact=it.fact, where=str(it.location), hint=it.hint or error.hint)
+        for it in error.problems
+    ]
 
 
 def _finding(error: GraphshipError, *, detail: str = "") -> Finding:

@@ -7,10 +7,11 @@ import pytest
 
 from ci_core.cli.doctor import findings_text
 from ci_core.errors import GraphshipError, NoCommitYetError, NotADvcProjectError, NotARepositoryError
-from ci_core.operations.doctor import Doctor, Finding
+from ci_core.operations.doctor import Doctor, Finding, _check_graph
 from ci_core.types import CommitId
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 CONFIG = "name: churn\n"
@@ -57,6 +58,7 @@ class Patient:
     absent: frozenset[str] = frozenset()
     unwritable: frozenset[str] = frozenset()
     env: dict[str, str] = field(default_factory=dict)
+    check_graph: Callable[[str, Path], None] = lambda _reference, _root: None
 
     def open_data(self, _root: Path) -> FakeData:
         if isinstance(self.data, GraphshipError):
@@ -72,7 +74,7 @@ class Patient:
             open_dvc=self.open_data,
             has_module=lambda name: name not in self.absent,
             is_writable=lambda folder: folder.name not in self.unwritable,
-            check_graph=lambda _reference, _root: None,
+            check_graph=self.check_graph,
         )
         return doctor.examine(self.root, self.env)
 
@@ -122,6 +124,20 @@ def test_a_detached_head_does_not_matter_when_a_variable_names_the_branch(patien
     patient.env = {variable: "main"}
 
     assert patient.slugs() == []
+
+
+def test_each_mistake_of_a_graph_file_is_a_finding_with_its_place(patient: Patient) -> None:
+    reconfigure(patient, "name: churn\ngraph: graph.yaml\n")
+    (patient.root / "graph.yaml").write_text("name: g\nfiles: [/etc/passwd]\nsteps:\n  - stp: Impute\n")
+    patient.check_graph = _check_graph
+
+    graph = [finding for finding in patient.findings() if finding.slug == "invalid-graph-file"]
+
+    assert [(finding.where, finding.hint) for finding in graph] == [
+        ("graph.yaml:4, steps[0].stp", "did you mean `step`?"),
+        ("graph.yaml:4, steps[0]", "the keys and their types: docs/reference/graph-yaml.md"),
+        ("graph.yaml:2, files[0]", "name a file in the project, relative to its folder"),
+    ]
 
 
 def test_each_mistake_of_the_configuration_is_a_finding_with_its_place(patient: Patient) -> None:
