@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.serving.base import ANSWER
@@ -94,8 +93,7 @@ class ServedGraph:
         if self._functions is None:
             raise ValueError(name)
         leave_terminal()
-        options = replace(self._options, socket=self._functions.socket(name))
-        Path(str(options.socket)).unlink(missing_ok=True)  # of the process that this one replaces
+        options = replace(self._options, socket=self._functions.make_room(name))
         served = served_function(self._graph, self._functions.plan, name, options, self.metrics)
         return served.run(None, on_start=on_start, is_supervised=True)
 

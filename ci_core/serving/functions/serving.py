@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import secrets
 import shutil
 import tempfile
 from dataclasses import replace
@@ -62,16 +63,27 @@ class Functions:
             check_function(self.plan, name)
         self._whole = graph
         self.local = tuple(name for name in self.plan.functions if name not in addresses)
-        self._folder = Path(tempfile.mkdtemp(prefix="graphship-")) if self.local else None
+        self._folder = Path(tempfile.gettempdir()) / f"graphship-{secrets.token_urlsafe(6)}" if self.local else None
         urls = {name: f"unix:{self.socket(name)}" for name in self.local} | dict(addresses)
         self._clients = {name: FunctionClient(name, urls[name], self.plan.of(name)) for name in self.plan.functions}
         self.graph = caller_graph(graph, self.plan, {name: one.send for name, one in self._clients.items()})
 
     def socket(self, function: str) -> Path:
-        """Return the Unix socket of a function that is run here."""
+        """Return the Unix socket of a function that is run here; neither it nor its folder need be there."""
         if self._folder is None:
             raise ValueError(function)
         return self._folder / f"{self.plan.functions.index(function)}.sock"
+
+    def make_room(self, function: str) -> Path:
+        """Return the socket of a function, for the process that is to listen on it.
+
+        The folder is made there and not before: a server that is told to stop while its graph is compiled ends at
+        once, and could remove nothing.
+        """
+        socket = self.socket(function)
+        socket.parent.mkdir(mode=0o700, exist_ok=True)  # of a name that nobody can guess
+        socket.unlink(missing_ok=True)  # of the process that this one replaces
+        return socket
 
     def extend(self, plan: Plan) -> None:
         """Let the plan of the caller show the models of its functions, and wait for them to be ready."""
@@ -101,7 +113,7 @@ class Functions:
         await asyncio.gather(*(client.close() for client in self._clients.values()))
 
     def remove_sockets(self) -> None:
-        """Remove the folder of the sockets; in the process that made it."""
+        """Remove the folder of the sockets, once those who listened on them have ended."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -231,6 +232,69 @@ def test_who_is_told_to_stop_finishes_its_calls_and_leaves_no_process_behind(rel
     [(status, answer)] = outcomes
     assert (code, status, answer["first"]) == (0, 200, function)
     assert not _is_alive(function)
+
+
+SLOW = """
+import os, sys, time
+
+class Slow:
+    def __init__(self):
+        print("compiling", os.getpid(), file=sys.stderr, flush=True)
+        time.sleep(600)
+
+    def do(self, body):
+        return body
+
+def same(body):
+    return body
+"""
+
+
+@pytest.mark.parametrize("slow", ["server", "function"])
+def test_who_is_told_to_stop_while_a_graph_compiles_leaves_no_folder_and_no_process_behind(
+    tmp_path: Path, slow: str
+) -> None:
+    first, second = ("Slow", "same") if slow == "server" else ("same", "Slow")
+    steps = [
+        {"name": "a", "step": f"slow:{first}", "after": ["request"]},
+        {"name": "b", "step": f"slow:{second}", "after": ["a"], "function": "heavy", "respond": True},
+    ]
+    release = _release(tmp_path / "release", {"name": "g", "steps": steps})
+    (release / "bundle/slow.py").write_text(SLOW)
+
+    with tempfile.TemporaryDirectory() as folder:  # not `tmp_path`: addresses of sockets must be short
+        command = [sys.executable, "-m", "ci_core.serving", str(release), "--port", "0"]
+        with subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": folder}
+        ) as server:
+            assert server.stderr is not None
+            while not (line := server.stderr.readline()).startswith("compiling"):
+                assert line, "it ended"
+            server.terminate()
+            server.stderr.read()
+
+        assert not _is_alive(int(line.split()[1]))
+        assert list(Path(folder).iterdir()) == []
+
+
+def test_a_wrong_address_of_one_function_leaves_no_folder_for_another(tmp_path: Path) -> None:
+    steps = [
+        {"name": "a", "step": "steps:begin", "after": ["request"], "function": "here"},
+        {"name": "b", "step": "steps:first", "after": ["a"], "function": "there", "respond": True},
+    ]
+    release = _release(tmp_path / "release", {"name": "g", "steps": steps})
+    (tmp_path / "tmp").mkdir()
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "ci_core.serving", str(release), "--port", "0", "--function", "there=ftp://x"],
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "error[function-address]" in ended.stderr
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_function_ends_with_a_server_that_was_killed(release: Path) -> None:
