@@ -46,6 +46,20 @@ def failure_of(raised: BaseException) -> Exception:
     return failure
 
 
+def text_of(error: BaseException) -> str:
+    """Return the text of an exception, whatever its class makes of that; :func:`encodable`."""
+    try:
+        text = str(error)
+    except Exception as raised:  # noqa: BLE001 - of the user's class
+        return f"its text raised {type(raised).__name__}"
+    return encodable(text)
+
+
+def encodable(text: str) -> str:
+    """Return `text` with halves of surrogate pairs, which no message can hold, written as escapes."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def is_being_cancelled() -> bool:
     """Whether somebody cancelled the task that runs here."""
     try:

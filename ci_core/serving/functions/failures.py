@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ci_core.serving import problems
+from ci_core.serving.crashes import encodable, text_of
 from ci_core.serving.problems import HttpError
 
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ def write_failure(error: BaseException) -> dict[str, Any]:
     """Return an exception as plain data."""
     kind = type(error).__name__
     if isinstance(error, RemoteStepError):
-        return {"kind": kind, "text": error.text}
+        return {"kind": kind, "text": encodable(error.text)}
     if not isinstance(error, HttpError):
-        return {"kind": kind, "text": str(error)}
+        return {"kind": kind, "text": text_of(error)}
     return {
         "kind": kind,
-        "text": error.message,
+        "text": encodable(error.message),
         "slug": error.slug,
         "status": error.status,
         "retry_after_s": error.retry_after_s,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.errors import SharedStreamError
 from ci_core.serving.access_log import printable
-from ci_core.serving.crashes import is_being_cancelled
+from ci_core.serving.crashes import encodable, is_being_cancelled, text_of
 from ci_core.serving.problems import DependencyError, RequestError
 from ci_core.serving.queues.base import Failure
 from ci_core.serving.queues.message import read_message
@@ -207,22 +207,13 @@ class Consumer:
 
 def _failed(event: Event, error: BaseException) -> Failure:
     """Return why the steps behind a queue did not end; what a step refuses (4xx) is not tried again."""
-    try:
-        text = str(error)
-    except Exception as raised:  # noqa: BLE001 - of the user's class; the message would stay undecided
-        text = f"its text raised {type(raised).__name__}"
-    text = f"{type(error).__name__}: {text}"
+    text = f"{type(error).__name__}: {text_of(error)}"
     return Failure(
-        error=_storable(text if len(text) <= _ERROR_CHARS else f"{text[: _ERROR_CHARS - 1]}…"),
-        step=_storable(event.error.step) if event.error is not None else "",
-        event_id=_storable(event.id),
+        error=text if len(text) <= _ERROR_CHARS else f"{text[: _ERROR_CHARS - 1]}…",
+        step=encodable(event.error.step) if event.error is not None else "",
+        event_id=encodable(event.id),
         is_final=isinstance(error, RequestError),
     )
-
-
-def _storable(text: str) -> str:
-    """Return text that a broker can encode: halves of surrogate pairs are written as escapes."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 async def work_off(consumers: Iterable[Consumer]) -> None:

@@ -280,6 +280,25 @@ def test_a_failed_reply_names_the_step_and_brings_the_failure() -> None:
     assert (failure.status, failure.message) == (422, "no age")
 
 
+class _MuteError(Exception):
+    def __str__(self) -> str:
+        raise AttributeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("no \udc80 name"), r"no \udc80 name"),
+        (RequestError("no \udc80 name"), r"no \udc80 name"),
+        (_MuteError(), "its text raised AttributeError"),
+    ],
+)
+def test_a_failure_whose_text_no_message_can_hold_arrives_all_the_same(error: Exception, told: str) -> None:
+    _body, failure, step = read_reply(write_failed_reply(_event(), error, step="b"), _event())
+
+    assert (type(failure).__name__, str(failure), step) == (type(error).__name__, told, "b")
+
+
 def test_a_body_that_cannot_travel_names_the_segment_and_its_function() -> None:
     with pytest.raises(WireError) as caught:
         write_reply(_event(), {"model": _Own()}, segment="a..b", function="heavy")
