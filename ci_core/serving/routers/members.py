@@ -194,8 +194,7 @@ class Members:
                 outcomes.append(outcome)
         finally:
             for task in running.values():
-                task.add_done_callback(_look_at)
-                task.cancel()
+                task.cancel()  # one that has failed, too: it would complain that nobody asked how
         return outcomes
 
     def _ask_or_error(self, share: Share, event: Event, operation: str) -> ModelCall | Exception:
@@ -210,12 +209,6 @@ async def _end_of(task: asyncio.Task[ModelCall]) -> ModelCall | Exception:
         return await task
     except Exception as error:  # noqa: BLE001 - raised by the caller, if it is to be
         return error
-
-
-def _look_at(task: asyncio.Task[ModelCall]) -> None:
-    """Take note of how a task that nobody waits for any more ended, or its loop would complain that nobody did."""
-    if not task.cancelled():
-        task.exception()
 
 
 def _event_of(share: Share, event: Event) -> Event:

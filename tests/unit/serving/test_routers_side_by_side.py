@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 from copy import deepcopy
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from ci_core.serving import Event, Graph, Model, Route, Router
 from ci_core.serving.metrics import Metrics
-from ci_core.serving.problems import StepTimeoutError
+from ci_core.serving.problems import DeadlineError, StepTimeoutError
 from tests.unit.serving.apart import split_graph
 from tests.unit.serving.routed import Constant, Failing, Field, Refusing, Seen, ask, constants
 
@@ -261,15 +262,17 @@ class Stuck(Model):
     """Hangs until the test is over."""
 
     released = threading.Event()
+    came_back = False
 
     def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
-        self.released.wait()
+        self.released.wait(LONG_S)
+        type(self).came_back = True
         return [0 for _ in rows]
 
 
 @pytest.fixture
 def stuck() -> Iterator[type[Model]]:
-    Stuck.released = threading.Event()
+    Stuck.released, Stuck.came_back = threading.Event(), False
     yield Stuck
     Stuck.released.set()
 
@@ -280,6 +283,18 @@ def test_the_failure_of_a_model_does_not_wait_for_those_after_it(stuck: type[Mod
 
     with pytest.raises(RuntimeError, match="broken"):
         graph.test({"x": 1})
+    assert not Stuck.came_back
+
+
+def test_an_ensemble_that_a_deadline_ended_has_failed(stuck: type[Model]) -> None:
+    seen = Seen()
+    graph = Graph("g")
+    graph.to(Router.mean({"a": stuck, "b": stuck}), "choose", blocking=True).respond()
+
+    with pytest.raises(DeadlineError, match="the deadline passed in step `choose`"):
+        ask(graph.compile(observe=seen), {"x": 1}, deadline=monotonic() + SHORT_S)
+
+    assert [(model, type(error)) for model, error in seen.failures] == [("choose", DeadlineError)]
 
 
 def test_every_model_that_hangs_holds_one_thread_and_is_counted(stuck: type[Model]) -> None:
@@ -295,16 +310,37 @@ def test_every_model_that_hangs_holds_one_thread_and_is_counted(stuck: type[Mode
     assert "graphship_stuck_calls 2" in metrics.text()
 
 
+class FailingLast(Model):
+    """Breaks when it is told to."""
+
+    go: ClassVar[threading.Event]
+
+    def predict(self, rows: list[dict[str, Any]]) -> list[Any]:
+        assert self.go.wait(LONG_S)
+        raise RuntimeError("the first one")
+
+
 def test_failures_that_nobody_waited_for_do_not_trouble_the_loop() -> None:
+    FailingLast.go = threading.Event()
     complaints: list[Any] = []
     graph = Graph("g")
-    graph.to(Router.parallel(dict.fromkeys("abcd", Failing)), "choose", blocking=True).respond()
+    graph.to(Router.parallel({"a": FailingLast, "b": Failing, "c": Failing}), "choose", blocking=True).respond()
     plan = graph.compile()
 
     async def scenario() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
-        with pytest.raises(RuntimeError, match="broken"):
-            await plan({"x": 1}, Event({"x": 1}))
+        asked = asyncio.ensure_future(plan({"x": 1}, Event({"x": 1})))
+        around = {asked, asyncio.current_task()}
+        await asyncio.sleep(0)  # as far as the router's models
+        pending = asyncio.all_tasks() - around
+        assert len(pending) == 3
+        while len(pending) > 1:  # `b` or `c` has not failed
+            _done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        FailingLast.go.set()
+        with pytest.raises(RuntimeError, match="the first one"):
+            await asked
+        del asked, around, pending, _done
+        await asyncio.sleep(0)  # what woke this task refers to `asked`
         gc.collect()  # a task complains when it goes
 
     asyncio.run(scenario())
