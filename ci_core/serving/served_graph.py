@@ -95,7 +95,10 @@ class ServedGraph:
         leave_terminal()
         options = replace(self._options, socket=self._functions.make_room(name))
         served = served_function(self._graph, self._functions.plan, name, options, self.metrics)
-        return served.run(None, on_start=on_start, is_supervised=True)
+        try:
+            return served.run(None, on_start=on_start, is_supervised=True)
+        finally:
+            self._functions.leave_room(name)
 
     def run(
         self,

@@ -7,6 +7,7 @@ it ends after the last worker that may call it. It listens on a Unix socket in a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import secrets
@@ -111,6 +112,13 @@ class Functions:
     async def close(self) -> None:
         """Close the connections to the functions."""
         await asyncio.gather(*(client.close() for client in self._clients.values()))
+
+    def leave_room(self, function: str) -> None:
+        """Remove the socket of a function that ended, and the folder with the last one: the server may be gone."""
+        socket = self.socket(function)
+        socket.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there are others, or the server was first
+            socket.parent.rmdir()
 
     def remove_sockets(self) -> None:
         """Remove the folder of the sockets, once those who listened on them have ended."""

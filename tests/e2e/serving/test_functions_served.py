@@ -297,15 +297,20 @@ def test_a_wrong_address_of_one_function_leaves_no_folder_for_another(tmp_path: 
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_a_function_ends_with_a_server_that_was_killed(release: Path) -> None:
-    with _serving(release) as served:
-        function = served.until_ready().ask(body={})[2]["first"]
-        served.process.kill()
-        served.process.wait()
-        while _is_alive(function):
-            time.sleep(0.02)
+def test_a_function_ends_with_a_server_that_was_killed_and_removes_their_folder(
+    release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # not `tmp_path`: addresses of sockets must be short
+        monkeypatch.setenv("TMPDIR", folder)
+        with _serving(release) as served:
+            function = served.until_ready().ask(body={})[2]["first"]
+            sockets = [one.name for one in Path(folder).rglob("*.sock")]
+            served.process.kill()
+            served.process.wait()
+            while _is_alive(function):
+                time.sleep(0.02)
 
-    assert not _is_alive(function)
+        assert (sockets, list(Path(folder).iterdir())) == (["0.sock"], [])
 
 
 def test_a_function_may_run_elsewhere(release: Path) -> None:
