@@ -1,7 +1,7 @@
 """Serving graphs: write, test, compile and serve them.
 
-This is what runs in a serving process, so it imports nothing of graphship but ``errors``, ``types`` and ``yaml_source``,
-and nothing heavy before it is needed.
+This is what runs in a serving process, so it imports nothing of graphship but ``errors``, ``types``
+and ``yaml_source``, and nothing heavy before it is needed.
 """
 
 from __future__ import annotations
