@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from ci_core.printable import one_line
-from ci_core.reports.text import arrow, exact, pair, seconds, signed, size
+from ci_core.reports.text import arrow, exact, pair, plural, seconds, signed, size
 from ci_core.versioning.plain import to_plain
 
 if TYPE_CHECKING:
@@ -26,7 +26,12 @@ _ABSENT = "–"
 def snapshot_text(snapshot: Snapshot) -> str:
     """Return a snapshot as aligned lines, one block a kind."""
     environment = snapshot.environment
-    lock = f", {environment.lock_file} {_digest(environment.lock)}" if environment.lock_file else ", no lock file"
+    packages = f" ({plural(len(environment.packages), 'package')})" if environment.packages else ""
+    lock = (
+        f", {environment.lock_file} {_digest(environment.lock)}{packages}"
+        if environment.lock_file
+        else ", no lock file"
+    )
     lines = [f"commit   {snapshot.code.label}  ({snapshot.code.commit})", f"python   {environment.python}{lock}"]
     if snapshot.stale:
         lines.append(f"stale    {', '.join(snapshot.stale)}: run `graphship run`")

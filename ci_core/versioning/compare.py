@@ -200,10 +200,17 @@ def _file(change: Change, old: TrackedFile | None, new: TrackedFile | None) -> F
 def _environment(old: EnvironmentVersion, new: EnvironmentVersion) -> tuple[EnvironmentDiff, ...]:
     found = []
     if old.python != new.python:
-        found.append(EnvironmentDiff(name="python", old=old.python, new=new.python))
+        found.append(EnvironmentDiff(name="python", kind="python", old=old.python, new=new.python))
     if (old.lock_file, old.lock) != (new.lock_file, new.lock):
         name = new.lock_file or old.lock_file or "lock file"
-        found.append(EnvironmentDiff(name=name, old=old.lock, new=new.lock))
+        found.append(EnvironmentDiff(name=name, kind="lock", old=old.lock, new=new.lock))
+    if old.problem is None and new.problem is None:  # else every package would seem to be gone, or new
+        before, after = old.packages, new.packages
+        found += [
+            EnvironmentDiff(name=name, kind="package", old=before.get(name), new=after.get(name))
+            for name in sorted({*before, *after})
+            if before.get(name) != after.get(name)
+        ]
     return tuple(found)
 
 

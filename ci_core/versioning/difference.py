@@ -61,7 +61,8 @@ class EnvironmentDiff:
     """One thing the code runs on that differs."""
 
     name: str
-    """``python``, or the lock file's name."""
+    """``python``, the lock file's name, or that of a package."""
+    kind: Literal["python", "lock", "package"]
     old: str | None = None
     new: str | None = None
 

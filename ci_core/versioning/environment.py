@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ci_core.types import Digest
+from ci_core.versioning.packages import UnreadableLockError, read_packages
 from ci_core.versioning.revision import EnvironmentVersion
 
 if TYPE_CHECKING:
@@ -43,5 +44,9 @@ def read_environment(read: Callable[[str], bytes | None], *, running: str) -> En
         content = read(name)
         if content is not None:
             digest = Digest(f"sha256:{hashlib.sha256(content).hexdigest()}")
-            return EnvironmentVersion(python=python, lock_file=name, lock=digest)
+            try:
+                packages, problem = read_packages(name, content), None
+            except UnreadableLockError as error:
+                packages, problem = {}, f"{name}: {error}"
+            return EnvironmentVersion(python=python, lock_file=name, lock=digest, packages=packages, problem=problem)
     return EnvironmentVersion(python=python)

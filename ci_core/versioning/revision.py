@@ -53,6 +53,10 @@ class EnvironmentVersion:
     lock_file: str | None = None
     """The lock file that was found, relative to the project."""
     lock: Digest | None = None
+    packages: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Package → version, as the lock file says; see ``packages.read_packages``."""
+    problem: str | None = None
+    """Why the lock file's packages could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,15 +40,16 @@ def take_snapshot(root: Path, rev: str | None = None, *, dvc: DvcProject | None 
         file = root / path
         return file.read_bytes() if file.is_file() else None
 
+    environment = read_environment(read, running=f"{sys.version_info.major}.{sys.version_info.minor}")
     return Snapshot(
         code=CodeVersion(commit=commit, dirty=git.dirty_digest() if rev is None else None),
         data=state.data,
         outputs=state.outputs,
         params=state.params,
         metrics=state.metrics,
-        environment=read_environment(read, running=f"{sys.version_info.major}.{sys.version_info.minor}"),
+        environment=environment,
         stale=tuple(stage.name for stage in state.stale),
-        problems=state.problems,
+        problems=(*state.problems, *([environment.problem] if environment.problem else [])),
     )
 
 

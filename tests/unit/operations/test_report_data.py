@@ -64,7 +64,7 @@ def test_gates_metrics_and_params_are_taken_over_as_they_are() -> None:
     diff = _diff(
         metrics=(MetricDiff(key="m.json:auc", old=0.8, new=0.7, change="changed", difference=-0.1, direction="worse"),),
         params=(ParamDiff(key="params.yaml:rate", new=None, change="added"),),
-        environment=(EnvironmentDiff(name="python", old="3.11", new="3.12"),),
+        environment=(EnvironmentDiff(name="python", kind="python", old="3.11", new="3.12"),),
     )
 
     (shown_gate,) = report_data.gate_rows([gate])

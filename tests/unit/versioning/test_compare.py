@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -168,9 +169,27 @@ def test_a_changed_environment_is_told_by_python_and_lock_file() -> None:
     diff = compare(snapshot(python="3.11", lock="sha256:1"), snapshot(NEW, python="3.12", lock="sha256:2"))
 
     assert diff.environment == (
-        EnvironmentDiff(name="python", old="3.11", new="3.12"),
-        EnvironmentDiff(name="uv.lock", old="sha256:1", new="sha256:2"),
+        EnvironmentDiff(name="python", kind="python", old="3.11", new="3.12"),
+        EnvironmentDiff(name="uv.lock", kind="lock", old="sha256:1", new="sha256:2"),
     )
+
+
+def test_packages_that_came_went_or_moved_are_told_by_name() -> None:
+    old = replace(snapshot(), environment=EnvironmentVersion(python="3.11", packages={"a": "1", "b": "1", "c": "1"}))
+    new = replace(snapshot(NEW), environment=EnvironmentVersion(python="3.11", packages={"a": "1", "b": "2", "d": "1"}))
+
+    assert [(row.name, row.kind, row.old, row.new) for row in compare(old, new).environment] == [
+        ("b", "package", "1", "2"),
+        ("c", "package", "1", None),
+        ("d", "package", None, "1"),
+    ]
+
+
+def test_packages_of_a_lock_file_that_cannot_be_read_are_not_gone() -> None:
+    old = replace(snapshot(), environment=EnvironmentVersion(python="3.11", packages={"a": "1"}))
+    new = replace(snapshot(NEW), environment=EnvironmentVersion(python="3.11", problem="uv.lock: broken"))
+
+    assert compare(old, new).environment == ()
 
 
 def test_a_base_that_cannot_be_read_is_said_and_never_looks_like_no_change() -> None:

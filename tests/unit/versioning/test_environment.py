@@ -21,3 +21,12 @@ def test_a_project_without_a_lock_file_has_none() -> None:
 def test_the_python_that_the_project_names_goes_before_the_running_one() -> None:
     assert read_environment({".python-version": b"cpython-3.12.4\n"}.get, running="3.11").python == "3.12.4"
     assert read_environment({".python-version": b"system\n"}.get, running="3.11").python == "3.11"
+
+
+def test_packages_are_read_from_the_lock_file_and_a_broken_one_is_told() -> None:
+    sound = read_environment({"requirements.txt": b"numpy==2.4\n"}.get, running="3.11")
+    broken = read_environment({"uv.lock": b"x ="}.get, running="3.11")
+
+    assert (dict(sound.packages), sound.problem) == ({"numpy": "2.4"}, None)
+    assert broken.packages == {}
+    assert (broken.problem or "").startswith("uv.lock: Invalid value")
