@@ -13,23 +13,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import yaml
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from packaging.specifiers import SpecifierSet
 
     Found = Iterable[tuple[str, str]]
 
 UNPINNED: Final = "any version"
 """Stands for the version of a requirement that names none."""
-_REQUIREMENT: Final = re.compile(
-    r"""
-    (?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?) \s*
-    (?:\[[^\]]*\])? \s*
-    (?: @ \s* (?P<url>\S+) | \(? (?P<versions>[^;)\s][^;)]*)? \)? )
-    \s* (?:;.*)?
-    """,
-    re.VERBOSE,
-)
 _COMMENT: Final = re.compile(r"(^|\s)#.*$")
 _OPTION: Final = re.compile(r"\s--?[a-z].*$")
 _LOGIN: Final = re.compile(r"//[^/@\s]+@")
@@ -59,21 +54,12 @@ def read_packages(file: str, content: bytes) -> dict[str, str]:
         found = _READERS[file](content.decode("utf-8-sig"))
         versions: dict[str, set[str]] = {}
         for name, version in found:
-            versions.setdefault(normalised(name), set()).add(version)
+            versions.setdefault(canonicalize_name(name), set()).add(version)
     except KeyError as error:
         raise UnreadableLockError(f"a package has no {error}") from error
     except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise UnreadableLockError(" ".join(str(error).split())[:200] or type(error).__name__) from error
     return {name: ", ".join(sorted(versions[name])) for name in sorted(versions)}
-
-
-def normalised(name: str) -> str:
-    """Return the one spelling of a package's name.
-
-    >>> normalised("Ruamel.YAML"), normalised("scikit_learn")
-    ('ruamel-yaml', 'scikit-learn')
-    """
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _of_toml(key: str) -> Callable[[str], Found]:
@@ -117,23 +103,21 @@ def _of_requirements(text: str) -> Iterator[tuple[str, str]]:
             if egg:
                 yield egg[1], _without_login(asked.partition(" ")[2].strip())
             continue
-        match = _REQUIREMENT.fullmatch(asked)
-        if match is None:  # a path or a URL of an archive: it names no package
+        try:
+            requirement = Requirement(asked)
+        except InvalidRequirement:  # a path or a URL of an archive: it names no package
             continue
-        yield match["name"], _without_login(match["url"]) if match["url"] else _version(match["versions"])
+        yield requirement.name, _without_login(requirement.url) if requirement.url else _version(requirement.specifier)
 
 
 def _without_login(url: str) -> str:
     return _LOGIN.sub("//", url)
 
 
-def _version(asked: str | None) -> str:
+def _version(asked: SpecifierSet) -> str:
     """Return ``2.1`` of ``== 2.1``, and what is asked for of anything else."""
-    if asked is None:
-        return UNPINNED
-    parts = sorted(re.sub(r"\s", "", part) for part in asked.split(","))
-    exact = re.fullmatch(r"={2,3}(.+)", parts[0]) if len(parts) == 1 else None
-    return exact[1] if exact and not exact[1].endswith("*") else ",".join(parts)
+    exact = [one.version for one in asked if one.operator in {"==", "==="} and not one.version.endswith("*")]
+    return exact[0] if len(exact) == len(asked) == 1 else str(asked) or UNPINNED
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
