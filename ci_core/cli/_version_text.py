@@ -58,9 +58,10 @@ def difference_text(diff: SnapshotDiff) -> str:
         "environment",
         ((row.name, _short(row.old or _ABSENT), "→", _short(row.new or _ABSENT)) for row in diff.environment),
     )
+    lines += _block("pipeline", ((stage.change, stage.name, ", ".join(stage.details)) for stage in diff.stages))
     lines += _block("could not be read", ((problem,) for problem in diff.problems))
     if not diff.has_changes:
-        lines += ["", "nothing differs in metrics, params, data, outputs and environment"]
+        lines += ["", "nothing differs in metrics, params, data, outputs, environment and pipeline"]
     return "\n".join(lines)
 
 

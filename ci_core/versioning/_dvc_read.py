@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_core.types import Digest
 from ci_core.versioning.plots import Plot, PlotSource
-from ci_core.versioning.revision import TrackedFile
+from ci_core.versioning.revision import StageVersion, TrackedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -68,6 +68,39 @@ def tracked_files(repo: Any, prefix: str, *, from_disk: bool) -> tuple[list[Trac
         if path is not None:
             (outputs if out.stage.cmd else data).append(_tracked_file(out, path, from_disk=from_disk))
     return sorted(data, key=_by_path), sorted(outputs, key=_by_path)
+
+
+def stages(repo: Any, prefix: str) -> list[StageVersion]:
+    """Return the stages that run a command, as they are declared, sorted by name."""
+    found = [
+        StageVersion(
+            name=name,
+            command="\n".join([stage.cmd] if isinstance(stage.cmd, str) else stage.cmd),
+            needs=_paths(repo, stage.deps, prefix),
+            params=tuple(sorted(key for dependency in stage.params for key in _param_keys(repo, dependency, prefix))),
+            makes=_paths(repo, stage.outs, prefix),
+        )
+        for stage in repo.index.stages
+        if stage.cmd and (name := stage_name(repo, stage, prefix))
+    ]
+    return sorted(found, key=lambda stage: stage.name)
+
+
+def _paths(repo: Any, files: Iterable[Any], prefix: str) -> tuple[str, ...]:
+    from dvc.dependency.param import ParamsDependency
+
+    paths = {_path_or_own(repo, file, prefix) for file in files if not isinstance(file, ParamsDependency)}
+    return tuple(sorted(paths))
+
+
+def _path_or_own(repo: Any, file: Any, prefix: str) -> str:
+    """Return a path relative to the project, or what DVC calls a file outside: a URL, ``../shared/x.csv``."""
+    return (project_path(repo, file.fs_path, prefix) if file.is_in_repo else None) or str(file.def_path)
+
+
+def _param_keys(repo: Any, dependency: Any, prefix: str) -> list[str]:
+    path = _path_or_own(repo, dependency, prefix)
+    return [f"{path}:{name}" for name in dependency.params] or [path]
 
 
 def metrics(repo: Any, prefix: str) -> tuple[dict[str, JsonValue], list[str]]:

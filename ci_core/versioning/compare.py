@@ -18,14 +18,15 @@ from ci_core.versioning.difference import (
     MetricDiff,
     ParamDiff,
     SnapshotDiff,
+    StageDiff,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ci_core.config.settings import MetricGate
     from ci_core.types import JsonValue
-    from ci_core.versioning.revision import EnvironmentVersion, Snapshot, TrackedFile
+    from ci_core.versioning.revision import EnvironmentVersion, Snapshot, StageVersion, TrackedFile
 
 Goal = Literal["higher", "lower"]
 
@@ -75,6 +76,7 @@ def compare(
         data=_files(base.data, head.data),
         outputs=_files(base.outputs, head.outputs),
         environment=_environment(base.environment, head.environment),
+        stages=_stages(base.stages, head.stages),
         problems=(*_problems("base", base), *_problems("head", head)),
     )
 
@@ -212,6 +214,29 @@ def _environment(old: EnvironmentVersion, new: EnvironmentVersion) -> tuple[Envi
             if before.get(name) != after.get(name)
         ]
     return tuple(found)
+
+
+def _stages(before: Iterable[StageVersion], after: Iterable[StageVersion]) -> tuple[StageDiff, ...]:
+    old, new = {stage.name: stage for stage in before}, {stage.name: stage for stage in after}
+    found = []
+    for name in sorted({*old, *new}):
+        if name not in old or name not in new:
+            found.append(StageDiff(name=name, change="removed" if name in old else "added"))
+        elif old[name] != new[name]:
+            found.append(StageDiff(name=name, change="changed", details=tuple(_stage_details(old[name], new[name]))))
+    return tuple(found)
+
+
+def _stage_details(old: StageVersion, new: StageVersion) -> Iterator[str]:
+    if old.command != new.command:
+        yield "the command"
+    for verb, without, before, after in (
+        ("needs", "no longer needs", old.needs, new.needs),
+        ("reads", "no longer reads", old.params, new.params),
+        ("makes", "no longer makes", old.makes, new.makes),
+    ):
+        yield from (f"{verb} {one}" for one in after if one not in before)
+        yield from (f"{without} {one}" for one in before if one not in after)
 
 
 def _problems(side: str, snapshot: Snapshot) -> tuple[str, ...]:

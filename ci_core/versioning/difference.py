@@ -57,6 +57,16 @@ class FileDiff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageDiff:
+    """One stage of the pipeline that is declared otherwise."""
+
+    name: str
+    change: Change
+    details: tuple[str, ...] = ()
+    """What differs in one that changed: ``the command``, ``needs data/b.csv``, ``no longer makes plots``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentDiff:
     """One thing the code runs on that differs."""
 
@@ -83,6 +93,8 @@ class SnapshotDiff:
     outputs: tuple[FileDiff, ...] = ()
     """What stages made, models included."""
     environment: tuple[EnvironmentDiff, ...] = ()
+    stages: tuple[StageDiff, ...] = ()
+    """Sorted by name; whether they ran is another matter."""
     stale: tuple[str, ...] = ()
     """Stages of the head that have not run since their inputs moved: its metrics describe an older state."""
     problems: tuple[str, ...] = ()
@@ -96,5 +108,6 @@ class SnapshotDiff:
             or self.data
             or self.outputs
             or self.environment
+            or self.stages
             or any(metric.change != "same" for metric in self.metrics)
         )

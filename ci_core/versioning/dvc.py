@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ci_core.types import CommitId, JsonValue
     from ci_core.versioning.plots import Plot
-    from ci_core.versioning.revision import TrackedFile
+    from ci_core.versioning.revision import StageVersion, TrackedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,7 @@ class DvcState:
     outputs: tuple[TrackedFile, ...]
     params: Mapping[str, JsonValue]
     metrics: Mapping[str, JsonValue]
+    stages: tuple[StageVersion, ...]
     stale: tuple[StaleStage, ...]
     problems: tuple[str, ...]
 
@@ -138,6 +139,7 @@ class DvcProject:
                 outputs=tuple(outputs),
                 params=params,
                 metrics=metrics,
+                stages=tuple(_dvc_read.stages(repo, self.prefix)),
                 stale=self._stale(repo),
                 problems=(*params_problems, *metrics_problems),
             )

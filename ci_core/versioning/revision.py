@@ -60,6 +60,22 @@ class EnvironmentVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageVersion:
+    """A stage of the pipeline as it is declared. Paths are relative to the project; one outside is as DVC writes it."""
+
+    name: str
+    """As a person types it: ``train``, ``sub/dvc.yaml:train``."""
+    command: str
+    """Several commands are lines."""
+    needs: tuple[str, ...] = ()
+    """Files and folders it reads, sorted."""
+    params: tuple[str, ...] = ()
+    """``params.yaml:train.rate``, or the file alone when all of it is a param; sorted."""
+    makes: tuple[str, ...] = ()
+    """Files and folders it writes, metrics and plots too; sorted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Exact versions of code, data, params, environment, models and results at one commit."""
 
@@ -73,6 +89,8 @@ class Snapshot:
     metrics: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     """``metrics.json:auc`` → value; flattened."""
     environment: EnvironmentVersion
+    stages: tuple[StageVersion, ...] = ()
+    """The pipeline, sorted by name."""
     stale: tuple[str, ...] = ()
     """Names of stages whose inputs moved since they last ran."""
     problems: tuple[str, ...] = ()

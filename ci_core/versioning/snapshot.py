@@ -48,6 +48,7 @@ def take_snapshot(root: Path, rev: str | None = None, *, dvc: DvcProject | None 
         params=state.params,
         metrics=state.metrics,
         environment=environment,
+        stages=state.stages,
         stale=tuple(stage.name for stage in state.stale),
         problems=(*state.problems, *([environment.problem] if environment.problem else [])),
     )

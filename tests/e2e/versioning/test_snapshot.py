@@ -9,6 +9,7 @@ from ci_core.testing.projects import make_plain_repository, make_project
 from ci_core.versioning.base_revision import default_base
 from ci_core.versioning.compare import compare
 from ci_core.versioning.git import GitRepository
+from ci_core.versioning.revision import StageVersion
 from ci_core.versioning.snapshot import snapshot_or_problem, take_snapshot
 
 if TYPE_CHECKING:
@@ -56,6 +57,28 @@ def test_another_commit_is_read_without_checking_it_out(tmp_path: Path) -> None:
     assert new.environment.python == "3.12"
     assert new.stale == ("train", "evaluate")
     assert project.git("status", "--short") == ""
+
+
+def test_the_stages_of_a_commit_are_read_as_they_are_declared(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.replace("dvc.yaml", "params: [train.steps, train.rate]", "params: [train.steps, {other.yaml: null}]")
+    project.replace("dvc.yaml", "cmd: python3 src/evaluate.py", "cmd: [echo a, python3 src/evaluate.py]")
+    project.write("other.yaml", "a: 1\n")
+    project.commit()
+
+    old, new = take_snapshot(project.root, "HEAD~1"), take_snapshot(project.root, "HEAD")
+
+    assert old.stages[1] == StageVersion(
+        name="prepare",
+        command="python3 src/prepare.py",
+        needs=("data/raw.csv", "src/prepare.py"),
+        params=("params.yaml:prepare.keep",),
+        makes=("data/prepared",),
+    )
+    assert [(one.name, one.details) for one in compare(old, new).stages] == [
+        ("evaluate", ("the command",)),
+        ("train", ("reads other.yaml", "no longer reads params.yaml:train.rate")),
+    ]
 
 
 def test_a_detached_head_and_a_shallow_clone_have_snapshots(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from ci_core.config.settings import MetricGate
 from ci_core.types import CommitId, Digest
 from ci_core.versioning.compare import compare, known_goal
 from ci_core.versioning.difference import EnvironmentDiff, ParamDiff
-from ci_core.versioning.revision import CodeVersion, EnvironmentVersion, Snapshot, TrackedFile
+from ci_core.versioning.revision import CodeVersion, EnvironmentVersion, Snapshot, StageVersion, TrackedFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -190,6 +190,27 @@ def test_packages_of_a_lock_file_that_cannot_be_read_are_not_gone() -> None:
     new = replace(snapshot(NEW), environment=EnvironmentVersion(python="3.11", problem="uv.lock: broken"))
 
     assert compare(old, new).environment == ()
+
+
+def test_stages_that_came_went_or_are_declared_otherwise_are_told() -> None:
+    def stage(name: str, **declared: Any) -> StageVersion:
+        return StageVersion(name=name, **{"command": "python a.py", **declared})
+
+    before = (stage("a"), stage("b", needs=("x", "y"), params=("p:one",), makes=("m",)), stage("c"))
+    after = (
+        stage("b", command="python b.py", needs=("y", "z"), params=("p:one", "p:two"), makes=()),
+        stage("c"),
+        stage("d"),
+    )
+
+    diff = compare(replace(snapshot(), stages=before), replace(snapshot(NEW), stages=after))
+
+    assert diff.has_changes
+    assert [(one.name, one.change, one.details) for one in diff.stages] == [
+        ("a", "removed", ()),
+        ("b", "changed", ("the command", "needs z", "no longer needs x", "reads p:two", "no longer makes m")),
+        ("d", "added", ()),
+    ]
 
 
 def test_a_base_that_cannot_be_read_is_said_and_never_looks_like_no_change() -> None:
