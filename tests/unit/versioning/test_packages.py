@@ -16,7 +16,7 @@ numpy==2.4.6 \
     --hash=sha256:bb
 Scikit_Learn[plots] >= 1.6, <2 ; python_version > '3'  # why
 wheel-of-ours @ https://example.org/w-1.0.whl
---index-url https://example.org/simple
+--no-binary :all:
 -r other.txt
 ./local
 rich
