@@ -4,6 +4,7 @@ Imports nothing of ours, so that every layer may use it.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NewType, TypeAlias
 
 StepName = NewType("StepName", str)
@@ -26,3 +27,12 @@ JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping
 
 JsonObject: TypeAlias = Mapping[str, JsonValue]
 """A JSON object, read-only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """An estimate and the 95 % confidence interval around it."""
+
+    value: float
+    low: float
+    high: float

@@ -45,7 +45,7 @@ def command(env: Mapping[str, str], *, base: str | None, head: str | None, proje
     else:
         chosen = default_base(GitRepository(settings.root), head or "HEAD")
         old, problem = snapshot_or_problem(settings.root, chosen, dvc=dvc)
-    diff = compare(old, new, gates=settings.gates, base_problem=problem)
+    diff = compare(old, new, gates=settings.gates.metrics, base_problem=problem)
     if as_json:
         echo_json(to_plain(diff))
     else:

@@ -12,6 +12,7 @@ from ci_core.config.raw import RawEnvironment, RawPluginEnvironment, kebab
 from ci_core.config.settings import (
     CaptureSettings,
     EnvironmentSettings,
+    Gates,
     LabelSettings,
     MetricGate,
     MonitorSettings,
@@ -53,7 +54,7 @@ def to_settings(
         name=raw.name,
         pipeline=PipelineSettings(engine=raw.pipeline.engine, commit_lock=raw.pipeline.commit_lock),
         graph=_path(raw.graph) if raw.graph else None,
-        gates=tuple(_gate(key, gate) for key, gate in raw.gates.items()),
+        gates=Gates(metrics=tuple(_gate(key, gate) for key, gate in raw.gates.items())),
         environments=tuple(_environment(name, environments[name]) for name in environment_order),
         smoke=_path(raw.smoke) if raw.smoke else None,
         capture=CaptureSettings(to=_path(raw.capture.to), sample=raw.capture.sample),

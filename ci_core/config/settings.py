@@ -39,11 +39,92 @@ class MetricGate:
     """The gate fails when the head's value is above this."""
     max_regression: float | None = None
     """The gate fails when the value is worse than the base's by more than this, in the metric's own unit."""
+    max_regression_share: float | None = None
+    """The same as a share of the base's value: 0.02 is written ``2%``."""
+    must_improve: bool = False
+    """The gate fails unless the value is better than the base's."""
+    folds: str | None = None
+    """Metric that holds the values of the single folds: ``metrics.json:cv.auc``. With it differences are judged with
+    an interval."""
+    sample_size: int | str | None = None
+    """Number of rows a proportion such as accuracy was measured on, or the metric that holds the number."""
 
     @property
     def key(self) -> str:
         """The spelling used in ``graphship.yaml`` and in reports: ``metrics.json:auc``."""
         return f"{self.file}:{self.metric}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataGate:
+    """Rules on the data that the change brings."""
+
+    no_missing_objects: bool = True
+    """Fails when the DVC remote lacks an object that the head names."""
+    same_schema: bool = False
+    """Fails when a table loses a column or a column changes its type."""
+    max_drift: float | None = None
+    """Fails when a column's Jensen-Shannon distance from the base's version is above this, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BehaviourGate:
+    """A rule on how many recorded requests are answered otherwise."""
+
+    max_changed: float
+    """Share, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyGate:
+    """A rule on how much slower the head's graph answers."""
+
+    max_ratio: float
+    """Median time of head over that of base; fails when the whole interval is above it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSizeGate:
+    """Rules on the size of the models that the graph loads."""
+
+    max_bytes: int | None = None
+    """Of each model."""
+    max_growth: float | None = None
+    """Share of the base's size, of each model: 0.2 is written ``20%``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickleScanGate:
+    """A rule on what pickled models would run when they are loaded."""
+
+    allow: tuple[str, ...] = ()
+    """Files that are vouched for."""
+    is_written: bool = False
+    """Whether it stands in ``graphship.yaml``: one that does not only warns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretsGate:
+    """A rule on lines that the change adds and that look like a token or a private key."""
+
+    allow: tuple[str, ...] = ()
+    """Files that may hold such lines: examples, tests."""
+    is_written: bool = False
+    """Whether it stands in ``graphship.yaml``: one that does not only warns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gates:
+    """The rules that decide the colour of the check."""
+
+    metrics: tuple[MetricGate, ...] = ()
+    """In the order of the file."""
+    data: DataGate | None = None
+    behaviour: BehaviourGate | None = None
+    latency: LatencyGate | None = None
+    model_size: ModelSizeGate | None = None
+    pickle_scan: PickleScanGate = field(default_factory=PickleScanGate)
+    secrets: SecretsGate = field(default_factory=SecretsGate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +228,7 @@ class Settings:
     pipeline: PipelineSettings = field(default_factory=PipelineSettings)
     graph: str | None = None
     """``path/to/file.py:name`` or a ``.yaml`` file; None when the project serves nothing."""
-    gates: tuple[MetricGate, ...] = ()
+    gates: Gates = field(default_factory=Gates)
     environments: tuple[EnvironmentSettings, ...] = ()
     """In promotion order."""
     smoke: str | None = None

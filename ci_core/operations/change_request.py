@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 
 from ci_core import __version__
 from ci_core.errors import ExitCode, GraphshipError, PushRejectedError, UnknownRevisionError, worst
+from ci_core.gates.metrics import judge_gates
 from ci_core.hosts.marker import MARKER_ROOM, Run
 from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_comment
 from ci_core.operations import report_data
 from ci_core.operations.delivery import Deliveries
+from ci_core.operations.graph_data import graph_part
+from ci_core.operations.plot_data import plot_parts
 from ci_core.operations.release import build_with_lowering, live_release, make_plan, pull_served
 from ci_core.printable import one_line
 from ci_core.reports import report as shown
@@ -23,7 +26,6 @@ from ci_core.reports.render import render_html, render_junit, render_markdown
 from ci_core.reports.text import plural
 from ci_core.types import CommitId
 from ci_core.versioning.compare import compare
-from ci_core.versioning.gates import judge_gates
 from ci_core.versioning.snapshot import take_snapshot
 from ci_core.workspace import write_whole
 
@@ -199,9 +201,9 @@ def _compare(
     target = request.target_branch if request else context.default_branch
     after = take_snapshot(project.root, dvc=project.dvc)
     base, problem = _base_snapshot(project, target, head)
-    diff = compare(base, after, gates=project.settings.gates, base_problem=problem)
+    diff = compare(base, after, gates=project.settings.gates.metrics, base_problem=problem)
     base_commit = diff.base.commit if diff.base else None
-    gates = judge_gates(project.settings.gates, diff)
+    gates = judge_gates(project.settings.gates.metrics, diff)
     graph = serving.graph
     models = report_data.model_rows(diff, graph.models if graph else ())
     return shown.Report(
@@ -224,9 +226,9 @@ def _compare(
         models=models,
         environment=report_data.environment_rows(diff),
         pipeline=report_data.pipeline_part(run),
-        graph=report_data.graph_part(graph, serving.live_graph, [row.path for row in models]) if graph else None,
+        graph=graph_part(graph, serving.live_graph, [row.path for row in models]) if graph else None,
         plans=serving.plans,
-        plots=report_data.plot_parts(_plots(project, base_commit) if base_commit else (), _plots(project, None)),
+        plots=plot_parts(_plots(project, base_commit) if base_commit else (), _plots(project, None)),
         notes=_notes(diff, context, troubles),
         links=(shown.Link(kind="run", text="run", url=context.run_url),) if context.run_url else (),
     )

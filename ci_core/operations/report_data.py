@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ci_core.reports import report as shown
-from ci_core.serving.spec import ANSWER, REQUEST, thaw
-from ci_core.serving.words import arrows, kind_text, settings
-from ci_core.versioning.compare import as_number
+from ci_core.serving.spec import thaw
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from ci_core.deploy.spec import Plan
+    from ci_core.gates.spec import GateResult
     from ci_core.pipelines.spec import PipelineRun
-    from ci_core.serving.spec import GraphSpec, RouteSpec, StepSpec
-    from ci_core.types import JsonObject, JsonValue
+    from ci_core.types import JsonValue
     from ci_core.versioning.difference import FileDiff, SnapshotDiff
-    from ci_core.versioning.gates import GateResult
-    from ci_core.versioning.plots import Plot, PlotSource
 
 
 def verdict(gates: Sequence[GateResult], run: PipelineRun | None) -> shown.GateState:
@@ -136,106 +131,6 @@ def pipeline_part(run: PipelineRun) -> shown.Pipeline:
     )
 
 
-def graph_part(head: GraphSpec, base: GraphSpec | None, changed_files: Collection[str] = ()) -> shown.ServingGraph:
-    """Return the serving graph of the head; what `base` had and the head has not stays in it, marked as removed.
-
-    Args:
-        head: the graph of the change.
-        base: the graph to compare with; None when there is none, then nothing is marked.
-        changed_files: model files whose content differs; their boxes are marked as changed.
-    """
-    nodes = [
-        _terminal(REQUEST, "request", "source"),
-        *(_with_content(node, changed_files) for node in _boxes(head, base)),
-        _terminal(ANSWER, "answer", "response"),
-    ]
-    return shown.ServingGraph(name=head.name, nodes=tuple(nodes), edges=tuple(_lines(head, base)))
-
-
-def _terminal(name: str, text: str, kind: Literal["source", "response"]) -> shown.GraphNode:
-    return shown.GraphNode(id=name, text=text, kind=kind)
-
-
-def _boxes(head: GraphSpec, base: GraphSpec | None) -> Iterator[shown.GraphNode]:
-    """Yield the boxes of all steps and models: the head's in its order, then what is gone."""
-    before = {step.name: step for step in base.steps} if base else {}
-    for step in head.steps:
-        old = before.pop(step.name, None)
-        yield _step_box(step, "same" if base is None else _change(old, step))
-        yield from _model_boxes(step, old, is_compared=base is not None)
-    for step in before.values():
-        yield _step_box(step, "removed")
-        yield from (_model_box(step, route, "removed") for route in step.routes)
-
-
-def _change(old: object, new: object) -> shown.Change:
-    if old is None:
-        return "added"
-    return "same" if old == new else "changed"
-
-
-def _step_box(step: StepSpec, change: shown.Change) -> shown.GraphNode:
-    detail = ", ".join(filter(None, [kind_text(step), *settings(step)]))
-    return shown.GraphNode(id=step.name, text=step.name, kind=_KINDS[step.kind], change=change, detail=detail)
-
-
-_KINDS: dict[str, Literal["step", "router", "choice", "queue", "graph"]] = {
-    "step": "step",
-    "router": "router",
-    "choice": "choice",
-    "queue": "queue",
-    "graph": "graph",
-}
-
-
-def _model_boxes(step: StepSpec, old: StepSpec | None, *, is_compared: bool) -> Iterator[shown.GraphNode]:
-    """Yield one box a model of a router, then those of the routes it has no more."""
-    before = {route.key: route for route in old.routes} if old else {}
-    for route in step.routes:
-        yield _model_box(step, route, _change(before.pop(route.key, None), route) if is_compared else "same")
-    yield from (_model_box(step, route, "removed") for route in before.values())
-
-
-def _model_box(step: StepSpec, route: RouteSpec, change: shown.Change) -> shown.GraphNode:
-    return shown.GraphNode(id=_model_id(step, route), text=route.key, kind="model", change=change, detail=route.model)
-
-
-def _model_id(step: StepSpec, route: RouteSpec) -> str:
-    return f"{step.name}/{route.key}"
-
-
-def _with_content(node: shown.GraphNode, changed_files: Collection[str]) -> shown.GraphNode:
-    """Return the box, marked as changed when its model is another file under the same name."""
-    is_replaced = node.kind == "model" and node.change == "same" and node.detail in changed_files
-    return node.model_copy(update={"change": "changed"}) if is_replaced else node
-
-
-def _lines(head: GraphSpec, base: GraphSpec | None) -> Iterator[shown.GraphEdge]:
-    """Yield the arrows: the head's, then those that are gone."""
-    arrows = list(dict.fromkeys(_arrows(head)))
-    before = list(dict.fromkeys(_arrows(base))) if base else arrows
-    for arrow in arrows:
-        yield _line(arrow, "same" if arrow in before else "added")
-    yield from (_line(arrow, "removed") for arrow in before if arrow not in arrows)
-
-
-def _line(arrow: tuple[str, str, str], change: shown.Change) -> shown.GraphEdge:
-    source, target, text = arrow
-    return shown.GraphEdge(source=source, target=target, text=text, change=change)
-
-
-def _arrows(spec: GraphSpec) -> Iterator[tuple[str, str, str]]:
-    """Yield start, end and text of every arrow; what follows a router is drawn as coming from its models."""
-    models = {step.name: [_model_id(step, route) for route in step.routes] for step in spec.steps}
-    for router, ids in models.items():
-        for model in ids:
-            yield router, model, ""
-    for arrow in arrows(spec):
-        starts = [arrow.start] if arrow.is_error else models.get(arrow.start) or [arrow.start]
-        for one in starts:
-            yield one, arrow.end, "on error" if arrow.kind == "error" else arrow.text
-
-
 def plan_part(plan: Plan, trigger: str) -> shown.Plan:
     """Return what a merge does to one environment."""
     return shown.Plan(
@@ -251,62 +146,6 @@ def plan_part(plan: Plan, trigger: str) -> shown.Plan:
         models=plan.models,
         notes=plan.notes,
     )
-
-
-def plot_parts(base: Sequence[Plot], head: Sequence[Plot]) -> tuple[shown.Plot, ...]:
-    """Return the declared line and scatter plots with base and head over each other.
-
-    Plots that cannot be drawn from two columns of numbers (pictures, templates of the user's own) are left out: the
-    files themselves are in the repository.
-    """
-    before = {plot.id: plot for plot in base}
-    found = (_plot(plot, before.get(plot.id)) for plot in head)
-    return tuple(plot for plot in found if plot is not None)
-
-
-def _plot(head: Plot, base: Plot | None) -> shown.Plot | None:
-    x, y = head.properties.get("x"), head.properties.get("y")
-    if not isinstance(x, str) or not isinstance(y, str):
-        return None
-    sides: list[tuple[shown.Side, Plot | None]] = [("base", base), ("head", head)]
-    series = [
-        _series(side, source, x, y, label=source.path if len(plot.sources) > 1 else "")
-        for side, plot in sides
-        if plot
-        for source in plot.sources
-    ]
-    drawn = tuple(one for one in series if one is not None)
-    if not drawn:
-        return None
-    properties: Mapping[str, JsonValue] = head.properties
-    return shown.Plot(
-        name=str(properties.get("title") or head.id),
-        kind="scatter" if "scatter" in str(properties.get("template", "")) else "line",
-        x_label=str(properties.get("x_label") or x),
-        y_label=str(properties.get("y_label") or y),
-        series=drawn,
-    )
-
-
-def _series(side: shown.Side, source: PlotSource, x: str, y: str, *, label: str) -> shown.Series | None:
-    points = [(_number(row, x), _number(row, y)) for row in source.rows]
-    sound = [(one, other) for one, other in points if one is not None and other is not None]
-    if not sound:
-        return None
-    xs, ys = zip(*sound, strict=True)
-    return shown.Series(side=side, label=label, x=xs, y=ys)
-
-
-def _number(row: JsonObject, column: str) -> float | None:
-    """Return a cell as a finite number; cells of CSV files are text."""
-    value = row.get(column)
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    number = as_number(value)
-    return number if number is not None and math.isfinite(number) else None
 
 
 def scalar(value: JsonValue) -> bool | int | float | str | None:

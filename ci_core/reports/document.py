@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from ci_core.reports.text import shorten
 
 if TYPE_CHECKING:
+    from ci_core.reports.report import Graph, Plot, Side
     from ci_core.reports.report import Link as ReportLink
-    from ci_core.reports.report import Plot, ServingGraph, Side
 
 Tone = Literal["good", "warn", "bad", "info", "muted"]
 """What a mark, a tile or a banner tells at a glance; never the only carrier of the message."""
@@ -114,7 +114,7 @@ class CodeBlock:
 class GraphFigure:
     """A serving graph to be drawn."""
 
-    graph: ServingGraph
+    graph: Graph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from ci_core.serving.picture.places import Link, Size, arrange
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ci_core.reports.report import GraphEdge, GraphNode, ServingGraph
+    from ci_core.reports.report import Graph, GraphEdge, GraphNode
     from ci_core.serving.picture.lines import Line, Point
     from ci_core.serving.picture.places import Places
 
@@ -40,7 +40,7 @@ _WIDEST_PX = 1240
 _SIGNS = {"added": "+", "removed": "−", "changed": "~", "renamed": "~"}
 
 
-def graph_svg(graph: ServingGraph, *, direction: Literal["right", "down"] = "right", name: str = "graph") -> str:
+def graph_svg(graph: Graph, *, direction: Literal["right", "down"] = "right", name: str = "graph") -> str:
     """Return the graph as an ``<svg>`` element with a title and a description.
 
     Args:
@@ -144,7 +144,7 @@ def _node(node: GraphNode, corner: Point) -> str:
     return "".join([*parts, "</g>"])
 
 
-def _description(graph: ServingGraph) -> str:
+def _description(graph: Graph) -> str:
     edges = "; ".join(f"{edge.source} to {edge.target}" for edge in graph.edges[:40])
     changed = [f"{node.text} {node.change}" for node in graph.nodes if node.change != "same"]
     parts = [plural(len(graph.nodes), "node"), edges, ", ".join(changed[:40])]

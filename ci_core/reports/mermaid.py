@@ -13,7 +13,7 @@ from ci_core.reports.text import shorten, thin, visible
 from ci_core.serving.render import mermaid_text
 
 if TYPE_CHECKING:
-    from ci_core.reports.report import GraphNode, Plot, Series, ServingGraph
+    from ci_core.reports.report import Graph, GraphNode, Plot, Series
 
 MOST_NODES = 60
 """Above, the picture is a thicket; the table of changes says more."""
@@ -43,7 +43,7 @@ def label(text: str, longest: int = _LONGEST_LABEL) -> str:
     return re.sub(r"[^\w .,()/:+\-]", lambda match: f"#{ord(match.group())};", shorten(visible(text), longest))
 
 
-def flowchart(graph: ServingGraph) -> str:
+def flowchart(graph: Graph) -> str:
     """Return a flow chart of the graph, changes coloured and signed with ``+``, ``-``, ``~``.
 
     Edges whose ends are unknown are left out; so is everything beyond :data:`MOST_NODES` nodes.

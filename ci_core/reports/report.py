@@ -9,34 +9,57 @@ Numbers that JSON cannot hold are the strings ``NaN``, ``Infinity`` and ``-Infin
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field
+
+from ci_core.reports.change_parts import AnswerChange, Behaviour, BehaviourSide, ColumnRow, TableContent
+from ci_core.reports.graph_parts import Graph, GraphEdge, GraphNode
+from ci_core.reports.part import Change, Direction, GateState, Interval, Part, Place, Scalar, Side
+from ci_core.reports.plot_parts import ConfusionMatrix, Plot, Series
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Annotation",
+    "AnswerChange",
+    "Behaviour",
+    "BehaviourSide",
+    "Change",
+    "ColumnRow",
+    "Commit",
+    "ConfusionMatrix",
+    "DataRow",
+    "Direction",
+    "EnvironmentRow",
+    "Gate",
+    "GateState",
+    "Graph",
+    "GraphEdge",
+    "GraphNode",
+    "Interval",
+    "Link",
+    "MetricRow",
+    "ModelRow",
+    "Note",
+    "ParamRow",
+    "Part",
+    "Pipeline",
+    "Place",
+    "Plan",
+    "Plot",
+    "Report",
+    "Run",
+    "Scalar",
+    "Series",
+    "Side",
+    "Stage",
+    "StageChange",
+    "StageFailure",
+    "StepChange",
+    "TableContent",
+]
 
 SCHEMA_VERSION = 1
-
-
-def _spell_infinite(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
-
-
-Scalar = Annotated[bool | int | float | str | None, BeforeValidator(_spell_infinite)]
-"""The value of a metric or a param."""
-Change = Literal["added", "removed", "changed", "renamed", "same"]
-Direction = Literal["better", "worse", "neutral"]
-Side = Literal["base", "head"]
-GateState = Literal["pass", "warn", "fail"]
-
-
-class Part(BaseModel):
-    """Common behaviour: frozen, no unknown keys, finite numbers."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True, use_attribute_docstrings=True
-    )
 
 
 class Link(Part):
@@ -85,6 +108,10 @@ class Gate(Part):
     """The rule, short: ``at least 0.80``, ``falls by at most 0.01``."""
     sentence: str = ""
     """What happened, with numbers; names in backticks."""
+    interval: Interval | None = None
+    """Of ``new - old``, when sample size or folds are declared."""
+    is_within_noise: bool = False
+    """Whether the difference cannot be told from none."""
 
 
 class MetricRow(Part):
@@ -97,6 +124,8 @@ class MetricRow(Part):
     difference: float | None = None
     """``new - old``; None unless both are finite numbers."""
     direction: Direction = "neutral"
+    note: str = ""
+    """What the numbers do not say: ``is not a number any more``, ``is new``."""
 
 
 class ParamRow(Part):
@@ -122,6 +151,8 @@ class DataRow(Part):
     new_bytes: int | None = None
     detail: str = ""
     """What else is known: files in the folder, schema changes."""
+    examples: tuple[str, ...] = ()
+    """Some of the files that differ in a folder: ``+ 2024-07.parquet``, ``- a.csv``, ``~ b.csv``."""
 
 
 class ModelRow(Part):
@@ -133,6 +164,17 @@ class ModelRow(Part):
     new_digest: str | None = None
     old_bytes: int | None = None
     new_bytes: int | None = None
+    registered: str = ""
+    """Name, version and stages in the model registry: ``churn v1.2.0, production v1.1.0``."""
+
+
+class StageChange(Part):
+    """One stage of the pipeline that is declared otherwise."""
+
+    name: str
+    change: Change
+    details: tuple[str, ...] = ()
+    """``the command``, ``needs data/b.csv``, ``no longer makes plots``."""
 
 
 class EnvironmentRow(Part):
@@ -174,35 +216,6 @@ class Pipeline(Part):
     """``not run: nothing is stale``, …"""
 
 
-class GraphNode(Part):
-    """One node of the serving graph."""
-
-    id: str
-    text: str
-    kind: Literal["step", "router", "choice", "queue", "graph", "model", "source", "response"] = "step"
-    change: Change = "same"
-    detail: str = ""
-    """What it runs: ``serving.features:enrich``, ``models/late.onnx``."""
-
-
-class GraphEdge(Part):
-    """One arrow of the serving graph."""
-
-    source: str
-    target: str
-    change: Change = "same"
-    text: str = ""
-    """Weight or condition, when there is one."""
-
-
-class ServingGraph(Part):
-    """The serving graph of the head, with what was removed since the base still in it."""
-
-    name: str = "graph"
-    nodes: tuple[GraphNode, ...] = ()
-    edges: tuple[GraphEdge, ...] = ()
-
-
 class StepChange(Part):
     """One node that a deployment would change."""
 
@@ -226,57 +239,21 @@ class Plan(Part):
     notes: tuple[str, ...] = ()
 
 
-class Series(Part):
-    """One line, cloud or histogram."""
-
-    side: Side
-    label: str = ""
-    """Tells several series of one side apart: ``train``, ``test``."""
-    x: tuple[float, ...] | tuple[str, ...]
-    """Positions; for a histogram the bins: edges (one more than `y`, finite, increasing) or names (as many as `y`)."""
-    y: tuple[float, ...]
-    """Values; for a histogram counts or shares, not negative."""
-
-
-class ConfusionMatrix(Part):
-    """Counts of actual against predicted class."""
-
-    side: Side
-    classes: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-    """``counts[actual][predicted]``, shape (n_classes, n_classes)."""
-
-
-class Plot(Part):
-    """One picture of base and head together."""
-
-    name: str
-    kind: Literal["line", "scatter", "histogram", "confusion"]
-    x_label: str = ""
-    y_label: str = ""
-    series: tuple[Series, ...] = ()
-    matrices: tuple[ConfusionMatrix, ...] = ()
-
-    @model_validator(mode="after")
-    def _has_matching_lengths(self) -> Plot:
-        for series in self.series:
-            extra = len(series.x) - len(series.y)
-            if extra and not (self.kind == "histogram" and extra == 1 and not isinstance(series.x[0], str)):
-                message = f"plot `{self.name}`: {len(series.x)} x for {len(series.y)} y"
-                raise ValueError(message)
-        for matrix in self.matrices:
-            if {len(matrix.classes)} != {len(matrix.counts), *map(len, matrix.counts)}:
-                message = f"plot `{self.name}`: the confusion matrix is not square"
-                raise ValueError(message)
-        return self
-
-
 class Note(Part):
     """Something the reader must know; a warning is shown on the first screen."""
 
     kind: Literal["info", "warning"] = "info"
     text: str
     """Names in backticks."""
+
+
+class Annotation(Part):
+    """One changed line that explains a gate; shown on the line where the host can."""
+
+    where: Place
+    level: Literal["notice", "warning", "error"]
+    text: str
+    gate: str | None = None
 
 
 class Report(Part):
@@ -296,13 +273,22 @@ class Report(Part):
     metrics: tuple[MetricRow, ...] = ()
     params: tuple[ParamRow, ...] = ()
     data: tuple[DataRow, ...] = ()
+    tables: tuple[TableContent, ...] = ()
+    """What changed inside of tables."""
     models: tuple[ModelRow, ...] = ()
     environment: tuple[EnvironmentRow, ...] = ()
+    stages: tuple[StageChange, ...] = ()
+    """Stages that are declared otherwise; what ran is in `pipeline`."""
     pipeline: Pipeline | None = None
-    graph: ServingGraph | None = None
+    pipeline_graph: Graph | None = None
+    """Stages and data, with what changed; None when the pipeline is as at the base."""
+    graph: Graph | None = None
+    """The serving graph."""
+    behaviour: Behaviour | None = None
     plans: tuple[Plan, ...] = ()
     """One an environment, in promotion order."""
     plots: tuple[Plot, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
     notes: tuple[Note, ...] = ()
     links: tuple[Link, ...] = ()
 

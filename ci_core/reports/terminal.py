@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ci_core.reports.document import Block, Document, Inline, Line
-    from ci_core.reports.report import ServingGraph
+    from ci_core.reports.report import Graph
 
 _WORDS = {"good": "PASS", "warn": "WARN", "bad": "FAIL", "info": "NOTE", "muted": "----"}
 _SYMBOLS = {"good": "✓", "warn": "!", "bad": "✗", "info": "?", "muted": "·"}
@@ -93,7 +93,7 @@ def _plot(figure: PlotFigure, width: int) -> list[str]:
     return lines + (_table(table, width) if table else [])
 
 
-def _graph(graph: ServingGraph, width: int) -> list[str]:
+def _graph(graph: Graph, width: int) -> list[str]:
     """Return one line a node with the nodes it leads to: a list reads better than a drawing of letters."""
     names = {node.id: visible(node.text) for node in graph.nodes}
     lines = []

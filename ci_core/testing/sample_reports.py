@@ -15,6 +15,7 @@ from ci_core.reports.report import (
     DataRow,
     EnvironmentRow,
     Gate,
+    Graph,
     GraphEdge,
     GraphNode,
     Link,
@@ -28,7 +29,6 @@ from ci_core.reports.report import (
     Report,
     Run,
     Series,
-    ServingGraph,
     Side,
     Stage,
     StageFailure,
@@ -195,9 +195,9 @@ def sample_failed_report() -> Report:
     )
 
 
-def sample_graph() -> ServingGraph:
+def sample_graph() -> Graph:
     """Return the flights graph: clean, enrich, a router with one model, respond; a changed model, a new step."""
-    return ServingGraph(
+    return Graph(
         name="flights",
         nodes=(
             GraphNode(id="request", text="request", kind="source"),

@@ -41,6 +41,23 @@ class ParamDiff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FolderDiff:
+    """What differs inside a folder that DVC keeps as one."""
+
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+    renamed: int = 0
+    """Files."""
+    old_bytes: int | None = None
+    new_bytes: int | None = None
+    examples: tuple[str, ...] = ()
+    """Some of them, most telling first: ``+ 2024-07.parquet``, ``- a.csv``, ``~ b.csv``, ``c.csv → d.csv``."""
+    problem: str | None = None
+    """Why its list of files could not be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileDiff:
     """One file or folder that DVC keeps and that differs."""
 
@@ -54,6 +71,8 @@ class FileDiff:
     new_bytes: int | None = None
     old_files: int | None = None
     new_files: int | None = None
+    folder: FolderDiff | None = None
+    """What differs inside, when it is a folder on both sides and somebody looked (``operations/data_diff.py``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

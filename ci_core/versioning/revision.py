@@ -76,6 +76,19 @@ class StageVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredModel:
+    """A model with a name of its own, as the GTO tags that this commit can see have it."""
+
+    name: str
+    path: str | None = None
+    """As ``artifacts`` of ``dvc.yaml`` declares it; None when only tags know it."""
+    version: str | None = None
+    """The newest version whose tag is on this commit or before it: ``v1.2.0``."""
+    stages: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Stage → version: ``production`` → ``v1.1.0``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Exact versions of code, data, params, environment, models and results at one commit."""
 
@@ -91,6 +104,8 @@ class Snapshot:
     environment: EnvironmentVersion
     stages: tuple[StageVersion, ...] = ()
     """The pipeline, sorted by name."""
+    models: tuple[RegisteredModel, ...] = ()
+    """Sorted by name."""
     stale: tuple[str, ...] = ()
     """Names of stages whose inputs moved since they last ran."""
     problems: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from ci_core.config.reader import find_project, read_settings, settings_from_byt
 from ci_core.config.settings import (
     CaptureSettings,
     EnvironmentSettings,
+    Gates,
     LabelSettings,
     MetricGate,
     MonitorSettings,
@@ -89,9 +90,11 @@ def test_every_key_of_the_file_reaches_the_settings(tmp_path: Path) -> None:
         name="churn",
         pipeline=PipelineSettings(engine="dvc", commit_lock=False),
         graph="serving/graph.py:graph",
-        gates=(
-            MetricGate(file="metrics.json", metric="auc", min=0.8, max_regression=0.01),
-            MetricGate(file="eval/metrics.json", metric="test.loss", max=1.0),
+        gates=Gates(
+            metrics=(
+                MetricGate(file="metrics.json", metric="auc", min=0.8, max_regression=0.01),
+                MetricGate(file="eval/metrics.json", metric="test.loss", max=1.0),
+            )
         ),
         environments=(
             EnvironmentSettings(name=EnvironmentName("staging"), target="local", deploy_on="merge", options=local),
@@ -338,7 +341,7 @@ def test_a_table_that_is_a_link_into_a_shared_cache_is_accepted(tmp_path: Path) 
 def test_the_file_of_another_commit_is_read_without_its_neighbours(tmp_path: Path) -> None:
     settings = settings_from_bytes(FULL.encode(), root=tmp_path, env={}, check_files=False)
 
-    assert [gate.key for gate in settings.gates] == ["metrics.json:auc", "eval/metrics.json:test.loss"]
+    assert [gate.key for gate in settings.gates.metrics] == ["metrics.json:auc", "eval/metrics.json:test.loss"]
 
 
 def test_an_environment_on_the_target_of_another_package_keeps_its_own_keys_and_its_place(tmp_path: Path) -> None:

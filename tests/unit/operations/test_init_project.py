@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ci_core.cli import cli
 from ci_core.config.raw import check_name
 from ci_core.config.reader import read_settings, settings_from_bytes
+from ci_core.config.settings import Gates
 from ci_core.config.survey import Metric, Survey, project_name
 from ci_core.config.template import _SCORES, render
 from ci_core.errors import FileNotWritableError, InvalidDvcFileError, WouldOverwriteError
@@ -75,7 +76,7 @@ def test_a_project_with_a_pipeline_gets_its_metrics_and_its_table(tmp_path: Path
     settings = read_settings(root, {})
     assert made.is_written
     assert settings.name == "churn-model"
-    assert [(gate.key, gate.max_regression) for gate in settings.gates] == [
+    assert [(gate.key, gate.max_regression) for gate in settings.gates.metrics] == [
         ("metrics.json:auc", 0.01),
         ("eval/other.yaml:F1", 0.01),
     ]
@@ -116,7 +117,7 @@ def test_an_empty_repository_gets_a_name_and_everything_else_as_comments(tmp_pat
     init_project(root)
 
     assert_golden(GOLDEN / "init-empty.yaml", (root / "graphship.yaml").read_text())
-    assert read_settings(root, {}).gates == ()
+    assert read_settings(root, {}).gates == Gates()
 
 
 @pytest.mark.parametrize("prepare", [with_pipeline, lambda root: make(root, {})], ids=["with a pipeline", "empty"])
@@ -160,7 +161,7 @@ def test_whatever_files_and_metrics_are_called_the_text_reads_back(
 
     assert settings.monitor is not None
     assert settings.monitor.reference == "data/träin set #1.parquet"
-    assert [gate.metric for gate in settings.gates] == ([name for name, _value in metrics] or ["auc"])
+    assert [gate.metric for gate in settings.gates.metrics] == ([name for name, _value in metrics] or ["auc"])
 
 
 @given(st.text())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ci_core.reports.graph_svg import MOST_NODES, graph_svg
 from ci_core.reports.mermaid import flowchart
-from ci_core.reports.report import GraphEdge, GraphNode, ServingGraph
+from ci_core.reports.report import Graph, GraphEdge, GraphNode
 from ci_core.testing.sample_reports import sample_graph
 
 names = st.integers(min_value=0, max_value=9).map(str)
@@ -17,7 +17,7 @@ edge_lists = st.lists(st.tuples(names, names), max_size=20)
 
 @given(edge_lists, st.sampled_from(["right", "down"]))
 def test_drawn_boxes_never_overlap(edges: list[tuple[str, str]], direction: str) -> None:
-    graph = ServingGraph(
+    graph = Graph(
         nodes=tuple(GraphNode(id=str(index), text="n" * (1 + 5 * (index % 5))) for index in range(10)),
         edges=tuple(GraphEdge(source=source, target=target) for source, target in edges),
     )
@@ -37,7 +37,7 @@ def test_drawn_boxes_never_overlap(edges: list[tuple[str, str]], direction: str)
 
 
 def test_error_handlers_stand_below_the_flow_and_the_flow_runs_straight() -> None:
-    graph = ServingGraph(
+    graph = Graph(
         nodes=tuple(GraphNode(id=name, text=name) for name in ("handler", "a", "b")),
         edges=(GraphEdge(source="a", target="handler", text="on error"), GraphEdge(source="a", target="b")),
     )
@@ -49,7 +49,7 @@ def test_error_handlers_stand_below_the_flow_and_the_flow_runs_straight() -> Non
 
 
 def test_a_text_beside_a_line_that_goes_down_is_on_the_picture() -> None:
-    graph = ServingGraph(
+    graph = Graph(
         nodes=(GraphNode(id="a", text="a"), GraphNode(id="b", text="b")),
         edges=(GraphEdge(source="a", target="b", text="WWWWWWWWWWWWWWWW"),),
     )
@@ -83,7 +83,7 @@ def test_changes_are_marked_by_sign_and_class() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 200])
 def test_any_number_of_nodes_can_be_drawn(count: int) -> None:
-    graph = ServingGraph(nodes=tuple(GraphNode(id=str(index), text=f"step {index}") for index in range(count)))
+    graph = Graph(nodes=tuple(GraphNode(id=str(index), text=f"step {index}") for index in range(count)))
 
     svg = ET.fromstring(graph_svg(graph))
 
@@ -91,7 +91,7 @@ def test_any_number_of_nodes_can_be_drawn(count: int) -> None:
 
 
 def test_mermaid_names_nodes_by_number_and_leaves_dangling_edges_out() -> None:
-    graph = ServingGraph(
+    graph = Graph(
         nodes=(GraphNode(id="end", text='end"]; click n0 "javascript:x"'), GraphNode(id="b", text="b", kind="model")),
         edges=(GraphEdge(source="end", target="b", text="90 %"), GraphEdge(source="b", target="gone")),
     )
@@ -105,6 +105,6 @@ def test_mermaid_names_nodes_by_number_and_leaves_dangling_edges_out() -> None:
 
 
 def test_mermaid_does_not_take_the_name_of_a_step_for_markdown() -> None:
-    graph = ServingGraph(nodes=(GraphNode(id="a", text="1. __init__"),))
+    graph = Graph(nodes=(GraphNode(id="a", text="1. __init__"),))
 
     assert flowchart(graph).splitlines()[1] == '  n0["1#46; #95;#95;init#95;#95;"]'

@@ -17,6 +17,7 @@ from ci_core.reports.render import render_deployments_page, render_html, render_
 from ci_core.reports.report import (
     Commit,
     DataRow,
+    Graph,
     GraphEdge,
     GraphNode,
     Link,
@@ -26,7 +27,6 @@ from ci_core.reports.report import (
     Plot,
     Report,
     Series,
-    ServingGraph,
 )
 from ci_core.testing.golden import assert_golden
 from ci_core.testing.sample_reports import sample_deployments, sample_failed_report, sample_monitoring, sample_report
@@ -157,7 +157,7 @@ def test_names_of_a_stranger_stay_text(name: str) -> None:
         verdict="pass",
         head=Commit(id="a" * 40, label=name),
         metrics=(MetricRow(key=name, old=name, new=name),),
-        graph=ServingGraph(
+        graph=Graph(
             nodes=(GraphNode(id=name, text=name, detail=name), GraphNode(id="end", text=name)),
             edges=(GraphEdge(source=name, target="end", text=name),),
         ),
@@ -198,7 +198,7 @@ def test_pages_stay_below_a_megabyte_whatever_the_data(rows: int) -> None:
             "metrics": tuple(MetricRow(key=f"{index}", old=long, new=index) for index in range(rows // 20)),
             "plots": (plot,) * 30,
             "notes": tuple(Note(kind="warning", text=long) for _ in range(rows // 20)),
-            "graph": ServingGraph(
+            "graph": Graph(
                 nodes=tuple(GraphNode(id=str(index), text=long, detail=long) for index in range(rows // 20)),
                 edges=tuple(GraphEdge(source=str(index), target=str(index + 1)) for index in range(rows // 20)),
             ),

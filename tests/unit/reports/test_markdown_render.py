@@ -18,6 +18,7 @@ from ci_core.reports.report import (
     DataRow,
     EnvironmentRow,
     Gate,
+    Graph,
     GraphEdge,
     GraphNode,
     Link,
@@ -30,7 +31,6 @@ from ci_core.reports.report import (
     Plot,
     Report,
     Series,
-    ServingGraph,
     Stage,
     StageFailure,
     StepChange,
@@ -96,7 +96,7 @@ def hostile_report(name: str) -> Report:
         pipeline=Pipeline(
             stages=(stage,), note=name, failure=StageFailure(stage=name, command=name, exit_code=1, tail=name)
         ),
-        graph=ServingGraph(
+        graph=Graph(
             name=name,
             nodes=(GraphNode(id="a", text=name, detail=name), GraphNode(id="b", text=name)),
             edges=(GraphEdge(source="a", target="b", text=name),),

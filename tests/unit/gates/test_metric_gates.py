@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_core.config.settings import MetricGate
+from ci_core.gates.metrics import judge_gates
+from ci_core.gates.spec import GateResult
 from ci_core.types import CommitId
 from ci_core.versioning.compare import compare
-from ci_core.versioning.gates import GateResult, judge_gates
 from ci_core.versioning.revision import CodeVersion, EnvironmentVersion, Snapshot
 
 if TYPE_CHECKING:

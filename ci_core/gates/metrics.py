@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import difflib
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
+from ci_core.gates.spec import GateResult
 from ci_core.versioning.compare import as_number, goals, known_goal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ci_core.config.settings import MetricGate
-    from ci_core.types import JsonValue
+    from ci_core.gates.spec import GateState
     from ci_core.versioning.difference import MetricDiff, SnapshotDiff
-
-GateState = Literal["pass", "warn", "fail"]
 
 _TOLERANCE: Final = 1e-9
 """Relative: 0.83 - 0.82 is more than 0.01 in binary, and nobody means that."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateResult:
-    """One gate and what came of it."""
-
-    key: str
-    """As in ``graphship.yaml``: ``metrics.json:auc``."""
-    state: GateState
-    old: JsonValue = None
-    new: JsonValue = None
-    limit: str = ""
-    """The rule, short: ``at least 0.8, falls by at most 0.01``."""
-    sentence: str = ""
-    """What happened, with numbers; names in backticks."""
 
 
 def judge_gates(gates: Sequence[MetricGate], diff: SnapshotDiff) -> tuple[GateResult, ...]:
