@@ -1,19 +1,22 @@
-"""Catch what the programs of a stage print: into a file, line by line to a listener, the end kept.
+"""Keep what the programs of a stage print: all of it in a file, line by line for a listener, the end for an error.
 
-DVC starts a stage's commands on the standard streams of this process and offers no other way. Turning those streams
-around would catch our own words, too (a listener that prints would hear itself for ever). So the one function of DVC
-that says how programs are started is wrapped for the time of the run.
+The programs print into a pipe, which a thread empties; our own standard streams stay ours. Memory is bounded whatever
+is printed. Used by ``pipelines/dvc.py``; knows nothing of DVC.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import fcntl
 import os
-import secrets
-import subprocess
+import select
+import struct
+import termios
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Final
+
+from ci_core.pipelines._lines import LineSplitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 LAST_LINES: Final = 20
 """Lines that an error shows: a traceback's end, and still one screen."""
+_PIECE_BYTES: Final = 65_536
 
 
 class StageOutput:
@@ -29,15 +33,19 @@ class StageOutput:
     Args:
         log: file that gets all of it, byte for byte.
         on_line: told each line; of a line that overwrites itself (a progress bar) the last state.
+        on_state: told what an unfinished line shows, whenever it changed.
     """
 
-    def __init__(self, log: Path, on_line: Callable[[str], None]) -> None:
-        self._log = log
-        self._on_line = on_line
+    def __init__(
+        self, log: Path, on_line: Callable[[str], None], on_state: Callable[[str], None] = lambda _text: None
+    ) -> None:
+        self._path = log
+        self._on_line, self._on_state = on_line, on_state
+        self._lines = LineSplitter()
         self._last: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
-        self._problem: BaseException | None = None
-        self.has_started = False
-        """Whether a program of the stage was started; otherwise its outputs came from the run cache."""
+        self._listener_problem: BaseException | None = None
+        self.log_problem: OSError | None = None
+        """Why the file does not hold all of the output; None when it does."""
 
     @property
     def last_lines(self) -> tuple[str, ...]:
@@ -45,62 +53,81 @@ class StageOutput:
         return tuple(self._last)
 
     @contextlib.contextmanager
-    def caught(self) -> Iterator[None]:
-        """Catch what DVC's stage programs print inside the ``with`` block.
+    def caught(self) -> Iterator[int]:
+        """Give a file descriptor to print to, for the length of the ``with`` block.
 
         Raises:
             BaseException: whatever the listener raised, after the block.
         """
         reading, writing = os.pipe()
-        end = secrets.token_hex(16).encode() + b"\n"
-        pump = threading.Thread(target=self._pump, args=(reading, end), name="stage-output", daemon=True)
+        # A program that a stage left behind still holds the pipe, so its end is told, not waited for.
+        end_reading, end_writing = os.pipe()
+        pump = threading.Thread(target=self._pump, args=(reading, end_reading), name="stage-output", daemon=True)
         pump.start()
         try:
-            with self._programs_print_to(writing):
-                yield
+            yield writing
         finally:
-            # A program that a stage left behind still holds the pipe, so its end is told, not waited for.
-            os.write(writing, end)
-            os.close(writing)
+            os.close(end_writing)
             pump.join()
-        if self._problem is not None:
-            raise self._problem
+            for descriptor in (reading, writing, end_reading):
+                os.close(descriptor)
+        if self._listener_problem is not None:
+            raise self._listener_problem
+
+    def _pump(self, reading: int, end: int) -> None:
+        with self._opened_log() as log:
+            while True:
+                ready, _, _ = select.select([reading, end], [], [])
+                if end in ready:
+                    self._take(reading, _waiting_bytes(reading), log)
+                    break
+                self._take(reading, _PIECE_BYTES, log)
+        if self._lines.unfinished:
+            self._tell(self._lines.unfinished)
 
     @contextlib.contextmanager
-    def _programs_print_to(self, descriptor: int) -> Iterator[None]:
-        """Make the programs of stages print to a file descriptor and read nothing."""
-        from dvc.stage import run
-
-        original = run.prepare_kwargs
-
-        def prepare(*arguments: Any, **named: Any) -> dict[str, Any]:
-            self.has_started = True
-            streams = {"stdin": subprocess.DEVNULL, "stdout": descriptor, "stderr": subprocess.STDOUT}
-            return {**original(*arguments, **named), **streams}
-
-        run.prepare_kwargs = prepare
+    def _opened_log(self) -> Iterator[IO[bytes] | None]:
         try:
-            yield
-        finally:
-            run.prepare_kwargs = original
+            log = self._path.open("wb", buffering=0)
+        except OSError as error:
+            self.log_problem = error
+            yield None
+            return
+        with log:
+            yield log
 
-    def _pump(self, reading: int, end: bytes) -> None:
-        with os.fdopen(reading, "rb") as source, self._log.open("wb") as log:
-            for raw in source:
-                is_over = raw.endswith(end)
-                content = raw.removesuffix(end) if is_over else raw
-                if content:
-                    log.write(content)
-                    log.flush()
-                    self._tell(content)
-                if is_over:
-                    return
+    def _take(self, reading: int, size: int, log: IO[bytes] | None) -> None:
+        while size > 0:
+            piece = os.read(reading, min(size, _PIECE_BYTES))
+            size = size - len(piece) if size > _PIECE_BYTES else 0
+            self._keep(piece, log)
+            for line in self._lines.feed(piece):
+                self._tell(line)
+        self._hear(self._on_state, self._lines.unfinished)
 
-    def _tell(self, content: bytes) -> None:
-        line = content.decode("utf-8", "replace").rstrip("\r\n").rpartition("\r")[2]
+    def _keep(self, piece: bytes, log: IO[bytes] | None) -> None:
+        if log is None or self.log_problem is not None:
+            return  # a hole in the middle would be worse than an end that is missing
+        try:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[log.write(rest) :]
+        except OSError as error:  # the pipe must be emptied all the same, else the stage hangs
+            self.log_problem = error
+
+    def _tell(self, line: str) -> None:
         self._last.append(line)
-        if self._problem is None:
+        self._hear(self._on_line, line)
+
+    def _hear(self, listener: Callable[[str], None], text: str) -> None:
+        if self._listener_problem is None:
             try:
-                self._on_line(line)
+                listener(text)
             except BaseException as error:  # noqa: BLE001 - the pipe must be emptied, else the stage hangs
-                self._problem = error
+                self._listener_problem = error
+
+
+def _waiting_bytes(reading: int) -> int:
+    """Return how much was printed and not read yet; what comes after it is of no stage."""
+    count: int = struct.unpack("i", fcntl.ioctl(reading, termios.FIONREAD, b"\0\0\0\0"))[0]
+    return count

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ci_core.pipelines.spec import PipelineRun, StageRun
+    from ci_core.pipelines.spec import Activity, PipelineRun, StageRun
     from ci_core.versioning.dvc import StaleStage, Transfer
 
     OnLine = Callable[[str], None]
     """Told each line that a stage prints, as it comes, from another thread."""
     OnStage = Callable[[StageRun], None]
     """Told each stage when it is over."""
+    OnActivity = Callable[[Activity], None]
+    """Told what the engine is busy with, and often how far it is; from several threads, one at a time."""
+
+
+def unheard(_told: object) -> None:
+    """Listen to nothing."""
 
 
 class PipelineEngine(Protocol):
@@ -29,7 +35,9 @@ class PipelineEngine(Protocol):
         """
         ...
 
-    def run(self, *, on_line: OnLine = lambda _line: None, on_stage: OnStage = lambda _stage: None) -> PipelineRun:
+    def run(
+        self, *, on_line: OnLine = unheard, on_stage: OnStage = unheard, on_activity: OnActivity = unheard
+    ) -> PipelineRun:
         """Run what is stale and return what happened; a stage that fails is in the result, not raised.
 
         Raises:
@@ -38,17 +46,21 @@ class PipelineEngine(Protocol):
         """
         ...
 
-    def push(self) -> Transfer:
+    def push(self, *, on_activity: OnActivity = unheard) -> Transfer:
         """Send what the project's version needs to the remote, and look that it is there."""
         ...
 
-    def pull(self, paths: Sequence[str] | None = None) -> Transfer:
+    def pull(self, paths: Sequence[str] | None = None, *, on_activity: OnActivity = unheard) -> Transfer:
         """Fetch what `paths` need (None: all), and look that it is there."""
         ...
 
 
 def run_pipeline(
-    engine: PipelineEngine, *, on_line: OnLine = lambda _line: None, on_stage: OnStage = lambda _stage: None
+    engine: PipelineEngine,
+    *,
+    on_line: OnLine = unheard,
+    on_stage: OnStage = unheard,
+    on_activity: OnActivity = unheard,
 ) -> PipelineRun:
     """Run what is stale and insist on success.
 
@@ -56,4 +68,4 @@ def run_pipeline(
         StageFailedError: a stage failed; the error names it and shows its last lines.
         and as :meth:`PipelineEngine.run`.
     """
-    return engine.run(on_line=on_line, on_stage=on_stage).require_success()
+    return engine.run(on_line=on_line, on_stage=on_stage, on_activity=on_activity).require_success()

@@ -11,19 +11,24 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from ci_core.errors import DataRemoteError, NoDataRemoteError
+from ci_core.pipelines._disk import disk_errors_told
+from ci_core.pipelines._dvc_progress import heard
 from ci_core.pipelines._stage_output import StageOutput
+from ci_core.pipelines._stage_programs import StageProgramError, printing_to
+from ci_core.pipelines._watch import Watch
+from ci_core.pipelines.base import unheard
 from ci_core.pipelines.spec import PipelineRun, StageFailure, StageRun
 from ci_core.workspace import WORKSPACE, workspace_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ci_core.pipelines.base import OnLine, OnStage
+    from ci_core.pipelines.base import OnActivity, OnLine, OnStage
     from ci_core.pipelines.spec import Outcome
     from ci_core.versioning.dvc import DvcProject, StaleStage, Transfer
 
 _LOGS: Final = "logs"
-_EXITED: Final = re.compile(r"^failed to run: (?P<command>.*), exited with (?P<status>-?\d+)$", re.DOTALL)
 
 
 class DvcEngine:
@@ -57,36 +62,66 @@ class DvcEngine:
         """
         return self._project.stale()
 
-    def run(self, *, on_line: OnLine = lambda _line: None, on_stage: OnStage = lambda _stage: None) -> PipelineRun:
+    def run(
+        self,
+        *,
+        on_line: OnLine = unheard,
+        on_stage: OnStage = unheard,
+        on_activity: OnActivity = unheard,
+        needs_remote: bool = False,
+    ) -> PipelineRun:
         """Run what is stale and return what happened; a stage that fails is in the result, not raised.
+
+        Args:
+            on_line: told each line that a stage prints.
+            on_stage: told each stage when it is over.
+            on_activity: told what the run is busy with.
+            needs_remote: whether to give up before the first stage when the remote is out of reach, because what the
+                stages make shall be pushed.
 
         Raises:
             NoPipelineError: there is no ``dvc.yaml``.
             MissingObjectsError: data that a stale stage needs is in neither the cache nor the remote.
             DvcBusyError: another DVC process works in the project.
+            NoDataRemoteError: `needs_remote`, and no default remote is configured.
+            DataRemoteError: the remote fails in the middle, or `needs_remote`, and it cannot be reached.
+            FileNotWritableError: the disk is full, or the project is read-only.
         """
-        stale = {stage.name: stage.reasons for stage in self._project.stale()}
+        watch = Watch(on_activity)
         remote = self._project.remote()
-        with self._project.session("run the pipeline", remote=remote) as repo:
-            run = _Run(
-                self._project,
-                repo,
-                stale=stale,
-                can_pull=remote is not None,
-                env=self._stage_env,
-                clock=self._clock,
-                on_line=on_line,
-                on_stage=on_stage,
-            )
-            return run.perform()
+        if needs_remote and remote is None:
+            raise NoDataRemoteError(remotes=sorted(self._project.repo.config["remote"]))
+        with heard(watch.progress), disk_errors_told(self._project):
+            watch.begin("comparing the stages with what they depend on")
+            stale = {stage.name: stage.reasons for stage in self._project.stale()}
+            with self._project.session("run the pipeline", remote=remote) as repo, disk_errors_told(self._project):
+                run = _Run(
+                    self._project,
+                    repo,
+                    stale=stale,
+                    remote=remote,
+                    needs_remote=needs_remote,
+                    env=self._stage_env,
+                    clock=self._clock,
+                    on_line=on_line,
+                    on_stage=on_stage,
+                    watch=watch,
+                )
+                return run.perform()
 
-    def push(self) -> Transfer:
+    def push(self, *, on_activity: OnActivity = unheard) -> Transfer:
         """Send objects and run cache to the default remote, and look that they are there."""
-        return self._project.push()
+        watch = Watch(on_activity)
+        with heard(watch.progress):
+            watch.begin(f"sending the data to {self._project.remote()}")
+            return self._project.push()
 
-    def pull(self, paths: Sequence[str] | None = None) -> Transfer:
+    def pull(self, paths: Sequence[str] | None = None, *, on_activity: OnActivity = unheard) -> Transfer:
         """Fetch what `paths` need (None: all), and look that it is there."""
-        return self._project.pull(paths)
+        watch = Watch(on_activity)
+        with heard(watch.progress):
+            watch.begin(f"fetching {'the data' if paths is None else ', '.join(paths)} from {self._project.remote()}")
+            return self._project.pull(paths)
 
 
 class _Run:
@@ -98,14 +133,18 @@ class _Run:
         repo: Any,
         *,
         stale: Mapping[str, tuple[str, ...]],
-        can_pull: bool,
+        remote: str | None,
+        needs_remote: bool,
         env: Mapping[str, str],
         clock: Callable[[], float],
         on_line: OnLine,
         on_stage: OnStage,
+        watch: Watch,
     ) -> None:
-        self._project, self._repo, self._stale, self._can_pull = project, repo, stale, can_pull
+        self._project, self._repo, self._stale = project, repo, stale
+        self._remote, self._needs_remote, self._can_pull = remote, needs_remote, remote is not None
         self._env, self._clock, self._on_line, self._on_stage = env, clock, on_line, on_stage
+        self._watch = watch
         self._logs = workspace_folder(project.root, _LOGS)
         self._stages: list[StageRun] = []
         self._failure: StageFailure | None = None
@@ -119,15 +158,17 @@ class _Run:
         plan = self._project.plan(self._repo)
         order = [name for stage in plan if stage.cmd and (name := self._project.stage_name(stage))]
         if self._can_pull and self._stale:
-            problem = self._project.fetch_run_cache(self._repo)
-            if problem is not None:
-                self._notes.append(f"the run cache of the DVC remote was out of reach: {problem}")
-                self._can_pull = False
+            self._fetch_run_cache()
+        # DVC lets go of its lock while a program runs. Hours of training must not be lost because somebody else
+        # holds it for four seconds just when the program ends.
+        self._repo.lock._wait = True  # noqa: SLF001 - DVC has no door for this
         try:
-            self._repo.reproduce(targets=self._pipeline_files(), repro_fn=self._one, run_env=self._env)
+            self._repo.reproduce(targets=self._pipeline_files(), repro_fn=self._one)
         except ReproductionError as error:
             if self._failure is None:  # not the stage's fault: data that is missing, or a mistake of ours
                 raise error.__cause__ or error from None
+        finally:
+            self._repo.lock._wait = False  # noqa: SLF001 - as above
         over = {stage.name for stage in self._stages}
         for name in order:
             if name not in over:
@@ -140,9 +181,20 @@ class _Run:
             log_folder=f"{WORKSPACE}/{_LOGS}",
         )
 
+    def _fetch_run_cache(self) -> None:
+        self._watch.begin(f"fetching the run cache from {self._remote}")
+        problem = self._project.fetch_run_cache(self._repo)
+        if problem is None:
+            return
+        if self._needs_remote:
+            raise DataRemoteError(doing="fetch the run cache", remote=self._remote or "", message=problem)
+        self._notes.append(f"the run cache of the DVC remote was out of reach: {problem}")
+        self._can_pull = False
+
     def _one(self, stage: Any, upstream: Any = None, **options: Any) -> Any:
         """Bring one stage up to date; DVC calls this for each in order. Returns the stage when it was touched."""
-        from dvc.exceptions import DvcException
+        from dvc.exceptions import DvcException, FileTransferError
+        from dvc.lock import LockError
 
         name = self._project.stage_name(stage)
         if name is None:  # made outside the project: DVC's own way
@@ -151,17 +203,24 @@ class _Run:
                 stage.dump(update_pipeline=False)
             return touched
         start = self._clock()
-        output = StageOutput(self._logs / f"{_file_name(name)}.log", self._on_line)
+        output = StageOutput(self._logs / f"{_file_name(name)}.log", self._on_line, self._watch.shows)
         try:
-            outcome = self._bring_up_to_date(stage, upstream, output, options)
-        except DvcException as error:
+            outcome = self._bring_up_to_date(stage, name, upstream, output, options)
+        except (DvcException, StageProgramError) as error:
+            if isinstance(error, LockError | FileTransferError):
+                raise  # somebody else works here, or the remote failed
             self._failure = _failure(name, error, self._log(name), output.last_lines)
             self._finish_stage(stage, name, "failed", start)
             raise
+        finally:
+            if output.log_problem is not None:
+                self._notes.append(f"{self._log(name)} does not hold all of the output: {output.log_problem.strerror}")
         self._finish_stage(stage, name, outcome, start)
         return None if outcome == "skipped" else stage
 
-    def _bring_up_to_date(self, stage: Any, upstream: Any, output: StageOutput, options: dict[str, Any]) -> Outcome:
+    def _bring_up_to_date(
+        self, stage: Any, name: str, upstream: Any, output: StageOutput, options: dict[str, Any]
+    ) -> Outcome:
         is_forced = False
         if not stage.changed(allow_missing=True, upstream=upstream):
             lost = [out for out in stage.outs if not out.exists]
@@ -173,12 +232,31 @@ class _Run:
             if self._can_pull:
                 return "skipped"  # it is fetched when somebody needs it
             is_forced = True
-        needed = [path for path in map(self._path_of, stage.deps) if path]
-        self._project.fetch(self._repo, [path for path in needed if not (self._project.root / path).exists()])
-        with output.caught():
+        self._fetch_dependencies(stage)
+        has_started = False
+
+        def started(command: str) -> None:
+            nonlocal has_started
+            has_started = True
+            self._watch.begin(f"{name}: {command}")
+
+        def ended() -> None:
+            self._watch.begin(f"{name}: keeping what it made")
+
+        with (
+            output.caught() as descriptor,
+            printing_to(descriptor, env=self._env, on_start=started, on_end=ended),
+        ):
             stage.reproduce(upstream=upstream, **{**options, "force": is_forced, "pull": self._can_pull})
         stage.dump(update_pipeline=False)
-        return "ran" if output.has_started or not stage.cmd else "cached"
+        return "ran" if has_started or not stage.cmd else "cached"
+
+    def _fetch_dependencies(self, stage: Any) -> None:
+        needed = [path for path in map(self._path_of, stage.deps) if path]
+        missing = [path for path in needed if not (self._project.root / path).exists()]
+        if missing:
+            self._watch.begin(f"fetching {', '.join(missing)} from {self._remote}")
+            self._project.fetch(self._repo, missing)
 
     def _finish_stage(self, stage: Any, name: str, outcome: Outcome, start: float) -> None:
         if outcome in {"ran", "cached"}:
@@ -225,21 +303,11 @@ class _Run:
 
 def _failure(name: str, error: Exception, log: str, last_lines: tuple[str, ...]) -> StageFailure:
     """Return what is known of a failed stage: its program's exit code, or DVC's own words."""
-    message = " ".join(str(error).split())
-    exited = _EXITED.match(str(error))
-    status = int(exited["status"]) if exited else None
-    if status is None:
-        reason = message
+    if isinstance(error, StageProgramError):
+        reason, command, exit_code = error.reason, error.command, error.exit_code
     else:
-        reason = f"it ended with exit code {status}" if status >= 0 else f"it was ended by signal {-status}"
-    return StageFailure(
-        stage=name,
-        reason=reason,
-        command=exited["command"] if exited else "",
-        exit_code=status,
-        log=log,
-        last_lines=last_lines,
-    )
+        reason, command, exit_code = " ".join(str(error).split()), "", None
+    return StageFailure(stage=name, reason=reason, command=command, exit_code=exit_code, log=log, last_lines=last_lines)
 
 
 def _file_name(stage: str) -> str:

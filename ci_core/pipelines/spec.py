@@ -11,6 +11,21 @@ Outcome = Literal["ran", "cached", "skipped", "failed", "not-run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What a run is busy with, for whoever watches it."""
+
+    what: str
+    """As a line of a log may begin: ``train: python train.py``, ``fetching data/raw.csv from storage (s3://…)``. A new
+    text is a new activity."""
+    files_done: int = 0
+    files_total: int | None = None
+    """None: not known, or nothing is counted."""
+    bytes_done: int = 0
+    shows: str = ""
+    """What a stage printed last on a line without an end: a progress bar, dots."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageRun:
     """One stage of one run."""
 
