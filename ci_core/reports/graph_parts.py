@@ -16,6 +16,8 @@ class GraphNode(Part):
     change: Change = "same"
     detail: str = ""
     """What it runs: ``serving.features:enrich``, ``models/late.onnx``."""
+    is_stale: bool = False
+    """Whether a stage would run again: what it needs moved since it last ran."""
 
 
 class GraphEdge(Part):
@@ -34,3 +36,5 @@ class Graph(Part):
     name: str = "graph"
     nodes: tuple[GraphNode, ...] = ()
     edges: tuple[GraphEdge, ...] = ()
+    hidden: int = 0
+    """How many nodes far from every change were left out of a graph that is too large to read."""

@@ -16,7 +16,7 @@ from pydantic import Field
 from ci_core.reports.change_parts import AnswerChange, Behaviour, BehaviourSide, ColumnRow, TableContent
 from ci_core.reports.graph_parts import Graph, GraphEdge, GraphNode
 from ci_core.reports.part import Change, Direction, GateState, Interval, Part, Place, Scalar, Side
-from ci_core.reports.plot_parts import ConfusionMatrix, Plot, Series
+from ci_core.reports.plot_parts import ConfusionMatrix, Image, Plot, Series
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -36,6 +36,7 @@ __all__ = [
     "Graph",
     "GraphEdge",
     "GraphNode",
+    "Image",
     "Interval",
     "Link",
     "MetricRow",
