@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ci_core.cli._common import need, read_settings
+from ci_core.cli._secrets import secret_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ def open_project(start: Path, env: Mapping[str, str], console: Console) -> Proje
     from ci_core.hosts.local.host import find_local_host
     from ci_core.operations.project import Project
     from ci_core.pipelines.dvc import DvcEngine
+    from ci_core.reports.redact import Redactor
     from ci_core.versioning.dvc import DvcProject
     from ci_core.versioning.git import GitRepository
     from ci_core.versioning.ledger import Ledger
@@ -44,4 +46,5 @@ def open_project(start: Path, env: Mapping[str, str], console: Console) -> Proje
         target=lambda environment: make_target(settings, environment, env),
         console=console,
         now=lambda: datetime.now(UTC),
+        redactor=Redactor(secret_values(env)),
     )

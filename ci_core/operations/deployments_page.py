@@ -23,7 +23,7 @@ def write_deployments_page(project: Project) -> Path:
     ]
     report = DeploymentsReport(project=project.settings.name, rows=tuple(sorted(rows, key=lambda row: row.when)))
     page = project.output("deployments", "index.html")
-    write_whole(page, render_deployments_page(report))
+    write_whole(page, render_deployments_page(report, redactor=project.redactor))
     return page
 
 

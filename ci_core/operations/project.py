@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ci_core.reports.redact import SHAPES_ONLY
 from ci_core.workspace import workspace_folder
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ci_core.deploy.base import DeployTarget
     from ci_core.hosts.base import RepositoryHost
     from ci_core.pipelines.base import PipelineEngine
+    from ci_core.reports.redact import Redactor
     from ci_core.versioning.dvc import DvcProject
     from ci_core.versioning.git import GitRepository
     from ci_core.versioning.ledger import Ledger
@@ -40,6 +42,8 @@ class Project:
     console: Console
     now: Callable[[], datetime]
     """The present, aware, UTC."""
+    redactor: Redactor = SHAPES_ONLY
+    """Masks secrets in whatever is written or said."""
 
     @property
     def root(self) -> Path:

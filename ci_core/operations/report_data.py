@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.reports import report as shown
 from ci_core.serving.spec import thaw
@@ -11,11 +12,18 @@ from ci_core.serving.spec import thaw
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from _typeshed import DataclassInstance
+
+    from ci_core.behaviour.spec import Behaviour
     from ci_core.deploy.spec import Plan
-    from ci_core.gates.spec import GateResult
+    from ci_core.gates.spec import Annotation, GateResult
+    from ci_core.monitoring.table_diff import TableDiff
     from ci_core.pipelines.spec import PipelineRun
-    from ci_core.types import JsonValue
+    from ci_core.types import Interval, JsonValue
     from ci_core.versioning.difference import FileDiff, SnapshotDiff
+
+_SHOWN_CHARACTERS: Final = 2_000
+"""Of one request or answer; renderers show less."""
 
 
 def verdict(gates: Sequence[GateResult], run: PipelineRun | None) -> shown.GateState:
@@ -36,6 +44,8 @@ def gate_rows(gates: Sequence[GateResult]) -> tuple[shown.Gate, ...]:
             new=scalar(gate.new),
             limit=gate.limit,
             sentence=gate.sentence,
+            interval=_interval(gate.interval),
+            is_within_noise=gate.is_within_noise,
         )
         for gate in gates
     )
@@ -50,6 +60,7 @@ def metric_rows(diff: SnapshotDiff) -> tuple[shown.MetricRow, ...]:
             new=scalar(metric.new),
             difference=metric.difference,
             direction=metric.direction,
+            note=metric.note,
         )
         for metric in diff.metrics
     )
@@ -73,6 +84,7 @@ def data_rows(diff: SnapshotDiff) -> tuple[shown.DataRow, ...]:
             old_bytes=file.old_bytes,
             new_bytes=file.new_bytes,
             detail=_files_detail(file),
+            examples=file.folder.examples if file.folder else (),
         )
         for file in diff.data
     )
@@ -81,7 +93,86 @@ def data_rows(diff: SnapshotDiff) -> tuple[shown.DataRow, ...]:
 def _files_detail(file: FileDiff) -> str:
     if file.old_files is None and file.new_files is None:
         return ""
-    return f"files {file.old_files or 0:,} → {file.new_files or 0:,}"
+    counted = f"files {file.old_files or 0:,} → {file.new_files or 0:,}"
+    if file.folder is None:
+        return counted
+    if file.folder.problem:
+        return f"{counted}; {file.folder.problem}"
+    kinds = ("added", "changed", "renamed", "removed")
+    inside = [f"{number:,} {kind}" for kind in kinds if (number := getattr(file.folder, kind))]
+    return f"{counted}: {', '.join(inside)}" if inside else counted
+
+
+def table_parts(tables: Iterable[TableDiff]) -> tuple[shown.TableContent, ...]:
+    """Return what changed inside of tables."""
+    return tuple(
+        shown.TableContent(
+            path=table.path,
+            old_rows=table.old_rows,
+            new_rows=table.new_rows,
+            columns=tuple(shown.ColumnRow(**_fields(column)) for column in table.columns),
+            problem=table.problem,
+        )
+        for table in tables
+    )
+
+
+def behaviour_part(behaviour: Behaviour) -> shown.Behaviour:
+    """Return what both graphs answer to the same requests, with requests and answers as text."""
+    return shown.Behaviour(
+        source=behaviour.source,
+        requests=behaviour.requests,
+        changed=behaviour.changed,
+        tolerance=behaviour.tolerance,
+        largest=tuple(
+            shown.AnswerChange(
+                request=_as_json(one.request),
+                old=_as_json(one.old),
+                new=_as_json(one.new),
+                size=one.size,
+                where=one.where,
+            )
+            for one in behaviour.largest
+        ),
+        base=shown.BehaviourSide(**_fields(behaviour.base)) if behaviour.base else None,
+        head=shown.BehaviourSide(**_fields(behaviour.head)) if behaviour.head else None,
+        latency_ratio=_interval(behaviour.latency_ratio),
+        memory_ratio=behaviour.memory_ratio,
+        problem=behaviour.problem,
+    )
+
+
+def _fields(part: DataclassInstance) -> dict[str, Any]:
+    """Return a part whose fields are those of the report's model."""
+    return {field.name: getattr(part, field.name) for field in fields(part)}
+
+
+def _interval(interval: Interval | None) -> shown.Interval | None:
+    return shown.Interval(**_fields(interval)) if interval else None
+
+
+def _as_json(value: JsonValue) -> str:
+    """Return a request or an answer as JSON on one line, cut where nobody reads on."""
+    text = json.dumps(thaw(value), ensure_ascii=False)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
+
+
+def annotation_parts(annotations: Iterable[Annotation]) -> tuple[shown.Annotation, ...]:
+    """Return the lines that explain gates."""
+    return tuple(
+        shown.Annotation(
+            where=shown.Place(file=one.where.file, line=one.where.line, key=one.where.key or ""),
+            level=one.level,
+            text=one.text,
+            gate=one.gate,
+        )
+        for one in annotations
+    )
+
+
+def stage_changes(diff: SnapshotDiff) -> tuple[shown.StageChange, ...]:
+    """Return the stages that are declared otherwise."""
+    return tuple(shown.StageChange(name=one.name, change=one.change, details=one.details) for one in diff.stages)
 
 
 def model_rows(diff: SnapshotDiff, models: Iterable[str]) -> tuple[shown.ModelRow, ...]:

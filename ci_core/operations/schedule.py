@@ -153,14 +153,16 @@ def _watch_environment(
             deliveries.note("a retrain change request", error)
         except GraphshipError as error:
             failure = error
-    report = monitoring_report(
-        project=project.settings.name,
-        environment=environment.name,
-        live=live,
-        reference=reference.profile,
-        records=records,
-        next_steps=next_steps(environment.name, current, challenge, failure),
-        links=_links(challenge),
+    report = project.redactor.model(
+        monitoring_report(
+            project=project.settings.name,
+            environment=environment.name,
+            live=live,
+            reference=reference.profile,
+            records=records,
+            next_steps=next_steps(environment.name, current, challenge, failure),
+            links=_links(challenge),
+        )
     )
     page = project.output("monitoring", f"{environment.name}.html")
     write_whole(page, render_monitoring_page(report))
