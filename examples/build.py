@@ -76,9 +76,9 @@ def build(name: str, destination: Path) -> Example:
         for step in history.steps:
             _take(step, repository, root, dvc)
             commits[step.label] = repository.commit(step.message)
+            dvc.push(run_cache=True)  # each commit by itself: with `all_commits` DVC leaves objects out
             if step.tag:
                 repository.git("tag", step.tag)
-        dvc.push(run_cache=True, all_commits=True)
     repository.git("remote", "add", "origin", str(repository.git_remote))
     repository.git("push", "-q", "--all", "origin")
     repository.git("push", "-q", "--tags", "origin")

@@ -75,4 +75,79 @@ _ONE_STAGE: Final = History(
     )
 )
 
-HISTORIES: Final[Mapping[str, History]] = MappingProxyType({"one-stage": _ONE_STAGE})
+_FOUR_STAGES: Final = History(
+    steps=(
+        Step(
+            label="first",
+            message="feat: tell which parcels arrive late",
+            commands=(("make_data.py", "--rows", "1200"),),
+            add=("data/parcels.csv",),
+        ),
+        Step(
+            label="more-data",
+            message="data: the parcels of March",
+            tag="v1.0.0",
+            commands=(("make_data.py", "--rows", "1500"),),
+            add=("data/parcels.csv",),
+        ),
+        Step(
+            label="deeper",
+            message="feat: grow more trees, and look at far and heavy parcels",
+            new_branch="change",
+            replace=(
+                ("params.yaml", "trees: 60", "trees: 150"),
+                ("params.yaml", "depth: 3", "depth: 4"),
+                ("params.yaml", "interaction: false", "interaction: true"),
+                (
+                    "serving/graph.py",
+                    '"serving.features:reply")',
+                    '"serving.features:reply").to("serving.features:advise")',
+                ),
+            ),
+        ),
+        Step(
+            label="change",
+            message="data: the week of the strike",
+            commands=(("make_data.py", "--rows", "1800", "--strike"),),
+            add=("data/parcels.csv",),
+        ),
+        Step(label="main", message="docs: say whom to ask", branch="main", write={"CONTACT": "Ask Robin.\n"}),
+    )
+)
+
+_SUB_PIPELINES: Final = History(
+    folder="teams/forecast",
+    steps=(
+        Step(
+            label="first",
+            message="feat: forecast the sales of two regions",
+            commands=(("make_data.py", "--days", "120"),),
+            add=("data/sales.csv",),
+        ),
+        Step(
+            label="more-data",
+            message="data: two more months",
+            tag="v1.0.0",
+            commands=(("make_data.py", "--days", "180"),),
+            add=("data/sales.csv",),
+        ),
+        Step(
+            label="west",
+            message="feat: forecast the west, too",
+            new_branch="change",
+            replace=(("settings.yaml", "[north, south]", "[north, south, west]"), ("params.yaml", "0.3", "0.15")),
+            commands=(("make_data.py", "--days", "180", "--regions", "north", "south", "west"),),
+            add=("data/sales.csv",),
+        ),
+        Step(
+            label="change",
+            message="refactor: call the last stage what it is",
+            replace=(("model/dvc.yaml", "  total:\n", "  sum-up:\n"), ("settings.yaml", "[1, 7]", "[1, 7, 14]")),
+        ),
+        Step(label="main", message="docs: say whom to ask", branch="main", write={"CONTACT": "Ask Robin.\n"}),
+    ),
+)
+
+HISTORIES: Final[Mapping[str, History]] = MappingProxyType(
+    {"one-stage": _ONE_STAGE, "four-stages": _FOUR_STAGES, "sub-pipelines": _SUB_PIPELINES}
+)

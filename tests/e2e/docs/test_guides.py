@@ -22,7 +22,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[3]
-GUIDES = sorted(page for page in (ROOT / "docs").glob("*.md") if "```console" in page.read_text(encoding="utf-8"))
+PAGES = [*(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*/README.md")]
+GUIDES = sorted(page for page in PAGES if "```console" in page.read_text(encoding="utf-8"))
 PORTS = ("8080", "8081")
 """Of the guides; here each is any free one."""
 
@@ -128,9 +129,10 @@ def _free_ports() -> dict[str, str]:
         return {name: str(one.getsockname()[1]) for name, one in zip(PORTS, sockets, strict=True)}
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.relative_to(ROOT).with_suffix("").as_posix())
 def test_a_guide_works_as_it_is_written(guide: Path, tmp_path: Path) -> None:
     session = Session(tmp_path, _free_ports())
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     n_commands = 0
 
     try:
