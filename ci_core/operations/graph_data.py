@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from ci_core.operations.pipeline_graph import pipeline_graph
 from ci_core.reports import report as shown
 from ci_core.serving.spec import ANSWER, REQUEST
 from ci_core.serving.words import arrows, kind_text, settings
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from ci_core.serving.spec import GraphSpec, RouteSpec, StepSpec
+
+__all__ = ["graph_part", "pipeline_graph"]
 
 
 def graph_part(head: GraphSpec, base: GraphSpec | None, changed_files: Collection[str] = ()) -> shown.Graph:
