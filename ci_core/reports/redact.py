@@ -18,6 +18,8 @@ from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel
 
+from ci_core.secret_shapes import SHAPES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -30,28 +32,6 @@ _SHORTEST_SPLIT = 12
 """Only values of this length are looked for across line breaks; a shorter one is found by chance."""
 _SHORTEST_BASE64 = 8
 """Characters of base64 that must be left when the neighbours' bits are cut off both ends."""
-
-_SHAPES = re.compile(
-    r"""
-      gh[pousr]_[A-Za-z0-9]{20,255}                          # GitHub
-    | github_pat_[A-Za-z0-9_]{20,255}
-    | gl(?:pat|dt|rt|ptt|ft|cbt|oas|soat|imt|agent|ffct)-[A-Za-z0-9_\-.]{16,255}   # GitLab
-    | \b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b                # AWS key id
-    | (?i:(?<=aws_secret_access_key)["']?\s*[=:]\s*["']?[A-Za-z0-9/+=]{40})
-    | (?i:(?<=accountkey=)[A-Za-z0-9/+=]{40,})               # Azure
-    | (?i:(?<=x-amz-signature=)[0-9a-f]{32,})
-    | xox[abeoprs]-[A-Za-z0-9-]{10,}                         # Slack
-    | AIza[A-Za-z0-9_\-]{35}                                 # Google
-    | \bhf_[A-Za-z0-9]{30,}                                  # Hugging Face
-    | \bpypi-[A-Za-z0-9_\-]{50,}
-    | \bnpm_[A-Za-z0-9]{30,}
-    | \beyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+    # JSON web token
-    | (?i:(?<=authorization:)\s*(?:bearer|basic|token)\s+[^\s"']+)
-    | -----BEGIN[ A-Z]*PRIVATE\ KEY-----.*?(?:-----END[ A-Z]*PRIVATE\ KEY-----|\Z)
-    | (?<=://)[^\s/@:]*:[^\s/@]+(?=@)                        # user:password@host
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 
 
 class Redactor:
@@ -70,7 +50,7 @@ class Redactor:
     def text(self, text: str) -> str:
         """Return `text` with every known value and every token shape masked."""
         masked = text if self._known is None else self._known.sub(MASK, text)
-        masked = _SHAPES.sub(MASK, masked)
+        masked = SHAPES.sub(MASK, masked)
         return text if masked == text else masked
 
     def value(self, value: object) -> object:

@@ -1,0 +1,75 @@
+"""How well-known tokens, private keys and passwords look (pure).
+
+One list for two uses: reports mask what has such a shape, and the gate ``secrets`` names the lines that a change adds.
+A shape says nothing of whether the secret is real.
+"""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SHAPES: Final = re.compile(
+    r"""
+      (?P<github>gh[pousr]_[A-Za-z0-9]{20,255}
+               | github_pat_[A-Za-z0-9_]{20,255})
+    | (?P<gitlab>gl(?:pat|dt|rt|ptt|ft|cbt|oas|soat|imt|agent|ffct)-[A-Za-z0-9_\-.]{16,255})
+    | (?P<aws_id>\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b)
+    | (?P<aws_key>(?i:(?<=aws_secret_access_key)["']?\s*[=:]\s*["']?[A-Za-z0-9/+=]{40}))
+    | (?P<azure>(?i:(?<=accountkey=)[A-Za-z0-9/+=]{40,}))
+    | (?P<aws_signature>(?i:(?<=x-amz-signature=)[0-9a-f]{32,}))
+    | (?P<slack>xox[abeoprs]-[A-Za-z0-9-]{10,})
+    | (?P<google>AIza[A-Za-z0-9_\-]{35})
+    | (?P<hugging_face>\bhf_[A-Za-z0-9]{30,})
+    | (?P<pypi>\bpypi-[A-Za-z0-9_\-]{50,})
+    | (?P<npm>\bnpm_[A-Za-z0-9]{30,})
+    | (?P<web_token>\beyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+)
+    | (?P<authorization>(?i:(?<=authorization:)\s*(?:bearer|basic|token)\s+[^\s"']+))
+    | (?P<private_key>-----BEGIN[ A-Z]*PRIVATE\ KEY-----.*?(?:-----END[ A-Z]*PRIVATE\ KEY-----|\Z))
+    | (?P<address>(?<=://)[^\s/@:]*:[^\s/@]+(?=@))
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_KINDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "github": "a GitHub token",
+        "gitlab": "a GitLab token",
+        "aws_id": "the id of an AWS key",
+        "aws_key": "an AWS secret key",
+        "azure": "an Azure account key",
+        "aws_signature": "a signed AWS address",
+        "slack": "a Slack token",
+        "google": "a Google API key",
+        "hugging_face": "a Hugging Face token",
+        "pypi": "a PyPI token",
+        "npm": "an npm token",
+        "web_token": "a JSON web token",
+        "authorization": "an authorization header",
+        "private_key": "a private key",
+        "address": "a password in an address",
+    }
+)
+
+_PLACEHOLDER: Final = re.compile(r"(?:[$<{*%\[]|x+$|\.\.\.)", re.IGNORECASE)
+"""How the value begins where a program fills it in later: ``${TOKEN}``, ``<password>``, ``{{ secret }}``, ``%s``."""
+
+
+def kinds_of_secrets(text: str) -> Iterator[str]:
+    """Yield what each secret in `text` seems to be, in order: ``a GitHub token``. Placeholders are none.
+
+    >>> list(kinds_of_secrets("https://me:hunter2@example.org and https://me:${PASSWORD}@example.org"))
+    ['a password in an address']
+    """
+    for found in SHAPES.finditer(text):
+        group = found.lastgroup or ""
+        if not (group in {"address", "authorization"} and _PLACEHOLDER.match(_value(group, found[0]))):
+            yield _KINDS[group]
+
+
+def _value(group: str, text: str) -> str:
+    return text.partition(":")[2] if group == "address" else text.rsplit(maxsplit=1)[-1]
