@@ -28,6 +28,10 @@ def heard(on_progress: OnProgress) -> Iterator[None]:
 
     Args:
         on_progress: called from several threads, one at a time.
+
+    Raises:
+        Exception: whatever `on_progress` raised, after the block. DVC would take it for a file that could not be
+            stored, and lose that file without a word.
     """
     from fsspec.callbacks import TqdmCallback  # type: ignore[import-untyped] # comes with DVC
 
@@ -44,6 +48,8 @@ def heard(on_progress: OnProgress) -> Iterator[None]:
         TqdmCallback.call = call
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+    if tally.problem is not None:
+        raise tally.problem
 
 
 class _Tally:
@@ -54,18 +60,26 @@ class _Tally:
         """DVC's callback that counts files now; it counts anew for each thing it does."""
         self._total = 0
         self._bytes = 0
+        self.problem: Exception | None = None
 
     def take(self, callback: Any) -> None:
-        options = callback._tqdm_kwargs  # noqa: SLF001 - where fsspec keeps what the bar counts
         with self._lock:
-            if options.get("bytes"):
-                self._bytes += callback.value - getattr(callback, _TOLD, 0)
-                setattr(callback, _TOLD, callback.value)
-            elif str(options.get("unit", "")).startswith("file") and callback.size:
-                if callback is not self._files:
-                    self._files, self._total = callback, 0
-                self._total = max(self._total, callback.size)
-            else:
-                return
-            done = min(self._files.value, self._total) if self._files is not None else 0
-            self._on_progress(done, self._total or None, self._bytes)
+            try:
+                self._take(callback)
+            except Exception as error:  # noqa: BLE001 - raised when DVC is done
+                self.problem = self.problem or error
+
+    def _take(self, callback: Any) -> None:
+        options = callback._tqdm_kwargs  # noqa: SLF001 - where fsspec keeps what the bar counts
+        if options.get("bytes"):
+            # Not getattr: a callback answers to every name.
+            self._bytes += callback.value - vars(callback).get(_TOLD, 0)
+            setattr(callback, _TOLD, callback.value)
+        elif str(options.get("unit", "")).startswith("file") and callback.size:
+            if callback is not self._files:
+                self._files, self._total = callback, 0
+            self._total = max(self._total, callback.size)
+        else:
+            return
+        done = min(self._files.value, self._total) if self._files is not None else 0
+        self._on_progress(done, self._total or None, self._bytes)

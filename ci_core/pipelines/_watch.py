@@ -25,11 +25,11 @@ class Watch:
         self._activity: Activity | None = None
         self._bytes = self._bytes_before = 0
 
-    def begin(self, what: str) -> None:
+    def begin(self, what: str, *, is_command: bool = False) -> None:
         """Begin another activity."""
         with self._lock:
             self._bytes_before = self._bytes
-            self._tell(Activity(what=what))
+            self._tell(Activity(what=what, is_command=is_command))
 
     def progress(self, files_done: int, files_total: int | None, bytes_done: int) -> None:
         """Note how far it is; `bytes_done` counts from the beginning of the watch."""

@@ -88,9 +88,7 @@ class DvcEngine:
             FileNotWritableError: the disk is full, or the project is read-only.
         """
         watch = Watch(on_activity)
-        remote = self._project.remote()
-        if needs_remote and remote is None:
-            raise NoDataRemoteError(remotes=sorted(self._project.repo.config["remote"]))
+        remote = self.need_remote() if needs_remote else self._project.remote()
         with heard(watch.progress), disk_errors_told(self._project):
             watch.begin("comparing the stages with what they depend on")
             stale = {stage.name: stage.reasons for stage in self._project.stale()}
@@ -109,11 +107,22 @@ class DvcEngine:
                 )
                 return run.perform()
 
+    def need_remote(self) -> str:
+        """Return the name and the address of the default remote.
+
+        Raises:
+            NoDataRemoteError: no default remote is configured.
+        """
+        remote = self._project.remote()
+        if remote is None:
+            raise NoDataRemoteError(remotes=sorted(self._project.repo.config["remote"]))
+        return remote
+
     def push(self, *, on_activity: OnActivity = unheard) -> Transfer:
         """Send objects and run cache to the default remote, and look that they are there."""
         watch = Watch(on_activity)
         with heard(watch.progress):
-            watch.begin(f"sending the data to {self._project.remote()}")
+            watch.begin(f"sending the data to {self.need_remote()}")
             return self._project.push()
 
     def pull(self, paths: Sequence[str] | None = None, *, on_activity: OnActivity = unheard) -> Transfer:
@@ -238,7 +247,7 @@ class _Run:
         def started(command: str) -> None:
             nonlocal has_started
             has_started = True
-            self._watch.begin(f"{name}: {command}")
+            self._watch.begin(f"{name}: {command}", is_command=True)
 
         def ended() -> None:
             self._watch.begin(f"{name}: keeping what it made")

@@ -21,6 +21,8 @@ class Activity:
     files_total: int | None = None
     """None: not known, or nothing is counted."""
     bytes_done: int = 0
+    is_command: bool = False
+    """Whether it is a program of a stage, which was started just now."""
     shows: str = ""
     """What a stage printed last on a line without an end: a progress bar, dots."""
 

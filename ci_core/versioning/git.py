@@ -214,6 +214,14 @@ class GitRepository:
 
     # --- writing ---
 
+    def uncommitted(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """Return those of `paths` whose content Git has not got yet: changed or new, and not ignored; sorted."""
+        if not paths:
+            return ()
+        literal = [f":(literal){path}" for path in paths]
+        listed = self.run("ls-files", "-z", "--modified", "--others", "--exclude-standard", "--", *literal).text
+        return tuple(sorted({path for path in listed.split("\0") if path}))
+
     def commit(self, paths: Sequence[str], message: str) -> CommitId | None:
         """Commit the present content of `paths`, and nothing else, in our name; None when nothing of it changed.
 

@@ -29,50 +29,6 @@ def graphship(project: SampleProject, *arguments: str) -> subprocess.CompletedPr
     )
 
 
-def test_a_run_prints_nothing_but_json_to_standard_output(tmp_path: Path) -> None:
-    project = make_project(tmp_path / "größer als")
-    project.replace("params.yaml", "keep: 40", "keep: 38")
-
-    done = graphship(project, "run", "--json", "--push")
-
-    assert done.returncode == 0, done.stderr
-    run = json.loads(done.stdout)
-    assert [(stage["name"], stage["outcome"]) for stage in run["stages"]] == [
-        ("prepare", "ran"),
-        ("train", "ran"),
-        ("evaluate", "ran"),
-    ]
-    assert "prepared 38 rows" in done.stderr
-    assert "a remark on standard error" in done.stderr
-    assert "5 objects are in storage" in done.stderr
-
-
-def test_a_failing_stage_ends_with_three_and_its_last_lines(tmp_path: Path) -> None:
-    project = make_project(tmp_path)
-    project.write("src/train.py", "for n in range(30):\n    print('line', n)\nraise SystemExit(3)\n")
-
-    done = graphship(project, "run")
-
-    assert done.returncode == 3
-    assert done.stdout.splitlines()[1].startswith("train")
-    last = done.stderr[done.stderr.index("error[stage-failed]") :]
-    assert "line 9\n" not in last
-    assert "line 10\n" in last
-
-
-def test_a_dry_run_lists_what_is_stale_and_runs_nothing(tmp_path: Path) -> None:
-    project = make_project(tmp_path)
-    project.replace("params.yaml", "rate: 0.001", "rate: 0.0012")
-
-    done = graphship(project, "run", "--dry-run")
-
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == (
-        "these stages would run:\n  train     param `train.rate` changed\n  evaluate  follows a stale stage\n"
-    )
-    assert project.git("status", "--short") == " M params.yaml"
-
-
 def test_a_snapshot_of_another_commit_is_json_with_full_names(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     first = project.head()
