@@ -1162,6 +1162,111 @@ class DirtyWorkTreeError(GraphshipError):
         )
 
 
+class MissingIdentityError(GraphshipError):
+    """Git does not know in whose name a tag is made."""
+
+    slug = "missing-identity"
+
+    def __init__(self, *, message: str) -> None:
+        self.message = message
+        super().__init__(
+            "Git does not know in whose name the tag is made",
+            known=message.splitlines()[-1:],
+            hint="set `user.name` and `user.email` with `git config`, or GIT_COMMITTER_NAME and _EMAIL",
+        )
+
+
+class InvalidVersionError(GraphshipError):
+    """A version that was typed is not a semantic version."""
+
+    slug = "invalid-version"
+
+    def __init__(self, *, version: str) -> None:
+        self.version = version
+        super().__init__(
+            f"`{version}` is not a version",
+            known=["expected three numbers, such as `v1.2.0` or `v2.0.0-rc.1` (https://semver.org)"],
+        )
+
+
+class VersionTakenError(GraphshipError):
+    """A version cannot be registered: its name stands for another commit, or the commit has another one."""
+
+    slug = "version-taken"
+
+    def __init__(self, *, name: str, version: str, commit: str, reason: str, hint: str) -> None:
+        self.name, self.version, self.commit, self.reason = name, version, commit, reason
+        super().__init__(f"`{name}` cannot be registered as `{version}` at `{commit[:12]}`: {reason}", hint=hint)
+
+
+class InvalidArtifactNameError(GraphshipError):
+    """A name that the tags of the registry cannot hold."""
+
+    slug = "invalid-artifact-name"
+
+    def __init__(self, *, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"nothing called `{name}` can be registered",
+            known=["names begin and end with a letter or digit, and hold letters, digits, `-`, `_` and `/` between"],
+            hint="give it another name under `artifacts` in its `dvc.yaml`",
+        )
+
+
+class SeveralModelsError(GraphshipError):
+    """A model must be named, since the project declares several."""
+
+    slug = "several-models"
+
+    def __init__(self, *, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(
+            "which one is to be registered? The project declares several models",
+            known=[f"declared: {_first(self.names)}"],
+            hint=f"name it: `graphship register {names[0]}`",
+        )
+
+
+class StalePipelineError(GraphshipError):
+    """A commit's results are not those of its code, data and params, so a version of it would be misleading."""
+
+    slug = "stale-pipeline"
+
+    def __init__(self, *, commit: str, stages: Sequence[str]) -> None:
+        self.commit, self.stages = commit, tuple(stages)
+        super().__init__(
+            f"the pipeline is stale at `{commit[:12]}`: what is there was not made by its code, data and params",
+            known=[f"stages that did not run: {_first(self.stages)}"],
+            hint="`graphship run --push`, commit `dvc.lock`, and take that commit; `--force` takes this one",
+        )
+
+
+class TagsNotFetchedError(GraphshipError):
+    """The remote has tags of the registry that this clone does not have."""
+
+    slug = "tags-not-fetched"
+
+    def __init__(self, *, remote: str, name: str, missing: Sequence[str], different: Sequence[str] = ()) -> None:
+        self.remote, self.name, self.missing, self.different = remote, name, tuple(missing), tuple(different)
+        known = [f"only there: {_first(self.missing)}"] if missing else []
+        known += [f"another one there: {_first(self.different)}"] if different else []
+        super().__init__(
+            f"`{remote}` has tags of `{name}` that this clone does not have",
+            known=known,
+            hint=f"`git fetch {remote} --tags{' --force' if different else ''}`, then try again",
+        )
+
+
+class NotPromotableError(GraphshipError):
+    """An environment has nothing that could be promoted to the next one."""
+
+    slug = "not-promotable"
+
+    def __init__(self, *, environment: str, reason: str, hint: str) -> None:
+        self.environment, self.reason = environment, reason
+        super().__init__(f"nothing is promoted from `{environment}`: {reason}", hint=hint)
+
+
 class CannotRetrainError(GraphshipError):
     """The configuration asks for retraining but lacks what it needs."""
 

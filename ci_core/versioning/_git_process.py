@@ -1,4 +1,4 @@
-"""Run Git commands and turn its refusals into our errors. Used by ``versioning/git.py`` alone.
+"""Run Git commands and turn its refusals into our errors. Used by ``versioning/git.py`` and its neighbours.
 
 GitPython starts the program (argument lists, never a shell) and is told nothing that would switch its unsafe protocols
 or options on. What Git prints is parsed only here, and always in the untranslated ``C`` locale.

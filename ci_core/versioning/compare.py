@@ -16,6 +16,7 @@ from ci_core.versioning.difference import (
     EnvironmentDiff,
     FileDiff,
     MetricDiff,
+    ModelDiff,
     ParamDiff,
     SnapshotDiff,
     StageDiff,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from ci_core.config.settings import MetricGate
     from ci_core.types import JsonValue
-    from ci_core.versioning.revision import EnvironmentVersion, Snapshot, StageVersion, TrackedFile
+    from ci_core.versioning.revision import EnvironmentVersion, RegisteredModel, Snapshot, StageVersion, TrackedFile
 
 Goal = Literal["higher", "lower"]
 
@@ -77,6 +78,7 @@ def compare(
         outputs=_files(base.outputs, head.outputs),
         environment=_environment(base.environment, head.environment),
         stages=_stages(base.stages, head.stages),
+        models=_models(base.models, head.models),
         problems=(*_problems("base", base), *_problems("head", head)),
     )
 
@@ -237,6 +239,18 @@ def _stage_details(old: StageVersion, new: StageVersion) -> Iterator[str]:
     ):
         yield from (f"{verb} {one}" for one in after if one not in before)
         yield from (f"{without} {one}" for one in before if one not in after)
+
+
+def _models(before: Iterable[RegisteredModel], after: Iterable[RegisteredModel]) -> tuple[ModelDiff, ...]:
+    old, new = {model.name: model for model in before}, {model.name: model for model in after}
+    found = []
+    for name in sorted({*old, *new}):
+        was, now = old.get(name), new.get(name)
+        if was is None or now is None:
+            found.append(ModelDiff(name=name, change="removed" if was else "added", old=was, new=now))
+        elif replace(was, stages=now.stages) != now:  # a stage is set by a tag at any time, never by a commit
+            found.append(ModelDiff(name=name, change="changed", old=was, new=now))
+    return tuple(found)
 
 
 def _problems(side: str, snapshot: Snapshot) -> tuple[str, ...]:

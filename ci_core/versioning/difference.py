@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from ci_core.types import Digest, JsonValue
-    from ci_core.versioning.revision import CodeVersion
+    from ci_core.versioning.revision import CodeVersion, RegisteredModel
 
 Change = Literal["added", "removed", "changed", "renamed", "same"]
 Direction = Literal["better", "worse", "neutral"]
@@ -86,6 +86,16 @@ class StageDiff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDiff:
+    """One registered model that has another version, or is declared otherwise."""
+
+    name: str
+    change: Change
+    old: RegisteredModel | None = None
+    new: RegisteredModel | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentDiff:
     """One thing the code runs on that differs."""
 
@@ -114,6 +124,8 @@ class SnapshotDiff:
     environment: tuple[EnvironmentDiff, ...] = ()
     stages: tuple[StageDiff, ...] = ()
     """Sorted by name; whether they ran is another matter."""
+    models: tuple[ModelDiff, ...] = ()
+    """Sorted by name. Stages are as they are now on both sides, so they make no difference."""
     stale: tuple[str, ...] = ()
     """Stages of the head that have not run since their inputs moved: its metrics describe an older state."""
     problems: tuple[str, ...] = ()
@@ -128,5 +140,6 @@ class SnapshotDiff:
             or self.outputs
             or self.environment
             or self.stages
+            or self.models
             or any(metric.change != "same" for metric in self.metrics)
         )

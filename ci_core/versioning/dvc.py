@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import MissingObjectsError, NoDataRemoteError, NoPipelineError, NotADvcProjectError
-from ci_core.versioning import _dvc_read, _dvc_remote
+from ci_core.versioning import _dvc_artifacts, _dvc_read, _dvc_remote
 from ci_core.versioning._dvc_session import is_of_a_remote, open_repo, translated
 from ci_core.versioning._git_process import without_credentials
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ci_core.types import CommitId, JsonValue
     from ci_core.versioning.plots import Plot
-    from ci_core.versioning.revision import StageVersion, TrackedFile
+    from ci_core.versioning.revision import DeclaredArtifact, StageVersion, TrackedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class DvcState:
     params: Mapping[str, JsonValue]
     metrics: Mapping[str, JsonValue]
     stages: tuple[StageVersion, ...]
+    artifacts: tuple[DeclaredArtifact, ...]
     stale: tuple[StaleStage, ...]
     problems: tuple[str, ...]
 
@@ -140,6 +141,7 @@ class DvcProject:
                 params=params,
                 metrics=metrics,
                 stages=tuple(_dvc_read.stages(repo, self.prefix)),
+                artifacts=tuple(_dvc_artifacts.declared(repo, self.prefix)),
                 stale=self._stale(repo),
                 problems=(*params_problems, *metrics_problems),
             )
@@ -152,6 +154,15 @@ class DvcProject:
         """
         with self.session("read the plots") as repo:
             return _dvc_read.plots(repo, revision)
+
+    def artifacts(self, revision: CommitId | None = None) -> tuple[DeclaredArtifact, ...]:
+        """Return what the ``artifacts`` of each ``dvc.yaml`` name, sorted by folder and name.
+
+        Raises:
+            as :meth:`session`.
+        """
+        with self.session("read its artifacts", revision=revision) as repo:
+            return tuple(_dvc_artifacts.declared(repo, self.prefix))
 
     def stale(self, revision: CommitId | None = None) -> tuple[StaleStage, ...]:
         """Return the stages that would run, in the order of running; with those that only follow.
@@ -173,15 +184,17 @@ class DvcProject:
         url = self.repo.config["remote"].get(name, {}).get("url", "")
         return f"{name} ({without_credentials(str(url))})"
 
-    def missing_objects(self) -> tuple[tuple[str, int | None], ...]:
-        """Return path and size of every object that the remote lacks, by asking it.
+    def missing_objects(self, revision: CommitId | None = None) -> tuple[tuple[str, int | None], ...]:
+        """Return path and size of every object of a commit, or the work tree, that the remote lacks, by asking it.
 
         Raises:
-            NoDataRemoteError: no default remote is configured.
+            NoDataRemoteError: no default remote is configured, and there are objects that belong into it.
             DataRemoteError: the remote cannot be reached.
         """
-        with self.session("list its objects", remote=self._need_remote()) as repo:
+        with self.session("list its objects", revision=revision, remote=self.remote()) as repo:
             needed = list(_dvc_remote.stored_objects(repo, self.prefix))
+            if needed:
+                self._need_remote()
             return tuple((lost.path, lost.size_bytes) for lost in _dvc_remote.missing_in_remote(repo, needed))
 
     # --- writing ---

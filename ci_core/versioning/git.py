@@ -269,7 +269,7 @@ class GitRepository:
         refuse_options("branch", target)
         commit = self.resolve(source)
         force = [] if lease is None else [f"--force-with-lease={target}:{'' if lease == _ABSENT else lease}"]
-        url = self._safe_url(remote)
+        url = self.safe_url(remote)
         output = self.run("push", "--porcelain", *force, "--", remote, f"{commit}:{target}", check=False)
         if output.status:
             raise push_rejection(ref=target, remote=remote, output=output) or remote_failure(
@@ -323,7 +323,7 @@ class GitRepository:
             GitRemoteError: the remote was not reached or lets us not in.
         """
         refuse_options("branch", ref)
-        url = self._safe_url(remote)
+        url = self.safe_url(remote)
         output = self.run("ls-remote", "--quiet", "--", remote, ref, check=False)
         if output.status:
             raise remote_failure(remote=remote, url=url, doing="list its branches", output=output)
@@ -349,13 +349,13 @@ class GitRepository:
         return self.branch() or "main"
 
     def _fetch(self, *options: str, remote: str, refspecs: Sequence[str] = ()) -> None:
-        url = self._safe_url(remote)
+        url = self.safe_url(remote)
         output = self.run("fetch", *options, "--", remote, *refspecs, check=False)
         if output.status:
             doing = f"fetch {', '.join(f'`{refspec}`' for refspec in refspecs) or 'its history'}"
             raise remote_failure(remote=remote, url=url, doing=doing, output=output)
 
-    def _safe_url(self, remote: str) -> str:
+    def safe_url(self, remote: str) -> str:
         """Return the remote's address after GitPython's check for protocols that run programs."""
         import git
 

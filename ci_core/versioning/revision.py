@@ -76,16 +76,49 @@ class StageVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegisteredModel:
-    """A model with a name of its own, as the GTO tags that this commit can see have it."""
+class DeclaredArtifact:
+    """A model, or another result, that ``artifacts`` of a ``dvc.yaml`` gives a name of its own."""
 
     name: str
+    """As it is declared, without a folder."""
+    folder: str = ""
+    """The folder of its ``dvc.yaml`` relative to the project; empty for the project's own."""
+    path: str
+    """Relative to the project."""
+    type: str | None = None
+    """``model``, ``dataset``, or what a team calls it."""
+    description: str | None = None
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredModel:
+    """A model with a name of its own: as a ``dvc.yaml`` of this commit declares it, and as the GTO tags have it."""
+
+    name: str
+    """In full: ``churn``, or ``models/eu:churn`` when the ``dvc.yaml`` of that folder of the repository has it."""
     path: str | None = None
-    """As ``artifacts`` of ``dvc.yaml`` declares it; None when only tags know it."""
+    """As ``artifacts`` of ``dvc.yaml`` declares it, relative to the project; None when only tags know it."""
+    type: str | None = None
+    description: str | None = None
+    labels: tuple[str, ...] = ()
     version: str | None = None
-    """The newest version whose tag is on this commit or before it: ``v1.2.0``."""
+    """The greatest version that stands and whose tag is on this commit or before it: ``v1.2.0``."""
+    version_commit: CommitId | None = None
+    """The commit of that tag: of an older commit than this one, the model may differ by now."""
     stages: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Stage → version: ``production`` → ``v1.1.0``."""
+    """Stage → version as it is now, whichever commit is looked at: ``production`` → ``v1.1.0``; a commit's full name
+    where no version stands for it."""
+    is_deprecated: bool = False
+
+    @property
+    def label(self) -> str:
+        """The short form shown to people: ``churn v1.2.0, production v1.1.0``."""
+        states = [
+            f"{stage} {version if version.startswith('v') else version[:7]}" for stage, version in self.stages.items()
+        ]
+        first = f"{self.name} {self.version or 'without a version'}{' (deprecated)' if self.is_deprecated else ''}"
+        return ", ".join([first, *states])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from ci_core.errors import GraphshipError
 from ci_core.versioning.dvc import DvcProject
 from ci_core.versioning.environment import read_environment
 from ci_core.versioning.git import GitRepository
+from ci_core.versioning.registry import registered_models
 from ci_core.versioning.revision import CodeVersion, Snapshot
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def take_snapshot(root: Path, rev: str | None = None, *, dvc: DvcProject | None 
         return file.read_bytes() if file.is_file() else None
 
     environment = read_environment(read, running=f"{sys.version_info.major}.{sys.version_info.minor}")
+    registered = registered_models(git, commit, state.artifacts)
     return Snapshot(
         code=CodeVersion(commit=commit, dirty=git.dirty_digest() if rev is None else None),
         data=state.data,
@@ -49,8 +51,13 @@ def take_snapshot(root: Path, rev: str | None = None, *, dvc: DvcProject | None 
         metrics=state.metrics,
         environment=environment,
         stages=state.stages,
+        models=registered.models,
         stale=tuple(stage.name for stage in state.stale),
-        problems=(*state.problems, *([environment.problem] if environment.problem else [])),
+        problems=(
+            *state.problems,
+            *([environment.problem] if environment.problem else []),
+            *registered.problems,
+        ),
     )
 
 
