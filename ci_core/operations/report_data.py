@@ -10,7 +10,7 @@ from ci_core.reports import report as shown
 from ci_core.serving.spec import thaw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from _typeshed import DataclassInstance
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ci_core.pipelines.spec import PipelineRun
     from ci_core.types import Interval, JsonValue
     from ci_core.versioning.difference import FileDiff, SnapshotDiff
+    from ci_core.versioning.revision import Snapshot
 
 _SHOWN_CHARACTERS: Final = 2_000
 """Of one request or answer; renderers show less."""
@@ -74,19 +75,45 @@ def param_rows(diff: SnapshotDiff) -> tuple[shown.ParamRow, ...]:
     )
 
 
-def data_rows(diff: SnapshotDiff) -> tuple[shown.DataRow, ...]:
-    """Return the data files that differ."""
+def data_rows(
+    diff: SnapshotDiff,
+    *,
+    makers: Mapping[str, str] | None = None,
+    tables: Iterable[TableDiff] = (),
+    besides: Collection[str] = (),
+) -> tuple[shown.DataRow, ...]:
+    """Return the files and folders that differ: data first, then what stages made of it.
+
+    Args:
+        diff: what differs.
+        makers: file → the stage that makes it.
+        tables: tell the rows of those files that are tables.
+        besides: files that the report shows elsewhere: models, metrics, plots.
+    """
+    content = {table.path: table for table in tables}
+    made = [file for file in diff.outputs if file.path not in besides]
     return tuple(
-        shown.DataRow(
-            path=file.path,
-            old_path=file.old_path,
-            change=file.change,
-            old_bytes=file.old_bytes,
-            new_bytes=file.new_bytes,
-            detail=_files_detail(file),
-            examples=file.folder.examples if file.folder else (),
-        )
-        for file in diff.data
+        _data_row(file, (makers or {}).get(file.path, ""), content.get(file.path)) for file in (*diff.data, *made)
+    )
+
+
+def stage_of_files(*snapshots: Snapshot | None) -> dict[str, str]:
+    """Return file → the stage that makes it; of several snapshots the last that knows it."""
+    return {path: stage.name for side in snapshots if side for stage in side.stages for path in stage.makes}
+
+
+def _data_row(file: FileDiff, maker: str, table: TableDiff | None) -> shown.DataRow:
+    return shown.DataRow(
+        path=file.path,
+        old_path=file.old_path,
+        change=file.change,
+        old_rows=table.old_rows if table else None,
+        new_rows=table.new_rows if table else None,
+        old_bytes=file.old_bytes,
+        new_bytes=file.new_bytes,
+        detail=_files_detail(file),
+        examples=file.folder.examples if file.folder else (),
+        made_by=maker,
     )
 
 

@@ -154,6 +154,8 @@ class DataRow(Part):
     """What else is known: files in the folder, schema changes."""
     examples: tuple[str, ...] = ()
     """Some of the files that differ in a folder: ``+ 2024-07.parquet``, ``- a.csv``, ``~ b.csv``."""
+    made_by: str = ""
+    """The stage that makes it; empty for data that no stage makes."""
 
 
 class ModelRow(Part):

@@ -10,10 +10,11 @@ import pytest
 
 from ci_core.deploy.spec import Plan, StepChange
 from ci_core.gates.spec import GateResult
+from ci_core.monitoring.table_diff import TableDiff
 from ci_core.operations import report_data
 from ci_core.pipelines.spec import PipelineRun, StageFailure, StageRun
 from ci_core.types import CommitId, Digest, EnvironmentName, ReleaseId, StepName
-from ci_core.versioning.difference import EnvironmentDiff, FileDiff, MetricDiff, ParamDiff, SnapshotDiff
+from ci_core.versioning.difference import EnvironmentDiff, FileDiff, FolderDiff, MetricDiff, ParamDiff, SnapshotDiff
 from ci_core.versioning.revision import CodeVersion
 
 if TYPE_CHECKING:
@@ -97,6 +98,35 @@ def test_a_folder_tells_how_many_files_it_had_and_has() -> None:
 
     assert [row.detail for row in rows] == ["", "files 1,200 → 1,300", "files 0 → 3"]
     assert (rows[0].old_bytes, rows[0].new_bytes) == (10, 12)
+
+
+def test_a_table_tells_its_rows_and_an_output_the_stage_that_made_it() -> None:
+    diff = _diff(
+        data=(FileDiff(path="data/a.csv", change="changed"),),
+        outputs=(FileDiff(path="out/b.csv", change="added"), FileDiff(path="models/m.onnx", change="changed")),
+    )
+
+    rows = report_data.data_rows(
+        diff,
+        makers={"out/b.csv": "prepare", "models/m.onnx": "train"},
+        tables=[TableDiff(path="data/a.csv", old_rows=10, new_rows=12)],
+        besides=["models/m.onnx"],
+    )
+
+    assert [(row.path, row.old_rows, row.new_rows, row.made_by) for row in rows] == [
+        ("data/a.csv", 10, 12, ""),
+        ("out/b.csv", None, None, "prepare"),
+    ]
+
+
+def test_a_folder_tells_what_happened_to_the_files_inside() -> None:
+    inside = FolderDiff(added=1200, changed=0, renamed=3, removed=1, examples=("+ a.png",))
+    diff = _diff(data=(FileDiff(path="data/img", change="changed", old_files=10, new_files=1209, folder=inside),))
+
+    (row,) = report_data.data_rows(diff)
+
+    assert row.detail == "files 10 → 1,209: 1,200 added, 3 renamed, 1 removed"
+    assert row.examples == ("+ a.png",)
 
 
 def test_only_outputs_that_the_graph_loads_are_models() -> None:
