@@ -1,4 +1,4 @@
-"""Judge what no single value shows: planned features, empty keys, targets, sections that need each other.
+"""Judge what no single value shows: empty keys, gates, targets, sections that need each other.
 
 Each check takes the content of the file as plain dictionaries, so that it says its part even when the models refuse
 another. Those that find a part unfit take it out, so that the models do not complain of it a second time.
@@ -6,12 +6,13 @@ another. Those that find a part unfit take it out, so that the models do not com
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from ci_core.config.problems import describe, problems_of
-from ci_core.config.raw import RESERVED_GATES, RawPluginEnvironment, check_name
+from ci_core.config.raw import METRIC_PATTERN, RESERVED_GATES, RawPluginEnvironment, check_name
 from ci_core.errors import Problem, nearest, quoted
 from ci_core.printable import one_line
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ci_core.config.overrides import Tree
     from ci_core.config.problems import Sources
 
+_GATES_WITH_DEFAULTS = frozenset({"gates.data", "gates.pickle-scan", "gates.secrets"})
 _PLANNED_TARGETS = frozenset({"kubernetes", "knative", "nuclio"})
 
 
@@ -30,23 +32,67 @@ def take_empty(tree: Tree, sources: Sources, prefix: str = "") -> Iterator[Probl
         path = f"{prefix}{key}"
         if tree[key] is None:
             del tree[key]
-            hint = "write `{}` for the defaults" if prefix == "environments." else "give it one, or remove the line"
+            has_defaults = prefix == "environments." or path in _GATES_WITH_DEFAULTS
+            hint = "write `{}` for the defaults" if has_defaults else "give it one, or remove the line"
             yield Problem(fact=f"`{one_line(key)}` has no value", location=sources.locate(path), hint=hint)
         elif isinstance(tree[key], dict):
             yield from take_empty(tree[key], sources, f"{path}.")
 
 
-def take_reserved_gates(tree: Tree, sources: Sources) -> Iterator[Problem]:
-    """Take out gates whose names are reserved for checks that are not built yet."""
+def take_unfit_gates(tree: Tree, sources: Sources) -> Iterator[Problem]:
+    """Take out keys of `gates` that are neither a metric nor the name of a gate, and rules that cannot be there."""
     gates = tree.get("gates")
     if not isinstance(gates, dict):
         return
-    for name in [it for it in gates if it in RESERVED_GATES]:
-        del gates[name]
+    for name, body in list(gates.items()):
+        if name in RESERVED_GATES:
+            yield from _take_rules_of_metrics(name, body, sources)
+        elif not re.match(METRIC_PATTERN, name):
+            del gates[name]
+            close = nearest(name, RESERVED_GATES)
+            yield Problem(
+                fact=f"there is no gate {describe(name).removeprefix('the text ')}",
+                location=sources.locate(f"gates.{name}"),
+                hint=f"did you mean `{close}`?"
+                if close
+                else "one on a metric is written `file:key`: `metrics.json:auc`",
+            )
+        elif isinstance(body, dict) and "sample-size" in body and "folds" not in body:
+            yield from _sample_size_problems(name, sources)
+
+
+_RULES_OF_METRICS = frozenset({"min", "max", "max-regression", "must-improve", "folds", "sample-size"})
+
+# fmt: off
+_NO_SHARES = frozenset({
+    "ap", "auc", "auprc", "auroc", "balanced", "bleu", "brier", "cer", "deviance", "dice", "ece", "f1", "fbeta",
+    "hinge", "iou", "kappa", "logloss", "loss", "mae", "mape", "mcc", "medae", "mrr", "mse", "ndcg", "perplexity",
+    "r2", "rmse", "rmsle", "rouge", "smape", "wer",
+})
+# fmt: on
+"""Words of a metric's name that say that it is no share of rows."""
+
+
+def _take_rules_of_metrics(name: str, body: object, sources: Sources) -> Iterator[Problem]:
+    if not isinstance(body, dict):
+        return
+    own = {"max"} if name == "model-size" else set()
+    for rule in sorted(_RULES_OF_METRICS.intersection(body) - own):
+        del body[rule]
         yield Problem(
-            fact=f"the gate `{name}` is not supported yet",
-            location=sources.locate(f"gates.{name}"),
-            hint="remove it; gates on metrics are written `file:key`",
+            fact=f"`{rule}` is a rule on metrics, and `{name}` is a gate of its own",
+            location=sources.locate(f"gates.{name}.{rule}"),
+            hint=f"a metric of that name is written with its file: `metrics.json:{name}`",
+        )
+
+
+def _sample_size_problems(name: str, sources: Sources) -> Iterator[Problem]:
+    words = set(re.split(r"[^a-z0-9]+", name.rpartition(":")[2].rpartition(".")[2].lower()))
+    if words & _NO_SHARES:
+        yield Problem(
+            fact=f"`sample-size` gives an interval to shares of rows such as accuracy; `{one_line(name)}` is none",
+            location=sources.locate(f"gates.{name}.sample-size"),
+            hint="name a metric with the values of its folds: `folds: metrics.json:cv.auc`",
         )
 
 

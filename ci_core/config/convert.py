@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING
 from ci_core.config.files import is_url
 from ci_core.config.raw import RawEnvironment, RawPluginEnvironment, kebab
 from ci_core.config.settings import (
+    BehaviourGate,
     CaptureSettings,
+    DataGate,
     EnvironmentSettings,
     Gates,
     LabelSettings,
+    LatencyGate,
     MetricGate,
+    ModelSizeGate,
     MonitorSettings,
+    PickleScanGate,
     PipelineSettings,
     RetrainChangeRequestSettings,
     RetrainSettings,
+    SecretsGate,
     Settings,
 )
 from ci_core.types import EnvironmentName
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ci_core.config.raw import RawConfig, RawMetricGate, RawMonitor, RawRetrain
+    from ci_core.config.raw import RawConfig, RawGates, RawMetricGate, RawMonitor, RawRetrain
     from ci_core.types import JsonValue
 
 
@@ -54,7 +60,7 @@ def to_settings(
         name=raw.name,
         pipeline=PipelineSettings(engine=raw.pipeline.engine, commit_lock=raw.pipeline.commit_lock),
         graph=_path(raw.graph) if raw.graph else None,
-        gates=Gates(metrics=tuple(_gate(key, gate) for key, gate in raw.gates.items())),
+        gates=_gates(raw.gates),
         environments=tuple(_environment(name, environments[name]) for name in environment_order),
         smoke=_path(raw.smoke) if raw.smoke else None,
         capture=CaptureSettings(to=_path(raw.capture.to), sample=raw.capture.sample),
@@ -69,9 +75,42 @@ def _path(path: str) -> str:
     return path if is_url(path) else posixpath.normpath(path)
 
 
-def _gate(key: str, gate: RawMetricGate) -> MetricGate:
+def _gates(raw: RawGates) -> Gates:
+    data, size, scan, secrets = raw.data, raw.model_size, raw.pickle_scan, raw.secrets
+    return Gates(
+        metrics=tuple(_metric_gate(key, gate) for key, gate in (raw.__pydantic_extra__ or {}).items()),
+        data=None
+        if data is None
+        else DataGate(
+            no_missing_objects=data.no_missing_objects, same_schema=data.same_schema, max_drift=data.max_drift
+        ),
+        behaviour=BehaviourGate(max_changed=raw.behaviour.max_changed) if raw.behaviour else None,
+        latency=LatencyGate(max_ratio=raw.latency.max_ratio) if raw.latency else None,
+        model_size=ModelSizeGate(max_bytes=size.max, max_growth=size.max_growth) if size else None,
+        pickle_scan=PickleScanGate(allow=tuple(scan.allow) if scan else (), is_written=scan is not None),
+        secrets=SecretsGate(allow=tuple(secrets.allow) if secrets else (), is_written=secrets is not None),
+    )
+
+
+def _metric_gate(key: str, gate: RawMetricGate) -> MetricGate:
     file, _, metric = key.partition(":")
-    return MetricGate(file=_path(file), metric=metric, min=gate.min, max=gate.max, max_regression=gate.max_regression)
+    regression, size = gate.max_regression, gate.sample_size
+    return MetricGate(
+        file=_path(file),
+        metric=metric,
+        min=gate.min,
+        max=gate.max,
+        max_regression=None if regression is None or regression.is_share else regression.amount,
+        max_regression_share=None if regression is None or not regression.is_share else regression.amount,
+        must_improve=gate.must_improve,
+        folds=None if gate.folds is None else _metric(gate.folds),
+        sample_size=_metric(size) if isinstance(size, str) else size,
+    )
+
+
+def _metric(key: str) -> str:
+    file, _, metric = key.partition(":")
+    return f"{_path(file)}:{metric}"
 
 
 def _environment(name: str, raw: RawEnvironment | RawPluginEnvironment) -> EnvironmentSettings:

@@ -72,11 +72,20 @@ def path_problems(tree: Tree, sources: Sources, root: Path) -> Iterator[Problem]
         if isinstance(value, str) and value and value not in rule.words:
             path = file_of(value) if rule.key == "graph" else value
             yield from _judge(rule, path, sources, root)
-    gates = tree.get("gates")
-    for key in gates if isinstance(gates, dict) else ():
-        file, colon, _metric = key.partition(":")
+    for place, metric in _metrics_of_gates(tree):
+        file, colon, _key = metric.partition(":")
         if colon and (fact := _escape(file)):
-            yield Problem(fact=fact, location=sources.locate(f"gates.{key}"))
+            yield Problem(fact=fact, location=sources.locate(place))
+
+
+def _metrics_of_gates(tree: Tree) -> Iterator[tuple[str, str]]:
+    """Yield key path and text of everything in `gates` that names a metric."""
+    gates = tree.get("gates")
+    for key, body in gates.items() if isinstance(gates, dict) else ():
+        yield f"gates.{key}", key
+        for option in ("folds", "sample-size"):
+            if isinstance(body, dict) and isinstance(body.get(option), str):
+                yield f"gates.{key}.{option}", body[option]
 
 
 def file_of(graph: str) -> str:

@@ -38,6 +38,8 @@ def scalar_keys(model: type[BaseModel] = RawConfig, prefix: str = "") -> Iterato
     for field in model.model_fields.values():
         path = f"{prefix}{field.alias}"
         section, is_table = section_of(field.annotation)
+        if path == "gates":
+            continue
         if section is not None and not is_table:
             yield from scalar_keys(section, f"{path}.")
         elif section is None and typing.get_origin(field.annotation) is not list:

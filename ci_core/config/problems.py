@@ -132,7 +132,11 @@ def _choice(found: object, choices: Sequence[str], key: str) -> tuple[str, str |
 
 
 def _limit(kind: str, context: Mapping[str, Any], message: str) -> str:
-    bounds = {"greater_than_equal": ("ge", "at least"), "less_than_equal": ("le", "at most")}
+    bounds = {
+        "greater_than": ("gt", "more than"),
+        "greater_than_equal": ("ge", "at least"),
+        "less_than_equal": ("le", "at most"),
+    }
     if kind in bounds:
         name, words = bounds[kind]
         return f"{words} {context[name]:g}"
@@ -149,12 +153,18 @@ def keys_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
     section: type[BaseModel] | None = model
     rest = list(path)
     while rest and section is not None:
-        annotation = next((it.annotation for it in section.model_fields.values() if it.alias == rest[0]), None)
+        known = {it.alias: it.annotation for it in section.model_fields.values()}
+        annotation = known.get(rest[0], _entry_of(section))
         rest.pop(0)
         section, is_table = section_of(annotation)
         if is_table and rest:
             rest.pop(0)
     return [] if section is None else [str(it.alias) for it in section.model_fields.values()]
+
+
+def _entry_of(section: type[BaseModel]) -> object:
+    """Return the type of a section's entries under names that the user chooses; None when it has none."""
+    return (typing.get_args(section.__annotations__.get("__pydantic_extra__")) or (None,))[-1]
 
 
 def section_of(annotation: object) -> tuple[type[BaseModel] | None, bool]:

@@ -114,7 +114,7 @@ def settings_from_bytes(
     problems += variable_problems
     told = {problem.location for problem in problems}
     problems += [it for it in checks.take_empty(tree, sources) if it.location not in told]
-    problems += checks.take_reserved_gates(tree, sources)
+    problems += checks.take_unfit_gates(tree, sources)
     problems += checks.section_problems(tree, sources)
     if check_files:
         problems += files.path_problems(tree, sources, root)

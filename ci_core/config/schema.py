@@ -115,6 +115,8 @@ def _sections(section: Mapping[str, Any], schema: Mapping[str, Any], path: str) 
         meaning = field.get("description") or (child or {}).get("description", "")
         yield f"| `{key}` | {_type(field, schema)} | {default} | {meaning} |"
     yield ""
+    for entry in section.get("patternProperties", {}).values():
+        inner.insert(0, (_resolved(entry, schema), f"{path}.<{_ENTRY_NAMES[path]}>"))
     for child, child_path in inner:
         yield from _sections(child, schema, child_path)
 
@@ -127,6 +129,13 @@ def _child(field: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> tu
     return (target, path) if "properties" in target else (None, path)
 
 
+_OWN_TYPES = {
+    "Duration": "duration",
+    "MaxRegression": "number or percentage",
+    "SampleSize": "whole number or metric",
+    "Share": "percentage",
+    "Size": "size",
+}
 _ENTRY_NAMES = {"gates": "file:key", "environments": "name"}
 
 
@@ -138,8 +147,8 @@ def _resolved(field: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[st
 
 
 def _type(field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    if field.get("$ref", "").endswith("/Duration"):
-        return "duration"
+    if words := _OWN_TYPES.get(field.get("$ref", "").rpartition("/")[2]):
+        return words
     if "enum" in field or "const" in field:
         return ", ".join(f"`{choice}`" for choice in field.get("enum", [field.get("const")]))
     names = {"string": "text", "boolean": "`true`, `false`", "integer": "whole number", "number": "number"}

@@ -69,6 +69,7 @@ def _graph(found: Survey) -> list[str]:
 def _gates(found: Survey) -> list[str]:
     prose = [
         "# Rules that decide the colour of the check: limits of a metric, or how much worse than the base it may be.",
+        "# There are more: data, behaviour, latency, model-size, pickle-scan, secrets.",
     ]
     metrics = found.metrics
     if not metrics:

@@ -12,15 +12,21 @@ from hypothesis import strategies as st
 from ci_core.cli._render import render_error
 from ci_core.config.reader import find_project, read_settings, settings_from_bytes
 from ci_core.config.settings import (
+    BehaviourGate,
     CaptureSettings,
+    DataGate,
     EnvironmentSettings,
     Gates,
     LabelSettings,
+    LatencyGate,
     MetricGate,
+    ModelSizeGate,
     MonitorSettings,
+    PickleScanGate,
     PipelineSettings,
     RetrainChangeRequestSettings,
     RetrainSettings,
+    SecretsGate,
     Settings,
 )
 from ci_core.errors import ConfigError, NotAProjectError
@@ -36,8 +42,15 @@ pipeline:
   commit-lock: false
 graph: serving/graph.py:graph
 gates:
-  metrics.json:auc: {min: 0.80, max-regression: 0.01}
-  eval/metrics.json:test.loss: {max: 1}
+  metrics.json:auc:
+    {min: 0.80, max-regression: 0.01, must-improve: true, folds: ./metrics.json:cv.auc, sample-size: 500}
+  data: {no-missing-objects: false, same-schema: true, max-drift: 0.2}
+  behaviour: {max-changed: 5%}
+  latency: {max-ratio: 1.2}
+  eval/metrics.json:test.loss: {max: 1, max-regression: 2%}
+  model-size: {max: 50MB, max-growth: 120%}
+  pickle-scan: {allow: [models/old.pkl]}
+  secrets: {}
 environments:
   staging:    {target: local, deploy-on: merge}
   production: {deploy-on: manual, port: 8080, ready-timeout: 1m}
@@ -92,9 +105,23 @@ def test_every_key_of_the_file_reaches_the_settings(tmp_path: Path) -> None:
         graph="serving/graph.py:graph",
         gates=Gates(
             metrics=(
-                MetricGate(file="metrics.json", metric="auc", min=0.8, max_regression=0.01),
-                MetricGate(file="eval/metrics.json", metric="test.loss", max=1.0),
-            )
+                MetricGate(
+                    file="metrics.json",
+                    metric="auc",
+                    min=0.8,
+                    max_regression=0.01,
+                    must_improve=True,
+                    folds="metrics.json:cv.auc",
+                    sample_size=500,
+                ),
+                MetricGate(file="eval/metrics.json", metric="test.loss", max=1.0, max_regression_share=0.02),
+            ),
+            data=DataGate(no_missing_objects=False, same_schema=True, max_drift=0.2),
+            behaviour=BehaviourGate(max_changed=0.05),
+            latency=LatencyGate(max_ratio=1.2),
+            model_size=ModelSizeGate(max_bytes=50_000_000, max_growth=1.2),
+            pickle_scan=PickleScanGate(allow=("models/old.pkl",), is_written=True),
+            secrets=SecretsGate(is_written=True),
         ),
         environments=(
             EnvironmentSettings(name=EnvironmentName("staging"), target="local", deploy_on="merge", options=local),
@@ -148,9 +175,9 @@ def test_a_setting_knows_its_line(tmp_path: Path) -> None:
 
     settings = read_settings(tmp_path, {})
 
-    assert str(settings.locate("monitor.target")) == "graphship.yaml:18, monitor.target"
+    assert str(settings.locate("monitor.target")) == "graphship.yaml:25, monitor.target"
     assert str(settings.locate("gates.metrics.json:auc.min")) == "graphship.yaml:7, gates.metrics.json:auc.min"
-    assert str(settings.locate("capture.format")) == "graphship.yaml:13, capture.format"
+    assert str(settings.locate("capture.format")) == "graphship.yaml:20, capture.format"
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
@@ -218,6 +245,47 @@ def test_a_mistake_has_its_reviewed_message(tmp_path: Path, name: str, text: str
     make(tmp_path, text, "g.py", "d.parquet")
 
     assert_golden(GOLDEN / f"{name}.txt", message(tmp_path))
+
+
+def test_all_mistakes_in_gates_are_told_at_once(tmp_path: Path) -> None:
+    text = """\
+name: a
+gates:
+  metrics.json:auc: {max-regression: 2 %, must-improve: yes, folds: cv.auc, sample-size: 0}
+  metrics.json:acc: {max-regression: -1, folds: ../m.json:cv}
+  metrics.json:roc_auc: {min: 0.8, sample-size: 100}
+  metrics.json:acc2: {must-improve: false}
+  data: {min: 0.8, max-drift: 2, same-shema: true}
+  behavior: {max-changed: 5%}
+  behaviour: {max-changed: 5}
+  latency: {}
+  model-size: {max: 50, max-growth: 20}
+  pickle-scan: {allow: [/etc/passwd, ../x]}
+  secrets:
+  accuracy: {min: 1}
+"""
+    make(tmp_path, text)
+
+    assert_golden(GOLDEN / "all-mistakes-in-gates.txt", message(tmp_path))
+
+
+def test_gates_that_are_not_written_do_not_judge_but_the_scans_warn(tmp_path: Path) -> None:
+    make(tmp_path, "name: a\n")
+
+    gates = read_settings(tmp_path, {}).gates
+
+    assert gates == Gates()
+    assert gates.data is None
+    assert not gates.pickle_scan.is_written
+    assert not gates.secrets.is_written
+
+
+def test_no_environment_variable_sets_a_gate(tmp_path: Path) -> None:
+    make(tmp_path, "name: a\ngates: {latency: {max-ratio: 1.1}}\n")
+
+    gates = read_settings(tmp_path, {"GRAPHSHIP_GATES_LATENCY_MAX_RATIO": "99"}).gates
+
+    assert gates.latency == LatencyGate(max_ratio=1.1)
 
 
 def test_a_file_that_cannot_be_read_is_a_mistake_like_another(tmp_path: Path) -> None:
@@ -377,8 +445,14 @@ top_keys = st.sampled_from(
         top_keys,
         yaml_values
         | st.dictionaries(
-            st.sampled_from(["target", "window", "reference", "data", "on", "to", "labels", "m.json:auc", "staging"]),
-            yaml_values,
+            st.sampled_from(
+                [
+                    *("target", "window", "reference", "data", "on", "to", "labels", "m.json:auc", "staging"),
+                    *("behaviour", "latency", "model-size", "pickle-scan", "secrets"),
+                ]
+            ),
+            yaml_values
+            | st.dictionaries(st.sampled_from(["max", "max-changed", "allow", "folds", "max-regression"]), yaml_values),
         ),
     )
 )

@@ -33,6 +33,9 @@ def test_the_schema_is_a_valid_schema_of_its_draft() -> None:
     [
         "name: churn",
         "{name: churn, graph: 'g.py:graph', gates: {'m.json:auc': {min: 0.8, max-regression: 0.01}}}",
+        "{name: a, gates: {data: {max-drift: 0.2}, behaviour: {max-changed: 5%}, latency: {max-ratio: 1.2}}}",
+        "{name: a, gates: {model-size: {max: 50 MiB, max-growth: 0.2}, pickle-scan: {allow: [a.pkl]}, secrets: {}}}",
+        "{name: a, gates: {'m.json:a': {max-regression: 2%, must-improve: true, folds: 'm.json:f', sample-size: 9}}}",
         "{name: a, environments: {staging: {target: local, deploy-on: merge, port: 0, ready-timeout: 30s}}}",
         "{name: a, monitor: {reference: d.parquet, window: 24h, ignore: [x], labels: {path: l.parquet}}}",
         "{name: a, retrain: {data: d.parquet, hold-back: 2, change-request: {labels: [x]}}}",
@@ -50,6 +53,9 @@ def test_an_editor_accepts_what_the_reader_accepts(text: str) -> None:
         "{name: a, monitr: {}}",
         "{name: a, gates: {auc: {min: 1}}}",
         "{name: a, gates: {'m.json:auc': {mn: 1}}}",
+        "{name: a, gates: {'m.json:auc': {max-regression: 2 percent}}}",
+        "{name: a, gates: {behaviour: {}}}",
+        "{name: a, gates: {model-size: {max: 50}}}",
         "{name: a, monitor: {reference: d, window: 1 day}}",
         "{name: a, environments: {staging: {target: moon}}}",
         "{name: a, graph: null}",
@@ -73,5 +79,5 @@ def test_the_reference_page_has_every_key() -> None:
 
     for key, _kind in scalar_keys():
         assert f"| `{key.rpartition('.')[2]}` |" in page
-    for section in ("gates.<file:key>", "environments.<name>", "retrain.change-request"):
+    for section in ("gates.<file:key>", "gates.model-size", "environments.<name>", "retrain.change-request"):
         assert f"## `{section}`" in page
