@@ -291,10 +291,11 @@ class FileNotWritableError(GraphshipError):
 
     def __init__(self, *, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
+        is_full = "space left" in reason or "quota" in reason
         super().__init__(
             f"the file cannot be written: {reason.lower()}",
             where=path,
-            hint="check the owner and the rights of its folder",
+            hint="make room on that disk" if is_full else "check the owner and the rights of its folder",
         )
 
 

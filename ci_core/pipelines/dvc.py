@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.errors import DataRemoteError, NoDataRemoteError
-from ci_core.pipelines._disk import disk_errors_told
+from ci_core.pipelines._dvc_causes import causes_told
 from ci_core.pipelines._dvc_progress import heard
 from ci_core.pipelines._stage_output import StageOutput
 from ci_core.pipelines._stage_programs import StageProgramError, printing_to
@@ -24,6 +24,7 @@ from ci_core.workspace import WORKSPACE, workspace_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ci_core.pipelines._dvc_causes import DvcCauses
     from ci_core.pipelines.base import OnActivity, OnLine, OnStage
     from ci_core.pipelines.spec import Outcome
     from ci_core.versioning.dvc import DvcProject, StaleStage, Transfer
@@ -89,10 +90,13 @@ class DvcEngine:
         """
         watch = Watch(on_activity)
         remote = self.need_remote() if needs_remote else self._project.remote()
-        with heard(watch.progress), disk_errors_told(self._project):
+        with heard(watch.progress), causes_told(self._project):
             watch.begin("comparing the stages with what they depend on")
             stale = {stage.name: stage.reasons for stage in self._project.stale()}
-            with self._project.session("run the pipeline", remote=remote) as repo, disk_errors_told(self._project):
+            with (
+                self._project.session("run the pipeline", remote=remote) as repo,
+                causes_told(self._project) as causes,  # inside, too: a disk of ours is no remote
+            ):
                 run = _Run(
                     self._project,
                     repo,
@@ -104,6 +108,7 @@ class DvcEngine:
                     on_line=on_line,
                     on_stage=on_stage,
                     watch=watch,
+                    causes=causes,
                 )
                 return run.perform()
 
@@ -121,14 +126,14 @@ class DvcEngine:
     def push(self, *, on_activity: OnActivity = unheard) -> Transfer:
         """Send objects and run cache to the default remote, and look that they are there."""
         watch = Watch(on_activity)
-        with heard(watch.progress):
+        with heard(watch.progress), causes_told(self._project, sends=True):
             watch.begin(f"sending the data to {self.need_remote()}")
             return self._project.push()
 
     def pull(self, paths: Sequence[str] | None = None, *, on_activity: OnActivity = unheard) -> Transfer:
         """Fetch what `paths` need (None: all), and look that it is there."""
         watch = Watch(on_activity)
-        with heard(watch.progress):
+        with heard(watch.progress), causes_told(self._project):
             watch.begin(f"fetching {'the data' if paths is None else ', '.join(paths)} from {self._project.remote()}")
             return self._project.pull(paths)
 
@@ -149,11 +154,12 @@ class _Run:
         on_line: OnLine,
         on_stage: OnStage,
         watch: Watch,
+        causes: DvcCauses,
     ) -> None:
         self._project, self._repo, self._stale = project, repo, stale
         self._remote, self._needs_remote, self._can_pull = remote, needs_remote, remote is not None
         self._env, self._clock, self._on_line, self._on_stage = env, clock, on_line, on_stage
-        self._watch = watch
+        self._watch, self._causes = watch, causes
         self._logs = workspace_folder(project.root, _LOGS)
         self._stages: list[StageRun] = []
         self._failure: StageFailure | None = None
@@ -230,8 +236,9 @@ class _Run:
     def _bring_up_to_date(
         self, stage: Any, name: str, upstream: Any, output: StageOutput, options: dict[str, Any]
     ) -> Outcome:
-        is_forced = False
-        if not stage.changed(allow_missing=True, upstream=upstream):
+        # DVC takes what is missing for unchanged, even what was never made. With dependencies it sees that they are new.
+        is_forced = not stage.deps and not stage.frozen and any(not out.hash_info for out in stage.outs)
+        if not is_forced and not stage.changed(allow_missing=True, upstream=upstream):
             lost = [out for out in stage.outs if not out.exists]
             if not lost or not stage.cmd:
                 return "skipped"
@@ -257,6 +264,7 @@ class _Run:
             printing_to(descriptor, env=self._env, on_start=started, on_end=ended),
         ):
             stage.reproduce(upstream=upstream, **{**options, "force": is_forced, "pull": self._can_pull})
+        self._causes.insist_on_cache(stage)
         stage.dump(update_pipeline=False)
         return "ran" if has_started or not stage.cmd else "cached"
 
