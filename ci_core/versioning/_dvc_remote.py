@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ci_core.versioning._dvc_read import project_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,18 @@ class StoredObject:
     oid: str
 
 
-def stored_objects(repo: Any, prefix: str) -> Iterator[StoredObject]:
+def stores(repo: Any) -> dict[str, Any]:
+    """Return the default remote's stores by the kind of hash; empty when there is no default remote.
+
+    They are opened in the work tree: a commit that is looked at has its own idea of the remote, and not the settings
+    and passwords of this machine.
+    """
+    if repo.config["core"].get("remote") is None:
+        return {}
+    return {hash_name: repo.cloud.get_remote_odb(hash_name=hash_name) for hash_name in ("md5", "md5-dos2unix")}
+
+
+def stored_objects(repo: Any, prefix: str, stores: Mapping[str, Any] | None = None) -> Iterator[StoredObject]:
     """Yield the objects that are meant to be in the default remote, folders and each file in them.
 
     What is imported from elsewhere, has a remote of its own or says ``push: false`` is left out.
@@ -36,15 +47,17 @@ def stored_objects(repo: Any, prefix: str) -> Iterator[StoredObject]:
     for out in repo.index.outs:
         path = project_path(repo, out.fs_path, prefix)
         if path is not None and _belongs_to_default_remote(out):
-            yield from _objects(out, path)
+            yield from _objects(out, path, stores)
 
 
-def missing_in_remote(repo: Any, objects: list[StoredObject]) -> list[StoredObject]:
+def missing_in_remote(
+    repo: Any, objects: list[StoredObject], stores: Mapping[str, Any] | None = None
+) -> list[StoredObject]:
     """Return the objects that the default remote does not have, by asking it."""
     missing = []
     for hash_name in sorted({needed.hash_name for needed in objects}):
         of_kind = [needed for needed in objects if needed.hash_name == hash_name]
-        store = repo.cloud.get_remote_odb(hash_name=hash_name)
+        store = stores[hash_name] if stores else repo.cloud.get_remote_odb(hash_name=hash_name)
         present = set(store.oids_exist({needed.oid for needed in of_kind}))
         missing += [needed for needed in of_kind if needed.oid not in present]
     return missing
@@ -123,11 +136,11 @@ def overlap(one: str, other: str) -> bool:
     return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
-def _objects(out: Any, path: str) -> Iterator[StoredObject]:
+def _objects(out: Any, path: str, stores: Mapping[str, Any] | None) -> Iterator[StoredObject]:
     yield StoredObject(path=path, size_bytes=out.meta.size, hash_name=out.hash_name, oid=out.hash_info.value)
     if not out.is_dir_checksum:
         return
-    for key, meta, digest in _tree(out) or ():
+    for key, meta, digest in _tree(out, stores) or ():
         yield StoredObject(
             path=posixpath.join(path, *key),
             size_bytes=meta.size if meta else None,
@@ -136,7 +149,7 @@ def _objects(out: Any, path: str) -> Iterator[StoredObject]:
         )
 
 
-def _tree(out: Any) -> Any:
+def _tree(out: Any, stores: Mapping[str, Any] | None = None) -> Any:
     """Return the list of files of a folder from the cache, else from the remote, else None."""
     from dvc_data.hashfile.tree import Tree
 
@@ -144,7 +157,8 @@ def _tree(out: Any) -> Any:
     if tree is not None:
         return tree
     try:
-        return Tree.load(out.repo.cloud.get_remote_odb(hash_name=out.hash_name), out.hash_info)
+        store = stores[out.hash_name] if stores else out.repo.cloud.get_remote_odb(hash_name=out.hash_name)
+        return Tree.load(store, out.hash_info)
     except FileNotFoundError:
         return None
 

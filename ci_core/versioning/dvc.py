@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import MissingObjectsError, NoDataRemoteError, NoPipelineError, NotADvcProjectError
-from ci_core.versioning import _dvc_artifacts, _dvc_read, _dvc_remote
+from ci_core.versioning import _dvc_artifacts, _dvc_plots, _dvc_read, _dvc_remote, _dvc_values
+from ci_core.versioning._dvc_parse import old_locks_understood
 from ci_core.versioning._dvc_session import is_of_a_remote, open_repo, translated
 from ci_core.versioning._git_process import without_credentials
 
@@ -131,10 +132,10 @@ class DvcProject:
         Raises:
             as :meth:`session`.
         """
-        with self.session("read the project", revision=revision) as repo:
+        with old_locks_understood(), self.session("read the project", revision=revision) as repo:
             data, outputs = _dvc_read.tracked_files(repo, self.prefix, from_disk=revision is None)
-            params, params_problems = _dvc_read.params(repo, self.prefix)
-            metrics, metrics_problems = _dvc_read.metrics(repo, self.prefix)
+            params, params_problems = _dvc_values.params(repo, self.prefix)
+            metrics, metrics_problems = _dvc_values.metrics(repo, self.prefix)
             return DvcState(
                 data=tuple(data),
                 outputs=tuple(outputs),
@@ -143,7 +144,7 @@ class DvcProject:
                 stages=tuple(_dvc_read.stages(repo, self.prefix)),
                 artifacts=tuple(_dvc_artifacts.declared(repo, self.prefix)),
                 stale=self._stale(repo),
-                problems=(*params_problems, *metrics_problems),
+                problems=tuple(dict.fromkeys((*params_problems, *metrics_problems))),
             )
 
     def plots(self, revision: CommitId | None = None) -> tuple[Plot, ...]:
@@ -152,8 +153,8 @@ class DvcProject:
         Raises:
             as :meth:`session`.
         """
-        with self.session("read the plots") as repo:
-            return _dvc_read.plots(repo, revision)
+        with old_locks_understood(), self.session("read the plots", revision=revision) as repo:
+            return _dvc_plots.plots(repo, self.prefix)
 
     def artifacts(self, revision: CommitId | None = None) -> tuple[DeclaredArtifact, ...]:
         """Return what the ``artifacts`` of each ``dvc.yaml`` name, sorted by folder and name.
@@ -171,7 +172,10 @@ class DvcProject:
             NoPipelineError: the project has no stage.
             and as :meth:`session`.
         """
-        with self.session("compare the stages with their inputs", revision=revision) as repo:
+        with (
+            old_locks_understood(),
+            self.session("compare the stages with their inputs", revision=revision) as repo,
+        ):
             if not any(stage.cmd for stage in self._stages()):
                 raise NoPipelineError(path=str(self.root))
             return self._stale(repo)
@@ -191,11 +195,15 @@ class DvcProject:
             NoDataRemoteError: no default remote is configured, and there are objects that belong into it.
             DataRemoteError: the remote cannot be reached.
         """
-        with self.session("list its objects", revision=revision, remote=self.remote()) as repo:
-            needed = list(_dvc_remote.stored_objects(repo, self.prefix))
-            if needed:
-                self._need_remote()
-            return tuple((lost.path, lost.size_bytes) for lost in _dvc_remote.missing_in_remote(repo, needed))
+        remote = self.remote()
+        with self.session("open its remote", remote=remote) as repo:
+            stores = _dvc_remote.stores(repo)
+        with self.session("list its objects", revision=revision, remote=remote) as repo:
+            needed = list(_dvc_remote.stored_objects(repo, self.prefix, stores))
+            missing = _dvc_remote.missing_in_remote(repo, needed, stores) if remote else []
+        if needed:
+            self._need_remote()
+        return tuple((lost.path, lost.size_bytes) for lost in missing)
 
     # --- writing ---
 
