@@ -176,7 +176,7 @@ def test_a_setting_knows_its_line(tmp_path: Path) -> None:
     settings = read_settings(tmp_path, {})
 
     assert str(settings.locate("monitor.target")) == "graphship.yaml:25, monitor.target"
-    assert str(settings.locate("gates.metrics.json:auc.min")) == "graphship.yaml:7, gates.metrics.json:auc.min"
+    assert str(settings.locate("gates.metrics.json:auc.min")) == "graphship.yaml:8, gates.metrics.json:auc.min"
     assert str(settings.locate("capture.format")) == "graphship.yaml:20, capture.format"
 
 

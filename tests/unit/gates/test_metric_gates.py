@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ci_core.config.settings import MetricGate
+from ci_core.gates.evidence import Folds
 from ci_core.gates.metrics import judge_gates
 from ci_core.gates.spec import GateResult
 from ci_core.types import CommitId
@@ -120,3 +123,229 @@ def test_results_come_in_the_order_of_the_gates() -> None:
     results = judge_gates(gates, compare(None, snapshot(a=1, b=1)))
 
     assert [result.key for result in results] == ["metrics.json:b", "metrics.json:a"]
+
+
+# --- shares of the base's value ---
+
+
+def share_gate(share: float, metric: str = "auc") -> MetricGate:
+    return MetricGate(file="metrics.json", metric=metric, max_regression_share=share)
+
+
+@pytest.mark.parametrize(("new", "state"), [(0.784, "pass"), (0.7839, "fail"), (0.9, "pass")])
+def test_a_percentage_is_one_of_the_bases_value(new: float, state: str) -> None:
+    assert judge(share_gate(0.02), snapshot(auc=0.8), snapshot(auc=new)).state == state
+
+
+def test_a_percentage_is_told_as_one() -> None:
+    result = judge(share_gate(0.02), snapshot(auc=0.8), snapshot(auc=0.76))
+
+    assert result.limit == "falls by at most 2%"
+    assert result.sentence == "`metrics.json:auc` fell from 0.8 to 0.76, by 5%; 2% is allowed"
+
+
+@pytest.mark.parametrize(("new", "state"), [(-0.5, "pass"), (-0.55, "pass"), (-0.56, "fail")])
+def test_a_percentage_of_a_negative_value_is_one_of_its_size(new: float, state: str) -> None:
+    assert judge(share_gate(0.1, "r2"), snapshot(r2=-0.5), snapshot(r2=new)).state == state
+
+
+@pytest.mark.parametrize(("new", "state"), [(0, "pass"), (0.1, "pass"), (-0.001, "fail")])
+def test_of_a_base_of_zero_a_percentage_allows_nothing(new: float, state: str) -> None:
+    result = judge(share_gate(0.1, "r2"), snapshot(r2=0), snapshot(r2=new))
+
+    assert result.state == state
+    if state == "fail":
+        assert result.sentence == (
+            "`metrics.json:r2` fell from 0 to -0.001, by 0.001; 10% of 0, which is nothing, is allowed"
+        )
+
+
+# --- must improve ---
+
+
+def improving(metric: str = "auc", **more: Any) -> MetricGate:
+    return MetricGate(file="metrics.json", metric=metric, must_improve=True, **more)
+
+
+@pytest.mark.parametrize(
+    ("metric", "old", "new", "state"),
+    [
+        ("auc", 0.8, 0.81, "pass"),
+        ("auc", 0.8, 0.8, "fail"),
+        ("auc", 0.8, 0.79, "fail"),
+        ("log_loss", 0.3, 0.29, "pass"),
+        ("log_loss", 0.3, 0.31, "fail"),
+        ("auc", 0.1 + 0.2, 0.3, "fail"),
+        ("auc", 0.3, 0.1 + 0.2, "fail"),
+    ],
+)
+def test_a_metric_that_must_improve_is_better_than_at_the_base(metric: str, old: float, new: float, state: str) -> None:
+    assert judge(improving(metric), snapshot(**{metric: old}), snapshot(**{metric: new})).state == state
+
+
+def test_no_improvement_is_told() -> None:
+    same = judge(improving(), snapshot(auc=0.8), snapshot(auc=0.8))
+    worse = judge(improving(), snapshot(auc=0.8), snapshot(auc=0.79))
+
+    assert same.limit == "must improve"
+    assert same.sentence == "`metrics.json:auc` is 0.8, as before; it must improve"
+    assert worse.sentence == "`metrics.json:auc` fell from 0.8 to 0.79; it must improve"
+
+
+def test_a_loss_that_is_allowed_is_still_no_improvement() -> None:
+    assert judge(improving(max_regression=0.1), snapshot(auc=0.8), snapshot(auc=0.79)).state == "fail"
+
+
+def test_an_improvement_of_a_metric_that_the_base_does_not_have_is_a_warning() -> None:
+    result = judge(improving(), snapshot(), snapshot(auc=0.8))
+
+    assert result.state == "warn"
+    assert result.sentence == (
+        "the improvement of `metrics.json:auc` was not judged: the base has no number for `metrics.json:auc`"
+    )
+
+
+# --- intervals ---
+
+FOLDS = "metrics.json:cv"
+NOISY = Folds(old=(0.80, 0.82, 0.78, 0.81, 0.79), new=(0.82, 0.77, 0.78, 0.80, 0.78))
+"""Mean difference -0.01, s 0.0255, root of 1/5 + 1/4 0.6708, t 2.7764: interval -0.0575 to 0.0375."""
+CLEAR = Folds(old=(0.80, 0.82, 0.78, 0.81, 0.79), new=(0.77, 0.79, 0.75, 0.78, 0.761))
+"""Each fold is worse by about 0.03."""
+
+
+def judge_with_folds(gate: MetricGate, old: float, new: float, folds: Folds) -> GateResult:
+    diff = compare(snapshot(auc=old), snapshot(auc=new))
+    (result,) = judge_gates([gate], diff, {FOLDS: folds})
+    return result
+
+
+@pytest.mark.parametrize(
+    ("folds", "old", "new", "state", "is_within_noise"),
+    [
+        (CLEAR, 0.80, 0.77, "fail", False),  # beyond the limit, and no chance
+        (NOISY, 0.80, 0.77, "warn", True),  # beyond the limit, and may be chance
+        (NOISY, 0.80, 0.795, "pass", True),  # within the limit
+        (CLEAR, 0.80, 0.795, "pass", False),
+        (NOISY, 0.80, 0.80, "pass", False),  # nothing moved, so there is nothing to tell from noise
+    ],
+)
+def test_a_regression_fails_only_when_it_is_more_than_noise(
+    *, folds: Folds, old: float, new: float, state: str, is_within_noise: bool
+) -> None:
+    gate = MetricGate(file="metrics.json", metric="auc", max_regression=0.01, folds=FOLDS)
+
+    result = judge_with_folds(gate, old, new, folds)
+
+    assert (result.state, result.is_within_noise) == (state, is_within_noise)
+    assert result.interval is not None
+
+
+def test_within_noise_is_told_with_the_interval() -> None:
+    gate = MetricGate(file="metrics.json", metric="auc", max_regression=0.01, folds=FOLDS)
+
+    assert judge_with_folds(gate, 0.80, 0.77, NOISY).sentence == (
+        "`metrics.json:auc` fell from 0.8 to 0.77, by 0.03; 0.01 is allowed; "
+        "that is within noise (95 % interval of the difference: -0.0575 to 0.0375)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("folds", "new", "state"),
+    [
+        (Folds(old=NOISY.new, new=NOISY.old), 0.82, "warn"),  # better, and may be chance
+        (Folds(old=CLEAR.new, new=CLEAR.old), 0.82, "pass"),
+        (Folds(old=NOISY.new, new=NOISY.old), 0.79, "fail"),  # not even the estimate is better
+    ],
+)
+def test_an_improvement_within_noise_is_neither_passed_nor_failed(folds: Folds, new: float, state: str) -> None:
+    assert judge_with_folds(improving(folds=FOLDS), 0.80, new, folds).state == state
+
+
+def test_a_minimum_is_one_of_the_value_whatever_the_noise() -> None:
+    gate = MetricGate(file="metrics.json", metric="auc", min=0.79, max_regression=0.01, folds=FOLDS)
+
+    result = judge_with_folds(gate, 0.80, 0.77, NOISY)
+
+    assert (result.state, result.is_within_noise) == ("fail", False)
+    assert result.sentence.startswith("`metrics.json:auc` is 0.77, less than the 0.79 it must reach; ")
+
+
+@pytest.mark.parametrize(
+    ("folds", "why"),
+    [
+        (Folds(problem="the base has no list of numbers at `metrics.json:cv`"), "the base has no list of numbers"),
+        (Folds(old=(0.8,), new=(0.8,)), "`metrics.json:cv` lists fewer than two values"),
+    ],
+)
+def test_without_folds_a_regression_is_judged_without_an_interval_and_says_so(folds: Folds, why: str) -> None:
+    gate = MetricGate(file="metrics.json", metric="auc", max_regression=0.01, folds=FOLDS)
+
+    result = judge_with_folds(gate, 0.80, 0.77, folds)
+
+    assert result.state == "fail"
+    assert result.interval is None
+    assert f"; judged without an interval: {why}" in result.sentence
+
+
+@pytest.mark.parametrize(("rows", "state"), [(500, "warn"), (50_000, "fail")])
+def test_a_share_of_declared_rows_is_judged_with_an_interval(rows: int, state: str) -> None:
+    # standard error of the difference about 0.026 for 500 rows each, 0.0026 for 50,000
+    gate = MetricGate(file="metrics.json", metric="accuracy", max_regression=0.01, sample_size=rows)
+
+    result = judge(gate, snapshot(accuracy=0.80), snapshot(accuracy=0.78))
+
+    assert result.state == state
+    assert result.interval is not None
+
+
+def test_the_number_of_rows_may_be_a_metric_of_each_side() -> None:
+    gate = MetricGate(file="metrics.json", metric="accuracy", max_regression=0, sample_size="metrics.json:rows")
+
+    result = judge(gate, snapshot(accuracy=48 / 80, rows=80), snapshot(accuracy=56 / 70, rows=70))
+
+    assert result.interval is not None
+    assert result.interval.low == pytest.approx(0.0524, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ({"accuracy": 80, "rows": 5}, {"accuracy": 78, "rows": 5}, "is no share of rows, which is from 0 to 1"),
+        ({"accuracy": 0.8}, {"accuracy": 0.7, "rows": 5}, "`metrics.json:rows` is no number of rows on both sides"),
+        ({"accuracy": 0.8, "rows": 0}, {"accuracy": 0.7, "rows": 5}, "is no number of rows on both sides"),
+        ({"accuracy": 0.8, "rows": "x"}, {"accuracy": 0.7, "rows": 5}, "is no number of rows on both sides"),
+    ],
+)
+def test_a_sample_size_that_does_not_fit_is_told(old: dict[str, Any], new: dict[str, Any], why: str) -> None:
+    gate = MetricGate(file="metrics.json", metric="accuracy", max_regression=0.01, sample_size="metrics.json:rows")
+
+    result = judge(gate, snapshot(**old), snapshot(**new))
+
+    assert result.state == "fail"
+    assert why in result.sentence
+
+
+def test_numbers_that_differ_are_never_shown_alike() -> None:
+    result = judge(gate(low=0.8), snapshot(auc=0.9), snapshot(auc=0.79999999))
+
+    assert result.sentence == "`metrics.json:auc` is 0.79999999, less than the 0.8 it must reach"
+
+
+finite = st.floats(-1e6, 1e6)
+
+
+@given(finite, finite, st.floats(0, 1e6))
+def test_a_larger_allowance_never_fails_what_a_smaller_one_passes(old: float, new: float, allowed: float) -> None:
+    smaller = judge(gate(regression=allowed), snapshot(auc=old), snapshot(auc=new))
+    larger = judge(gate(regression=allowed * 2 + 1), snapshot(auc=old), snapshot(auc=new))
+
+    assert not (smaller.state == "pass" and larger.state == "fail")
+
+
+@given(finite, finite)
+def test_a_metric_that_must_improve_passes_one_way_only(old: float, new: float) -> None:
+    there = judge(improving(), snapshot(auc=old), snapshot(auc=new)).state
+    back = judge(improving(), snapshot(auc=new), snapshot(auc=old)).state
+
+    assert (there, back) != ("pass", "pass")
