@@ -236,7 +236,7 @@ class _Run:
     def _bring_up_to_date(
         self, stage: Any, name: str, upstream: Any, output: StageOutput, options: dict[str, Any]
     ) -> Outcome:
-        # DVC takes what is missing for unchanged, even what was never made. With dependencies it sees that they are new.
+        # DVC takes what is missing for unchanged, even what was never made, unless a dependency is new.
         is_forced = not stage.deps and not stage.frozen and any(not out.hash_info for out in stage.outs)
         if not is_forced and not stage.changed(allow_missing=True, upstream=upstream):
             lost = [out for out in stage.outs if not out.exists]
