@@ -17,7 +17,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from ci_core.errors import ProgramFailedError, ProgramNotFoundError
 
@@ -176,6 +176,38 @@ async def start_child(
         )
 
 
+@contextlib.contextmanager
+def companion(
+    arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program beside us for the ``with`` block; it is spoken with over its standard input and output, unbuffered.
+
+    It has a process group of its own, which ends with the block, and appends its standard error to `log`.
+
+    Raises:
+        ProgramNotFoundError: there is no such program.
+    """
+    _log_start(quote(arguments))
+    with log.open("ab") as log_file, _translated(arguments):
+        process = subprocess.Popen(  # noqa: S603 - an argument list, never a shell
+            list(arguments),
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            bufsize=0,
+            process_group=0,
+        )
+    try:
+        yield process
+    finally:
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        _end_group(process)
+
+
 def _log_start(command: str) -> None:
     _logger.info("program start command=%s", command)
 
@@ -250,7 +282,7 @@ def _start_watchdog(
     return watchdog
 
 
-def _end_group(process: subprocess.Popen[str]) -> None:
+def _end_group(process: subprocess.Popen[Any]) -> None:
     """End a program and what it started: politely first, so that it can remove its lock files."""
     deadline = time.monotonic() + _PATIENCE_S
     with contextlib.suppress(ProcessLookupError, PermissionError):

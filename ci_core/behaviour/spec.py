@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from ci_core.types import Interval, JsonValue
+
+TOLERANCE: Final = 1e-6
+"""Numbers that differ by no more than this, relative to the larger one, are equal: float32 models keep seven digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,9 +17,11 @@ class ChangedAnswer:
     """One request that is answered otherwise."""
 
     request: JsonValue
+    """Its body; of one that is not a ``POST`` to ``/``, an object with ``method``, ``path`` and ``body``. A large
+    one is shortened."""
     old: JsonValue = None
     new: JsonValue = None
-    """The body of the answer; an error's text when the request failed."""
+    """The body of the answer, of a large one the part at `where`; status and text when the request failed."""
     size: float | None = None
     """The largest difference of numbers at the same place of both answers, in their own unit; None when something else
     than a number differs, which is more than any number."""
@@ -29,7 +34,7 @@ class SideOfBehaviour:
     """How one of the two graphs did."""
 
     failed: int
-    """Requests that were not answered with 2xx."""
+    """Requests that were answered neither with 2xx nor with the status that was recorded with them."""
     median_ms: float | None = None
     p95_ms: float | None = None
     """Of one request at a time, inside the process, after a warm-up; milliseconds."""
@@ -44,10 +49,13 @@ class Behaviour:
     source: str
     """Where the requests come from: ``serving/requests.jsonl``, or ``200 rows of data/train.parquet``."""
     requests: int = 0
-    """Requests that were sent to both."""
+    """Requests that both were asked. When nothing was replayed because nothing can differ: those there are."""
     changed: int = 0
-    """Requests whose answers differ by more than `tolerance`."""
-    tolerance: float = 1e-6
+    """Requests whose answers differ by more than `tolerance`, without what differs by itself."""
+    unsteady: int = 0
+    """Requests whose answer the base gives otherwise when it is asked again: a time, a random number. Their places that
+    differ by themselves are not compared; the others are."""
+    tolerance: float = TOLERANCE
     """Numbers that differ by no more than this, relative to the larger one, are equal."""
     largest: tuple[ChangedAnswer, ...] = ()
     """The largest changes first, at most ten."""
@@ -57,8 +65,13 @@ class Behaviour:
     """Median time of head over that of base, 95 % interval."""
     memory_ratio: float | None = None
     """Peak memory of head over that of base."""
+    is_identical: bool = False
+    """Whether code, models and data files of the graph are byte for byte those of the base. Then nothing was replayed:
+    no answer can have changed, and `base`, `head` and the ratios are None."""
     problem: str | None = None
     """Why there is no comparison, or why it is not whole: ``the base's graph cannot be loaded: …``."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know and is no fault: ``12 of 200 answers differ by themselves, at `time```."""
 
     @property
     def changed_share(self) -> float | None:

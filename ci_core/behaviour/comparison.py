@@ -1,0 +1,138 @@
+"""From the answers of two graphs to the same requests to what changed, the largest first (pure)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ci_core.behaviour.answers import MOST_PLACES, differences, numbers, value_at
+from ci_core.behaviour.shorten import is_short, shortened
+from ci_core.behaviour.spec import TOLERANCE, ChangedAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ci_core.behaviour.answers import Answer, Difference
+    from ci_core.types import JsonValue
+
+SHOWN: Final = 10
+"""Changed answers in a report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What became of the requests that both graphs were asked."""
+
+    requests: int
+    changed: int
+    unsteady: int
+    """Requests that the base itself answers otherwise the second time."""
+    unsteady_places: tuple[str, ...]
+    """The kinds of places at which it does, sorted."""
+    largest: tuple[ChangedAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Changed:
+    number: int
+    difference: Difference
+    old: Answer
+    new: Answer
+
+
+def compare_answers(
+    requests: Sequence[JsonValue],
+    base: Sequence[Answer | None],
+    again: Sequence[Answer | None],
+    head: Sequence[Answer | None],
+    *,
+    tolerance: float = TOLERANCE,
+) -> Comparison:
+    """Compare the answers of base and head, request by request.
+
+    What differs by itself is not compared: `again` is what the base answered to the same requests a second time, after
+    the head. So a clock that moved on between base and head has moved on between the base's own answers, too. All
+    other places of such an answer are compared.
+
+    The order of the largest: first the answers in which something else than a number differs (another status, a text,
+    a list of another length), in the order of the requests; then by the largest difference of a number, measured by
+    how much the base's numbers at the same place vary over all requests. So a probability that moved by 0.2 comes
+    before a price of 100,000 that moved by 10.
+
+    Args:
+        requests: as they are shown.
+        base: an answer for each request; None for one that was not sent.
+        again: the base's second answers.
+        head: the head's answers.
+        tolerance: relative difference up to which numbers are equal.
+    """
+    compared = changed = unsteady = 0
+    places: set[str] = set()
+    found: list[_Changed] = []
+    spread = _spread(answer.body for answer in base if answer is not None and answer.is_whole)
+    for number, (old, repeated, new) in enumerate(zip(base, again, head, strict=True)):
+        if old is None or new is None:
+            continue
+        compared += 1
+        moved = () if repeated is None else differences(old, repeated, tolerance=tolerance)
+        if moved:
+            unsteady += 1
+            places.update(difference.kind_of_place for difference in moved)
+        left = _without(differences(old, new, tolerance=tolerance), moved)
+        if left:
+            changed += 1
+            found.append(_Changed(number=number, difference=_main(left, spread), old=old, new=new))
+    found.sort(key=lambda one: _rank(one.difference, spread))
+    return Comparison(
+        requests=compared,
+        changed=changed,
+        unsteady=unsteady,
+        unsteady_places=tuple(sorted(places)),
+        largest=tuple(_shown(requests[one.number], one) for one in found[:SHOWN]),
+    )
+
+
+def _without(found: Sequence[Difference], moved: Sequence[Difference]) -> list[Difference]:
+    """Return the differences that are at no place, nor inside of one, that differs by itself."""
+    if len(moved) == MOST_PLACES:  # there may be more of them than were looked at
+        return []
+    paths = {difference.path for difference in moved}
+    return [one for one in found if not any(one.path[:length] in paths for length in range(len(one.path) + 1))]
+
+
+def _spread(bodies: Iterable[JsonValue]) -> Mapping[str, float]:
+    """Return how far the numbers of each kind of place are apart: the largest less the smallest."""
+    lowest: dict[str, float] = {}
+    highest: dict[str, float] = {}
+    for body in bodies:
+        for where, number in numbers(body):
+            lowest[where] = min(number, lowest.get(where, number))
+            highest[where] = max(number, highest.get(where, number))
+    return {where: highest[where] - low for where, low in lowest.items()}
+
+
+def _rank(difference: Difference, spread: Mapping[str, float]) -> float:
+    """Return what sorts the largest difference first."""
+    if difference.size is None:
+        return -math.inf
+    # where the base always says the same, the difference itself is all there is to measure by
+    return -difference.size / (spread.get(difference.kind_of_place) or 1.0)
+
+
+def _main(found: Sequence[Difference], spread: Mapping[str, float]) -> Difference:
+    return min(found, key=lambda difference: _rank(difference, spread))
+
+
+def _shown(request: JsonValue, changed: _Changed) -> ChangedAnswer:
+    difference = changed.difference
+    old, new = changed.old.shown, changed.new.shown
+    if not (is_short(old) and is_short(new)) and difference.path:
+        old, new = value_at(changed.old.body, difference.path), value_at(changed.new.body, difference.path)
+    return ChangedAnswer(
+        request=shortened(request),
+        old=shortened(old),
+        new=shortened(new),
+        size=None if difference.size is None else float(f"{difference.size:.12g}"),
+        where=difference.where,
+    )

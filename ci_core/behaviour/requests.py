@@ -1,0 +1,146 @@
+"""The requests that both graphs are asked: recorded ones, else rows of the reference table.
+
+What is recorded is better: it is what clients send. A project that records nothing, but has a reference table for its
+monitoring, is asked rows of that.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from ci_core.deploy.smoke import SmokeRequest, read_smoke_requests
+from ci_core.errors import GraphshipError, MissingExtraError
+from ci_core.serving.identity import ID_HEADER, SMOKE_HEADER, TIME_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from ci_core.config.settings import MonitorSettings, Settings
+    from ci_core.types import JsonValue
+
+RECORDED: Final = "serving/requests.jsonl"
+"""Looked at in a project that names no ``smoke`` file."""
+MOST_RECORDED: Final = 1_000
+"""Of a longer file, the first ones are sent."""
+SAMPLED: Final = 200
+"""Rows of the reference: one changed answer in a hundred is then seen with 87 %."""
+_SEED: Final = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """What is sent, and where it comes from."""
+
+    source: str
+    """``serving/requests.jsonl``, or ``200 rows of data/train.parquet``."""
+    requests: tuple[SmokeRequest, ...] = ()
+    problem: str | None = None
+    """Why there are none."""
+
+
+def recorded_file(settings: Settings) -> str | None:
+    """Return the file of recorded requests that a project has, relative to it."""
+    if settings.smoke is not None:
+        return settings.smoke
+    return RECORDED if (settings.root / RECORDED).is_file() else None
+
+
+def recorded(root: Path, file: str) -> Requests:
+    """Return the requests of a file: each line is one, see ``deploy/smoke.py``."""
+    try:
+        found = read_smoke_requests(root, file)
+    except GraphshipError as error:
+        place = f" ({', '.join(error.where)})" if error.where else ""
+        return Requests(source=file, problem=f"the recorded requests cannot be sent: {error.fact}{place}")
+    source = file if len(found) <= MOST_RECORDED else f"the first {MOST_RECORDED:,} of {file}"
+    return Requests(source=source, requests=tuple(SmokeRequest.from_json(one) for one in found[:MOST_RECORDED]))
+
+
+def sampled(table: Path, monitor: MonitorSettings, columns: Collection[str] | None) -> Requests:
+    """Return rows of the reference table as requests; the same table always gives the same rows.
+
+    Args:
+        table: the file.
+        monitor: names the table, and the columns that are no inputs.
+        columns: what the graphs take, when known; else all columns but the target, the time and those that monitoring
+            ignores. Columns that the table lacks are left out: a graph that needs one says so.
+    """
+    name = monitor.reference
+    try:
+        from ci_core.monitoring.duckdb import open_table
+    except ImportError:
+        told = MissingExtraError(extra="monitor", module="duckdb")
+        return Requests(source=name, problem=f"no rows of `{name}` can be read: {told.fact} ({told.hint})")
+    left_out = {monitor.target, monitor.time_column, monitor.labels.key if monitor.labels else None, *monitor.ignore}
+    try:
+        with open_table(table) as opened:
+            chosen = [
+                column
+                for column in opened.columns
+                if (column not in left_out if columns is None else column in columns)
+            ]
+            if not chosen:
+                return Requests(source=name, problem=f"`{name}` has none of the columns that the graph takes")
+            rows = _sample(opened, chosen)
+    except GraphshipError as error:
+        return Requests(source=name, problem=f"no rows of `{name}` can be read: {error.fact}")
+    if not rows:
+        return Requests(source=name, problem=f"`{name}` has no rows")
+    requests = tuple(SmokeRequest(body=dict(zip(chosen, map(_plain, row), strict=True))) for row in rows)
+    return Requests(source=f"{len(requests):,} rows of {name}", requests=requests)
+
+
+def _sample(table: Any, columns: Sequence[str]) -> list[Any]:
+    from ci_core.monitoring.duckdb import DIALECT
+
+    names = ", ".join(DIALECT.name(column) for column in columns)
+    table.query("SET threads = 1")  # the sample then depends on the seed and the order of rows only
+    sample = f"(SELECT * FROM {table.relation} USING SAMPLE reservoir({SAMPLED} ROWS) REPEATABLE ({_SEED}))"  # noqa: S608 - quoted by the dialect
+    found: list[Any] = table.query(f"SELECT {names} FROM {sample}")  # noqa: S608
+    return found
+
+
+def _plain(value: Any) -> JsonValue:
+    """Return a value of the table as a client would send it: NaN as null, a time as ISO 8601."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, date | time):  # and so a datetime
+        return value.isoformat()
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def shown(request: SmokeRequest) -> JsonValue:
+    """Return a request as a report shows it."""
+    if (request.method, request.path) == ("POST", "/"):
+        return request.body
+    return {"method": request.method, "path": request.path, "body": request.body}
+
+
+def to_send(number: int, request: SmokeRequest, *, happened: str | None) -> dict[str, JsonValue]:
+    """Return a request as the process that answers it takes it.
+
+    It says that it is a rehearsal, and has the same id, and the same time, on both sides.
+
+    Args:
+        number: of the request, from 0.
+        request: to send.
+        happened: when, ISO 8601; None where the body says so.
+    """
+    given: Mapping[str, str] = {name.lower(): value for name, value in request.headers.items()}
+    fixed = {ID_HEADER: f"behaviour-{number:06}", **({TIME_HEADER: happened} if happened else {})}
+    # as `deploy.smoke.replay` sends it, a null body is none
+    body = None if request.body is None else json.dumps(request.body)
+    headers = {"content-type": "application/json", **fixed, **given, SMOKE_HEADER: "1"}
+    return {"method": request.method.upper(), "path": request.path.partition("?")[0], "headers": headers, "body": body}

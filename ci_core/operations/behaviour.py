@@ -1,0 +1,287 @@
+"""What a change does to the answers: the project's recorded requests through the graphs of base and head.
+
+Each graph runs in a process of its own, from the files of its own commit, with an environment that holds no secret.
+Nothing of either is imported or unpickled here.
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from ci_core.behaviour.identity import are_identical
+from ci_core.behaviour.replay import replay
+from ci_core.behaviour.requests import Requests, recorded, recorded_file, sampled
+from ci_core.behaviour.side import Place, Side, SideFailedError
+from ci_core.behaviour.spec import Behaviour
+from ci_core.behaviour.surroundings import scrubbed
+from ci_core.behaviour.tree import CommitTree
+from ci_core.config.reader import settings_from_bytes
+from ci_core.config.settings import CONFIG_FILE
+from ci_core.errors import GraphshipError
+from ci_core.versioning.dvc_copies import copy_tracked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ci_core.config.settings import MonitorSettings, Settings
+    from ci_core.operations.project import Project
+    from ci_core.types import CommitId
+
+_IDENTICAL = "the serving graph, its code and its models are as at the base: no request was sent"
+
+
+def compare_behaviour(
+    project: Project, *, base: CommitId, head: CommitId | None, env: Mapping[str, str] | None = None
+) -> Behaviour | None:
+    """Send the project's recorded requests through the serving graphs of two commits.
+
+    Args:
+        project: of the work tree.
+        base: a commit of this clone.
+        head: another one; None for the work tree as it is.
+        env: environment variables, by default of this process; the graphs get those that
+            :func:`~ci_core.behaviour.surroundings.scrubbed` lets through.
+
+    Returns:
+        None when the head serves nothing, or there is nothing to send. Whatever else keeps the graphs from being
+        compared is told in ``Behaviour.problem``.
+    """
+    with ExitStack() as stack:
+        # resolved: some systems keep temporary files behind a link, and modules are told apart by their folders
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graphship-behaviour-"))).resolve()
+        run = _Run(project=project, env=os.environ if env is None else env, scratch=scratch, stack=stack)
+        return run.compare(base, head)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Version:
+    """One commit on its way to answering."""
+
+    name: Literal["base", "head"]
+    settings: Settings
+    place: Place
+    tree: CommitTree | None
+    """None for the work tree."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """One comparison; its folders and processes end with `stack`."""
+
+    project: Project
+    env: Mapping[str, str]
+    scratch: Path
+    stack: ExitStack
+    problems: list[str] = field(default_factory=list)
+
+    def compare(self, base: CommitId, head: CommitId | None) -> Behaviour | None:
+        """Return what :func:`compare_behaviour` does."""
+        try:
+            new = self._version("head", head)
+        except _NoGraphError as error:
+            return None if head is None or error.is_by_choice else Behaviour(source="", problem=str(error))
+        file, monitor = recorded_file(new.settings), new.settings.monitor
+        if file is None and monitor is None:
+            return None
+        requests = None if file is None else self._recorded(new, file)
+        if requests is not None and not requests.requests:
+            return Behaviour(source=requests.source, problem=requests.problem) if requests.problem else None
+        sides = self._begin(base, new)
+        if sides.are_identical:
+            sides.end()
+            requests = requests or self._sampled(new, monitor, None)
+            return _identical(requests)
+        sides.load()
+        if requests is None:
+            requests = self._sampled(new, monitor, sides.columns)
+        if not requests.requests or not sides.running:
+            said = [*self.problems, *([requests.problem] if requests.problem else [])]
+            return Behaviour(source=requests.source, problem="; ".join(said) or None)
+        time = self._time(base, sides.versions)
+        return replay(sides.get("base"), sides.get("head"), requests, time=time, problems=self.problems)
+
+    # --- the two commits ---
+
+    def _version(self, name: Literal["base", "head"], commit: CommitId | None) -> _Version:
+        """Return the settings and the files of one side.
+
+        Raises:
+            _NoGraphError: it serves nothing, or cannot be read.
+        """
+        project = self.project
+        if commit is None:
+            return self._placed(name, project.settings, None)
+        try:
+            data = project.git.read_file(commit, CONFIG_FILE)
+            if data is None:
+                raise _NoGraphError(f"the {name} has no `{CONFIG_FILE}`", is_by_choice=True)
+            tree = CommitTree(project.git, project.dvc, commit, self.scratch / name / "tree")
+            settings = settings_from_bytes(data, root=tree.root, env={}, check_files=False)
+            version = self._placed(name, settings, tree)
+            tree.write(_code_folder(version.place.graph))
+        except GraphshipError as error:
+            raise _NoGraphError(f"the {name} cannot be read: {_told(error)}") from error
+        return version
+
+    def _placed(self, name: Literal["base", "head"], settings: Settings, tree: CommitTree | None) -> _Version:
+        if settings.graph is None:
+            raise _NoGraphError(f"the {name} has no serving graph", is_by_choice=True)
+        moved = None if tree is None else (self.project.git.top.resolve(), tree.top)
+        place = Place(
+            root=settings.root if tree is None else tree.root,
+            graph=settings.graph,
+            time_column=settings.monitor.time_column if settings.monitor else None,
+            env=scrubbed(
+                self.env,
+                home=self.scratch / name / "home",
+                user_base=site.getuserbase() if site.ENABLE_USER_SITE else None,
+                moved=moved,
+            ),
+            moved=moved,
+        )
+        return _Version(name=name, settings=settings, place=place, tree=tree)
+
+    def _begin(self, base: CommitId, new: _Version) -> _Sides:
+        """Start both sides and give them the files that they name."""
+        versions = [new]
+        try:
+            versions.insert(0, self._version("base", base))
+        except _NoGraphError as error:
+            self.problems.append(str(error))
+        running: dict[str, Side] = {}
+        for version in versions:
+            side = Side(version.name, version.place, self.scratch / version.name)
+            running[version.name] = self.stack.enter_context(side)
+        sides = _Sides(
+            versions={version.name: version for version in versions}, running=running, problems=self.problems
+        )
+        sides.each(Side.begin)
+        sides.each(Side.look)
+        sides.provide()
+        return sides
+
+    # --- what is sent ---
+
+    def _recorded(self, new: _Version, file: str) -> Requests:
+        if new.tree is not None:
+            try:
+                new.tree.bring([file])
+            except GraphshipError as error:
+                return Requests(source=file, problem=f"the recorded requests cannot be had: {_told(error)}")
+        return recorded(new.place.root, file)
+
+    def _sampled(self, new: _Version, monitor: MonitorSettings | None, columns: frozenset[str] | None) -> Requests:
+        if monitor is None:
+            return Requests(source="")
+        table = new.place.root / monitor.reference
+        try:
+            if new.tree is not None:
+                new.tree.bring([monitor.reference])
+            elif not table.exists():  # a clone whose data was not pulled stays as it is
+                folder = self.scratch / "data"
+                copy_tracked(self.project.dvc, self.project.git.head(), [monitor.reference], folder)
+                table = folder / monitor.reference
+        except GraphshipError as error:
+            return Requests(source=monitor.reference, problem=f"`{monitor.reference}` cannot be had: {_told(error)}")
+        return sampled(table, monitor, columns)
+
+    def _time(self, base: CommitId, versions: Mapping[str, _Version]) -> str | None:
+        """Return the time of the requests: that of the base's commit, which is the same in every run."""
+        if any(version.place.time_column for version in versions.values()):
+            return None  # it is in their bodies
+        return self.project.git.run("show", "--no-patch", "--format=%cI", base).text or None
+
+
+class _NoGraphError(Exception):
+    """A side that there is not; its text is a sentence."""
+
+    def __init__(self, text: str, *, is_by_choice: bool = False) -> None:
+        super().__init__(text)
+        self.is_by_choice = is_by_choice
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sides:
+    """The sides that have not failed yet; what fails is told in `problems`."""
+
+    versions: Mapping[str, _Version]
+    running: dict[str, Side]
+    problems: list[str]
+
+    def get(self, name: str) -> Side | None:
+        return self.running.get(name)
+
+    def each(self, do: Callable[[Side], None]) -> None:
+        for name, side in list(self.running.items()):
+            try:
+                do(side)
+            except SideFailedError as error:
+                self._drop(name, error.reason)
+
+    def provide(self) -> None:
+        """Give each side the files that its graph names, from Git and from DVC's cache or remote."""
+        for name, side in list(self.running.items()):
+            version = self.versions[name]
+            if version.tree is None:
+                continue
+            folder = _code_folder(version.place.graph)
+            try:
+                version.tree.bring([*side.needs, *([folder] if folder != "." else [])])
+            except GraphshipError as error:
+                self._drop(name, f"what the {name}'s graph needs cannot be had: {_told(error)}")
+
+    @property
+    def are_identical(self) -> bool:
+        if self.running.keys() != {"base", "head"}:
+            return False
+        base, head = self.running["base"], self.running["head"]
+        needs = set(base.needs) | set(head.needs)
+        return are_identical(self.versions["base"].place, self.versions["head"].place, needs=needs)
+
+    def load(self) -> None:
+        """Let the graphs load their models, both at the same time."""
+        self.each(Side.compile)
+        self.each(Side.ready)
+
+    @property
+    def columns(self) -> frozenset[str] | None:
+        """The columns that any of the graphs takes; None when one does not say."""
+        found: set[str] = set()
+        for side in self.running.values():
+            if side.columns is None:
+                return None
+            found.update(side.columns)
+        return frozenset(found)
+
+    def end(self) -> None:
+        for side in self.running.values():
+            side.end()
+
+    def _drop(self, name: str, problem: str) -> None:
+        self.problems.append(problem)
+        self.running.pop(name).end()
+
+
+def _identical(requests: Requests) -> Behaviour:
+    return Behaviour(
+        source=requests.source,
+        requests=len(requests.requests),
+        is_identical=True,
+        problem=requests.problem,
+        notes=(_IDENTICAL,),
+    )
+
+
+def _code_folder(graph: str) -> str:
+    return PurePosixPath(graph.partition(":")[0]).parent.as_posix()
+
+
+def _told(error: GraphshipError) -> str:
+    known = f": {error.known[0]}" if error.known else ""
+    return error.fact + known + (f" ({error.hint})" if error.hint else "")

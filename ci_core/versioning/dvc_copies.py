@@ -1,0 +1,97 @@
+"""Copy what DVC keeps of any commit out of its cache, without touching the work tree.
+
+Copies, and no links: who gets them may write to them, and the cache must not change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ci_core.errors import MissingObjectsError
+from ci_core.versioning._dvc_remote import forget_remote_contents, overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ci_core.types import CommitId
+    from ci_core.versioning.dvc import DvcProject
+
+_FICLONE: Final = 0x40049409
+
+
+def copy_tracked(dvc: DvcProject, commit: CommitId, paths: Collection[str], into: Path) -> tuple[str, ...]:
+    """Write the files that DVC keeps below `paths` at `commit` to the same paths below `into`; return those written.
+
+    What the cache lacks is fetched into it. Paths that DVC does not track are left out.
+
+    Args:
+        dvc: the project.
+        commit: whose files.
+        paths: files and folders, relative to the project.
+        into: a folder, made when needed.
+
+    Raises:
+        NotADvcProjectError: there is no DVC project at that commit.
+        MissingObjectsError: something is in neither the cache nor the remote; each is named by path and size.
+        DataRemoteError: the remote cannot be reached or refuses.
+    """
+    copied: list[str] = []
+    with dvc.session("fetch files of another commit", revision=commit, remote=dvc.remote()) as repo:
+        outs = [(dvc.path_of(repo, out.fs_path), out) for out in repo.index.outs if out.use_cache and out.hash_info]
+        for path, out in outs:
+            if path is None or not any(overlap(path, wanted) for wanted in paths):
+                continue
+            for file, source in _cached_files(dvc, repo, path, out):
+                if any(overlap(file, wanted) for wanted in paths):
+                    _copy(source, into / file)
+                    copied.append(file)
+    return tuple(sorted(copied))
+
+
+def _cached_files(dvc: DvcProject, repo: Any, path: str, out: Any) -> list[tuple[str, Path]]:
+    """Return the files of an output and where the cache has each; what it lacks is fetched first."""
+    files = _files(path, out)
+    if files is None or any(not source.exists() for _, _, source in files):
+        if dvc.remote() is not None:
+            forget_remote_contents(repo)
+            repo.cloud.pull({out.hash_info})
+            files = _files(path, out)
+        lost = [(name, size) for name, size, source in files or () if not source.exists()]
+        if files is None or lost:
+            remote = dvc.remote()
+            place = "the DVC cache" if remote is None else f"the DVC remote `{remote}`"
+            hint = "push them from a clone that has them: `dvc push`"
+            raise MissingObjectsError(place=place, files=lost or [(path, out.meta.size)], hint=hint)
+    return [(name, source) for name, _, source in files]
+
+
+def _files(path: str, out: Any) -> list[tuple[str, int | None, Path]] | None:
+    """Return path, size and object of each file; None when the list of a folder's files is not in the cache."""
+
+    def source(oid: str) -> Path:
+        return Path(out.cache.oid_to_path(oid))
+
+    if not out.is_dir_checksum:
+        return [(path, out.meta.size, source(out.hash_info.value))]
+    tree = out.get_obj()
+    if tree is None:
+        return None
+    return [
+        (posixpath.join(path, *key), meta.size if meta else None, source(digest.value)) for key, meta, digest in tree
+    ]
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file: as a clone that shares its blocks where the file system can, else byte by byte."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source.open("rb") as reader, target.open("wb") as writer:
+        with contextlib.suppress(OSError, ImportError):
+            import fcntl  # not on every platform
+
+            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+            return
+        shutil.copyfileobj(reader, writer, 1 << 20)
