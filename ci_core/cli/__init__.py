@@ -27,6 +27,8 @@ _COMMANDS: dict[str, str] = {
     "init": "Write a commented graphship.yaml for this repository.",
     "monitor": "Compare a window of live traffic with the reference.",
     "plan": "Say what a deployment would do.",
+    "promote": "Promote what one environment has to the next one.",
+    "register": "Register a version of a model.",
     "retrain": "Train a challenger on new windows and open a change request if it wins.",
     "rollback": "Put the previous release back.",
     "run": "Run the pipeline stages that are stale.",

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from ci_core.pipelines.spec import PipelineRun
     from ci_core.types import Digest, JsonValue
-    from ci_core.versioning.difference import FileDiff, MetricDiff, ParamDiff, SnapshotDiff
+    from ci_core.versioning.difference import FileDiff, MetricDiff, ModelDiff, ParamDiff, SnapshotDiff
     from ci_core.versioning.dvc import StaleStage
-    from ci_core.versioning.revision import Snapshot, TrackedFile
+    from ci_core.versioning.revision import RegisteredModel, Snapshot, TrackedFile
 
 _CELL = 60
 """Characters of one cell; a longer value is cut."""
@@ -37,6 +37,7 @@ def snapshot_text(snapshot: Snapshot) -> str:
         lines.append(f"stale    {', '.join(snapshot.stale)}: run `graphship run`")
     lines += _block("data", (_tracked(file) for file in snapshot.data))
     lines += _block("outputs", (_tracked(file) for file in snapshot.outputs))
+    lines += _block("models", (_model(model) for model in snapshot.models))
     lines += _block("params", ((key, _value(value)) for key, value in snapshot.params.items()))
     lines += _block("metrics", ((key, _value(value)) for key, value in snapshot.metrics.items()))
     lines += _block("could not be read", ((problem,) for problem in snapshot.problems))
@@ -59,6 +60,7 @@ def difference_text(diff: SnapshotDiff) -> str:
         ((row.name, _short(row.old or _ABSENT), "→", _short(row.new or _ABSENT)) for row in diff.environment),
     )
     lines += _block("pipeline", ((stage.change, stage.name, ", ".join(stage.details)) for stage in diff.stages))
+    lines += _block("models", (_model_diff(model) for model in diff.models))
     lines += _block("could not be read", ((problem,) for problem in diff.problems))
     if not diff.has_changes:
         lines += ["", "nothing differs in metrics, params, data, outputs, environment and pipeline"]
@@ -117,6 +119,28 @@ def _file(file: FileDiff) -> tuple[str, ...]:
     what = f"{file.old_path} → {file.path}" if file.old_path else file.path
     old, new = _extent(file.old_bytes, file.old_files), _extent(file.new_bytes, file.new_files)
     return file.change, what, old if file.old_digest else _ABSENT, "→", new if file.new_digest else _ABSENT
+
+
+def _model(model: RegisteredModel) -> tuple[str, ...]:
+    version = model.version or "no version"
+    stages = ", ".join(f"{stage} {_short_version(now)}" for stage, now in model.stages.items())
+    where = f"at {model.version_commit[:7]}" if model.version_commit else ""
+    return model.name, version + (" (deprecated)" if model.is_deprecated else ""), where, stages, model.path or ""
+
+
+def _model_diff(model: ModelDiff) -> tuple[str, ...]:
+    old, new = (_declared(side) for side in (model.old, model.new))
+    return model.change, model.name, old, "→", new
+
+
+def _declared(model: RegisteredModel | None) -> str:
+    if model is None:
+        return _ABSENT
+    return ", ".join(part for part in (model.version or "no version", model.path, model.type) if part)
+
+
+def _short_version(label: str) -> str:
+    return label if label.startswith("v") else label[:7]
 
 
 def _extent(size_bytes: int | None, files: int | None) -> str:

@@ -248,7 +248,8 @@ def _models(before: Iterable[RegisteredModel], after: Iterable[RegisteredModel])
         was, now = old.get(name), new.get(name)
         if was is None or now is None:
             found.append(ModelDiff(name=name, change="removed" if was else "added", old=was, new=now))
-        elif replace(was, stages=now.stages) != now:  # a stage is set by a tag at any time, never by a commit
+        # neither what it is called by people, nor what tags may change at any time without a commit
+        elif (was.version, was.path, was.type) != (now.version, now.path, now.type):
             found.append(ModelDiff(name=name, change="changed", old=was, new=now))
     return tuple(found)
 

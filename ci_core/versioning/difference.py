@@ -87,7 +87,7 @@ class StageDiff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDiff:
-    """One registered model that has another version, or is declared otherwise."""
+    """One registered model that has another version, another path, or another type."""
 
     name: str
     change: Change

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ci_core.types import CommitId
     from ci_core.versioning.git import GitRepository
+    from ci_core.versioning.registry_grammar import RegistryTag
     from ci_core.versioning.revision import DeclaredArtifact
 
 _ALL: Final = ("refs/tags/**/*[@#]*", "refs/tags/**/*[@#]*/**")
@@ -102,6 +103,13 @@ def next_counter(name: str, tags: Iterable[GitTag]) -> int:
     """Return the number of the next stage tag of an artifact: one more than any of its tags has."""
     parsed = (parse_tag(tag.name) for tag in tags)
     return max((tag.counter for tag in parsed if tag and tag.name == name and tag.counter is not None), default=0) + 1
+
+
+def newest_assignment(name: str, stage: str, commit: CommitId, tags: Iterable[GitTag]) -> RegistryTag:
+    """Return the newest tag that assigns a stage to a commit, which must be among `tags`."""
+    wanted = (name, stage, "assign", commit)
+    found = (one for one in events(tags) if (one.tag.name, one.tag.stage, one.tag.action, one.commit) == wanted)
+    return max(found, key=lambda one: one.order).tag
 
 
 def events(tags: Iterable[GitTag]) -> list[TagEvent]:
