@@ -70,8 +70,8 @@ class PickleScan:
 
     scanned: tuple[str, ...] = ()
     findings: tuple[PickleFinding, ...] = ()
-    unread: tuple[str, ...] = ()
-    """Files that were not looked through, each with the reason: ```models/m.pkl` is not in this work tree``."""
+    unread: tuple[tuple[str, str], ...] = ()
+    """Path and reason of files that were not looked through, or not to their end: ``it is not in the work tree``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +90,10 @@ class SecretScan:
     """What was found in the lines that the change adds."""
 
     findings: tuple[SecretFinding, ...] = ()
+    unread: tuple[str, ...] = ()
+    """Files that were not looked through, as the change is too large."""
     problem: str | None = None
-    """Why there was nothing to look through, or why not all of it was."""
+    """Why nothing was looked through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from ci_core.printable import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -19,6 +21,17 @@ _TOLERANCE: Final = 1e-9
 _DIGITS: Final = (6, 9, 12, 17)
 _SHARE_DIGITS: Final = (3, 6, 9, 15)
 _UNITS: Final = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+
+
+def code(name: str) -> str:
+    """Return a name from the user's repository as a sentence shows it: on one line, in backticks."""
+    return f"`{one_line(name, max_chars=200).replace('`', chr(39))}`"
+
+
+def first(items: Sequence[str], limit: int, *, joint: str = ", ") -> str:
+    """Return the first `limit` of `items`, and how many more there are."""
+    more = len(items) - limit
+    return joint.join(items[:limit]) + (f" and {more} more" if more > 0 else "")
 
 
 def exceeds(value: float, limit: float) -> bool:

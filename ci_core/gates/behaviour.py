@@ -1,0 +1,34 @@
+"""The gate ``behaviour``: how many of the same requests are answered otherwise (pure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_core.gates.spec import GateResult
+from ci_core.gates.wording import exceeds, percentage, shares_apart
+
+if TYPE_CHECKING:
+    from ci_core.config.settings import Gates
+    from ci_core.gates.evidence import Evidence
+
+
+def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
+    """Return what the gate came to; None when it is not written. A comparison that is not whole cannot pass."""
+    gate, behaviour = gates.behaviour, evidence.behaviour
+    if gate is None:
+        return None
+    limit = f"at most {percentage(gate.max_changed)} changed"
+    share = behaviour.changed_share if behaviour is not None else None
+    if behaviour is None or share is None:
+        why = (behaviour and behaviour.problem) or "no requests were sent to the serving graphs of base and head"
+        return GateResult(key="behaviour", state="warn", limit=limit, sentence=f"behaviour was not judged: {why}")
+    is_, allowed = shares_apart(share, gate.max_changed)
+    told = f"{behaviour.changed:,} of {behaviour.requests:,} requests ({is_}) are answered otherwise"
+    if exceeds(share, gate.max_changed):
+        return GateResult(
+            key="behaviour", state="fail", new=share, limit=limit, sentence=f"{told}; {allowed} are allowed"
+        )
+    if behaviour.problem is not None:
+        sentence = f"{told}, but not all were compared: {behaviour.problem}"
+        return GateResult(key="behaviour", state="warn", new=share, limit=limit, sentence=sentence)
+    return GateResult(key="behaviour", state="pass", new=share, limit=limit, sentence=told)

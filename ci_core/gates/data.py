@@ -1,0 +1,125 @@
+"""The gate ``data``: no object is missing, tables keep their schema, columns do not drift (pure)."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, Final
+
+from ci_core.gates.spec import GateResult
+from ci_core.gates.wording import apart, code, exceeds, first, size, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ci_core.config.settings import DataGate, Gates
+    from ci_core.gates.evidence import Evidence, MissingObjects
+    from ci_core.gates.wording import Finding
+    from ci_core.monitoring.table_diff import ColumnDiff, TableDiff
+
+_SHOWN: Final = 3
+_TABLES: Final = frozenset({".parquet", ".csv", ".tsv", ".jsonl", ".ndjson"})
+
+
+def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
+    """Return what the gate came to; None when it is not written."""
+    gate = gates.data
+    if gate is None:
+        return None
+    findings: list[Finding] = []
+    if gate.no_missing_objects:
+        findings.append(_missing(evidence.missing))
+    if gate.same_schema or gate.max_drift is not None:
+        findings += _unjudged(evidence)
+        readable = [table for table in evidence.tables if table.problem is None]
+        if gate.same_schema:
+            findings.append(_schema(readable))
+        if gate.max_drift is not None:
+            findings += _drift(readable, gate.max_drift)
+    state = worst(findings)
+    told = [sentence for found, sentence in findings if found != "pass" or state == "pass"]
+    return GateResult(key="data", state=state, limit=_limit(gate), sentence="; ".join(told))
+
+
+def _missing(missing: MissingObjects) -> Finding:
+    if missing.problem is not None:
+        return "warn", f"the DVC remote was not asked for missing objects: {missing.problem}"
+    if not missing.lost:
+        return "pass", "the DVC remote has every object"
+    names = [
+        code(lost.path) + ("" if lost.size_bytes is None else f" ({size(lost.size_bytes)})") for lost in missing.lost
+    ]
+    return "fail", f"the DVC remote lacks {first(names, _SHOWN)}"
+
+
+def _unjudged(evidence: Evidence) -> Iterator[Finding]:
+    """Name the tables that nobody could compare."""
+    if evidence.diff.base_problem is not None:
+        yield "warn", f"the tables were not compared: {evidence.diff.base_problem}"
+        return
+    reasons = [f"{code(table.path)} ({table.problem})" for table in evidence.tables if table.problem is not None]
+    seen = {table.path for table in evidence.tables}
+    changed = [file for file in (*evidence.diff.data, *evidence.diff.outputs) if file.change in {"changed", "renamed"}]
+    reasons += [code(file.path) for file in changed if _is_table(file.path) and file.path not in seen]
+    if reasons:
+        yield "warn", f"not compared: {first(reasons, _SHOWN)}"
+
+
+def _is_table(path: str) -> bool:
+    return posixpath.splitext(path)[1].lower() in _TABLES
+
+
+def _schema(tables: list[TableDiff]) -> Finding:
+    broken = [
+        f"{code(table.path)}: {first([_broken(column) for column in columns], _SHOWN)}"
+        for table in tables
+        if (columns := [column for column in table.columns if column.change in {"removed", "changed"}])
+    ]
+    if broken:
+        return "fail", f"the schema changed of {first(broken, _SHOWN, joint='; ')}"
+    return "pass", "every compared table keeps its schema" if tables else "no table changed its schema"
+
+
+def _broken(column: ColumnDiff) -> str:
+    if column.change == "removed":
+        return f"{code(column.name)} is gone"
+    return f"{code(column.name)} is {column.new_type}, was {column.old_type}"
+
+
+def _drift(tables: list[TableDiff], limit: float) -> Iterator[Finding]:
+    known = sorted(
+        ((column.distance, table.path, column.name) for table in tables for column in table.columns if _moved(column)),
+        key=lambda it: (-(it[0] or 0), it[1], it[2]),
+    )
+    beyond = [(distance or 0.0, path, name) for distance, path, name in known if exceeds(distance or 0.0, limit)]
+    if beyond:
+        allowed = apart(beyond[0][0], limit)[1]
+        drifted = [f"{code(name)} of {code(path)} by {_rounded(distance, limit)}" for distance, path, name in beyond]
+        yield "fail", f"drifted: {first(drifted, _SHOWN)}; {allowed} is allowed"
+    elif known:
+        distance, path, name = known[0]
+        yield "pass", f"the largest drift is {_rounded(distance or 0.0, limit)}, {code(name)} of {code(path)}"
+    else:
+        yield "pass", "no column drifted"
+    mute = [table.path for table in tables if table.columns and not any(_moved(column) for column in table.columns)]
+    if mute:
+        yield "warn", f"no drift could be had of {first([code(path) for path in mute], _SHOWN)}"
+
+
+def _rounded(distance: float, limit: float) -> str:
+    short = round(distance, 3)
+    return f"{short:g}" if exceeds(short, limit) == exceeds(distance, limit) else apart(distance, limit)[0]
+
+
+def _moved(column: ColumnDiff) -> bool:
+    return column.distance is not None
+
+
+def _limit(gate: DataGate) -> str:
+    parts = []
+    if gate.no_missing_objects:
+        parts.append("no missing objects")
+    if gate.same_schema:
+        parts.append("same schema")
+    if gate.max_drift is not None:
+        parts.append(f"drift at most {gate.max_drift:g}")
+    return ", ".join(parts)

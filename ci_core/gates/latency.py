@@ -1,0 +1,42 @@
+"""The gate ``latency``: how much longer an answer takes (pure).
+
+Times of a shared machine scatter, so the gate fails only when the whole interval of the ratio is above the limit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_core.gates.spec import GateResult
+from ci_core.gates.wording import between, exceeds
+
+if TYPE_CHECKING:
+    from ci_core.config.settings import Gates
+    from ci_core.gates.evidence import Evidence
+
+
+def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
+    """Return what the gate came to; None when it is not written."""
+    gate, behaviour = gates.latency, evidence.behaviour
+    if gate is None:
+        return None
+    limit = f"at most {gate.max_ratio:g} times the base's"
+    ratio = behaviour.latency_ratio if behaviour is not None else None
+    if ratio is None:
+        why = (behaviour and behaviour.problem) or "no requests were timed on the serving graphs of base and head"
+        return GateResult(key="latency", state="warn", limit=limit, sentence=f"latency was not judged: {why}")
+    told = f"an answer takes {ratio.value:.3g} times as long as at the base (95 % interval {between(ratio)})"
+    is_above = exceeds(ratio.value, gate.max_ratio)
+    is_surely_above = exceeds(ratio.low, gate.max_ratio)
+    if is_surely_above:
+        told = f"{told}; {gate.max_ratio:g} is allowed"
+    elif is_above:
+        told = f"{told}: above the {gate.max_ratio:g} that is allowed, but within noise"
+    return GateResult(
+        key="latency",
+        state="fail" if is_surely_above else "pass",
+        new=ratio.value,
+        limit=limit,
+        sentence=told,
+        is_within_noise=is_above and not is_surely_above,
+    )

@@ -1,0 +1,74 @@
+"""The gate ``model-size``: how large the models are that the serving graph loads (pure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ci_core.gates.spec import GateResult
+from ci_core.gates.wording import code, exceeds, first, percentage, shares_apart, size, sizes_apart, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ci_core.config.settings import Gates, ModelSizeGate
+    from ci_core.gates.evidence import Evidence, ModelSize
+    from ci_core.gates.wording import Finding
+
+_SHOWN: Final = 5
+
+
+def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
+    """Return what the gate came to; None when it is not written."""
+    gate, models = gates.model_size, evidence.models
+    if gate is None:
+        return None
+    limit = _limit(gate)
+    if models is None:
+        sentence = "the size of the models was not judged: there is no serving graph that loads them"
+        return GateResult(key="model-size", state="warn", limit=limit, sentence=sentence)
+    if not models:
+        return GateResult(key="model-size", state="pass", limit=limit, sentence="the serving graph loads no model file")
+    findings = [finding for model in models for finding in _judge(gate, model, evidence.diff.base_problem)]
+    told = [sentence for _, sentence in findings] or [_told(model) for model in models]
+    only = models[0] if len(models) == 1 else None
+    return GateResult(
+        key="model-size",
+        state=worst(findings),
+        old=only.old_bytes if only else None,
+        new=only.new_bytes if only else None,
+        limit=limit,
+        sentence=first(told, _SHOWN, joint="; "),
+    )
+
+
+def _judge(gate: ModelSizeGate, model: ModelSize, base_problem: str | None) -> Iterator[Finding]:
+    new, old = model.new_bytes, model.old_bytes
+    if new is None:
+        yield "warn", f"the size of {code(model.path)} could not be had"
+        return
+    if gate.max_bytes is not None and new > gate.max_bytes:
+        is_, allowed = sizes_apart(new, gate.max_bytes)
+        yield "fail", f"{code(model.path)} has {is_}, more than the {allowed} it may have"
+    if gate.max_growth is None or (old is None and base_problem is None):  # a new model has not grown
+        return
+    if not old:
+        why = base_problem or "it was empty at the base"
+        yield "warn", f"the growth of {code(model.path)} was not judged: {why}"
+    elif exceeds(new / old - 1, gate.max_growth):
+        grown, allowed = shares_apart(new / old - 1, gate.max_growth)
+        yield "fail", f"{code(model.path)} grew by {grown}, from {size(old)} to {size(new)}; {allowed} is allowed"
+
+
+def _told(model: ModelSize) -> str:
+    new = model.new_bytes or 0
+    was = "" if model.old_bytes in {None, new} else f" (was {size(model.old_bytes or 0)})"
+    return f"{code(model.path)} has {size(new)}{was}"
+
+
+def _limit(gate: ModelSizeGate) -> str:
+    parts = []
+    if gate.max_bytes is not None:
+        parts.append(f"at most {size(gate.max_bytes)}")
+    if gate.max_growth is not None:
+        parts.append(f"grows by at most {percentage(gate.max_growth)}")
+    return ", ".join(parts)
