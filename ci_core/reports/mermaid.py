@@ -29,6 +29,8 @@ _SHAPES = {
     "model": ("[(", ")]"),
     "source": ("([", "])"),
     "response": ("([", "])"),
+    "stage": ("[", "]"),
+    "data": ("[(", ")]"),
 }
 _SIGNS = {"added": "+ ", "removed": "- ", "changed": "~ "}
 _CLASSES = """\
