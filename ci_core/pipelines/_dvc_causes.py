@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from ci_core.versioning.dvc import DvcProject
 
 _LOGGERS: Final = ("dvc", "dvc_data", "dvc_objects")
-_REFUSALS: Final = frozenset({errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+_REFUSALS: Final = frozenset(
+    {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.ENOTDIR}
+)
 _SHOWN: Final = 5
 """Reasons that a message shows; usually all files fail for the same one."""
 
@@ -85,7 +87,7 @@ class DvcCauses(logging.Handler):
             return not self._sends
         repo = self._project.repo
         places = (repo.root_dir, repo.cache.local.path, repo.tmp_dir)
-        return any(place and repo.fs.isin_or_eq(path, place) for place in places)
+        return any(place and repo.fs.overlaps(path, place) for place in places)
 
 
 def _written(error: OSError) -> str | None:
