@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.deploy.smoke import SmokeRequest, read_smoke_requests
-from ci_core.errors import GraphshipError, MissingExtraError
+from ci_core.errors import GraphshipError, MissingExtraError, UnreadableTableError
 from ci_core.serving.identity import ID_HEADER, SMOKE_HEADER, TIME_HEADER
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def sampled(table: Path, monitor: MonitorSettings, columns: Collection[str] | No
             if not chosen:
                 return Requests(source=name, problem=f"`{name}` has none of the columns that the graph takes")
             rows = _sample(opened, chosen)
-    except GraphshipError as error:
-        return Requests(source=name, problem=f"no rows of `{name}` can be read: {error.fact}")
+    except UnreadableTableError as error:
+        return Requests(source=name, problem=f"no rows of `{name}` can be read: {error.reason}")
     if not rows:
         return Requests(source=name, problem=f"`{name}` has no rows")
     requests = tuple(SmokeRequest(body=dict(zip(chosen, map(_plain, row), strict=True))) for row in rows)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -82,6 +83,7 @@ class Side:
         """What went wrong and did not keep it from answering: ends of "the head's graph …"."""
         self._process = contextlib.ExitStack()
         self._conversation: Conversation | None = None
+        self._process_id: int | None = None
         self._starts = 0
 
     def __enter__(self) -> Self:
@@ -92,7 +94,7 @@ class Side:
 
     def end(self) -> None:
         """End the process and all it started."""
-        self._conversation = None
+        self._conversation = self._process_id = None
         self._process.close()
 
     # --- loading: each in two halves, so that both sides do it at the same time ---
@@ -107,7 +109,7 @@ class Side:
         process = self._process.enter_context(
             _process.companion(command, cwd=home, env={**self._place.env, "HOME": str(home)}, log=log)
         )
-        self._conversation = Conversation(process, log)
+        self._conversation, self._process_id = Conversation(process, log), process.pid
         moved = [str(folder) for folder in self._place.moved] if self._place.moved else None
         self._tell(do="load", root=str(self._place.root), graph=self._place.graph, moved=moved)
 
@@ -221,6 +223,12 @@ class Side:
             self.end()
             reason = error.reason if isinstance(error, ReplyError) else "said something that is no reply"
             raise SideFailedError(f"the {self.name}'s graph could not be timed: its process {reason}") from error
+
+    def stay_on(self, processor: int) -> None:
+        """Let the thread that answers run on one processor only; threads of libraries stay where they are."""
+        if self._process_id is not None:
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(self._process_id, {processor})
 
     @property
     def is_running(self) -> bool:

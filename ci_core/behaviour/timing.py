@@ -1,7 +1,12 @@
-"""Let two graphs answer the same requests in turns, so that what slows the machine down hits both."""
+"""Let two graphs answer the same requests in turns, so that what slows the machine down hits both.
+
+In one round both answer on the same processor, and in the next one on the next: else the one whose processor is shared
+with somebody else's program would look slow.
+"""
 
 from __future__ import annotations
 
+import os
 import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -46,7 +51,7 @@ def choose_block(seconds: Mapping[int, float]) -> tuple[int, ...]:
     if total <= BLOCK_S:
         repeats = max(1, min(BLOCK_REQUESTS // len(numbers), int(BLOCK_S / total) if total > 0 else 1))
         return tuple(numbers * repeats)
-    count = max(1, int(len(numbers) * BLOCK_S / total))
+    count = max(1, round(len(numbers) * BLOCK_S / total))
     return tuple(numbers[len(numbers) * index // count] for index in range(count))
 
 
@@ -74,10 +79,19 @@ def take_turns(base: Side, head: Side, seconds: Mapping[int, float]) -> Times | 
     within_s = _GRACE_S + _GRACE * expected_s
     warm = [sum(side.time(block, within_s=within_s)) for side in (base, head)]
     times = Times()
-    for _ in range(rounds_in_time(max(warm))):
+    processors = _processors()
+    for number in range(rounds_in_time(max(warm))):
+        if processors:
+            for side in (base, head):
+                side.stay_on(processors[number % len(processors)])
         for side, blocks in ((base, times.base), (head, times.head), (head, times.head), (base, times.base)):
             blocks.append(side.time(block, within_s=within_s))
     return times
+
+
+def _processors() -> list[int]:
+    """Return the processors that we may use; empty where the system does not let us choose."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def flat(blocks: Sequence[Sequence[float]]) -> list[float]:
