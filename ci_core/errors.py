@@ -1222,7 +1222,7 @@ class SeveralModelsError(GraphshipError):
     def __init__(self, *, names: Sequence[str]) -> None:
         self.names = tuple(names)
         super().__init__(
-            "which one is to be registered? The project declares several models",
+            f"the project declares {len(self.names)} models, and none was named",
             known=[f"declared: {_first(self.names)}"],
             hint=f"name it: `graphship register {names[0]}`",
         )

@@ -15,7 +15,7 @@ from ci_core.errors import (
 )
 from ci_core.operations.registry import WantedTag, check_fetched, write_tag
 from ci_core.versioning import registry
-from ci_core.versioning.registry_grammar import FIRST_VERSION, RegistryTag, as_version, bump, is_artifact
+from ci_core.versioning.registry_grammar import FIRST_VERSION, RegistryTag, as_version, bump, is_artifact, version_order
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -110,7 +110,7 @@ def plan_version(
 
 
 def _following(artifact: Artifact, part: Part | None, taken: Collection[str]) -> str:
-    newest = artifact.newest()
+    newest = artifact.newest() or max(artifact.withdrawn, key=version_order, default=None)
     version = bump(newest or "v0.0.0", part or "patch") if newest or part else FIRST_VERSION
     while version in artifact.withdrawn or version in artifact.versions or _tag(artifact, version).text in taken:
         version = bump(version, part or "patch")
