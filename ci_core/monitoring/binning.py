@@ -48,10 +48,11 @@ class NumericBins:
 
     def gather(self, counts: ColumnCounts) -> Floats:
         """Return the counts per bin, ``(size,)``. Infinities are in the tails, the missing are last."""
-        gathered = np.zeros(self.size)
-        for code, rows in counts.cells.items():
-            place = self.size - 1 if code == MISSING else int(np.searchsorted(self.cuts, self.grid.position(code)))
-            gathered[place] += rows
+        codes = [code for code in counts.cells if code != MISSING]
+        places = np.searchsorted(self.cuts, [self.grid.position(code) for code in codes])
+        weights = [float(counts.cells[code]) for code in codes]
+        gathered: Floats = np.bincount(places, weights=weights, minlength=self.size).astype(np.float64)
+        gathered[-1] = counts.missing
         return gathered
 
 
@@ -118,9 +119,9 @@ def _equal_frequency_cuts(grid: NumericGrid, reference: ColumnCounts) -> tuple[f
 
 def ordered_codes(grid: NumericGrid, tables: Sequence[ColumnCounts]) -> list[int]:
     """Return the codes of finite values that occur in any of the tables, in ascending order of their positions."""
-    found = {code for counts in tables for code in counts.cells if math.isfinite(grid.position(code))}
+    places = [(grid.position(code), code) for code in {code for counts in tables for code in counts.cells}]
     # An atom sits inside a plain cell; where both positions are equal the plain cell comes first, only to be definite.
-    return sorted(found, key=lambda code: (grid.position(code), code))
+    return [code for place, code in sorted(found for found in places if math.isfinite(found[0]))]
 
 
 def vector(codes: Sequence[int], counts: ColumnCounts) -> Floats:

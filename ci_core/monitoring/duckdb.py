@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from ci_core.monitoring.spec import ColumnKind
+
 DIALECT = sql.DUCKDB
 # Empty text and what data frames write for a missing value.
-_CSV_NULLS = "['', 'NA', 'N/A', 'NaN', 'nan', 'null', 'NULL', 'None']"
+CSV_NULLS = "['', 'NA', 'N/A', 'NaN', 'nan', 'null', 'NULL', 'None']"
 _NUMERIC = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
     "FLOAT", "DOUBLE", "DECIMAL",
@@ -120,7 +122,7 @@ def _relation(connection: Any, path: Path, scratch: Path) -> str:
     if kind in {"parquet", "pq"}:
         return parquet_relation([str(path)])
     if kind in {"csv", "tsv", "txt"}:
-        source = f"read_csv({literal}, header = true, sample_size = -1, nullstr = {_CSV_NULLS})"
+        source = f"read_csv({literal}, header = true, sample_size = -1, nullstr = {CSV_NULLS})"
     elif kind in {"json", "jsonl", "ndjson"}:
         source = f"read_json({literal}, sample_size = -1)"
     elif kind in {"arrow", "arrows", "ipc"}:
@@ -158,14 +160,16 @@ def first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def kind_of(duckdb_type: str) -> str:
+def kind_of(duckdb_type: str) -> ColumnKind | Literal["other"]:
     """Return ``numeric``, ``boolean``, ``category`` or ``other`` for a DuckDB type."""
     if duckdb_type.endswith("[]"):
         return "other"
     bare = duckdb_type.partition("(")[0]
     if bare in _NUMERIC:
         return "numeric"
-    return {"BOOLEAN": "boolean", "VARCHAR": "category", "ENUM": "category"}.get(bare, "other")
+    if bare == "BOOLEAN":
+        return "boolean"
+    return "category" if bare in {"VARCHAR", "ENUM"} else "other"
 
 
 # --- rows for scoring ---------------------------------------------------------------------------------------------

@@ -1,0 +1,132 @@
+# ruff: noqa: S608 - identifiers and literals are quoted by Dialect.name and .number; nothing else is pasted in
+"""The SQL that summarises one version of a table for comparison with another (pure text, for DuckDB).
+
+As in ``sql.py`` one statement counts one column: a columnar engine reads only that column for it, and memory stays that
+of one column. What can be had of many columns at almost no price is asked for in one statement.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_core.monitoring.folded_grid import CELLS
+from ci_core.monitoring.profile import QUANTILES
+from ci_core.monitoring.sql import DUCKDB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ci_core.monitoring.profile import NumericGrid
+
+_VECTOR_ROWS = 2048
+"""Rows that DuckDB works on at a time; a reader skips vectors of which no row is wanted."""
+_INSTANTS = ("DATE", "TIMESTAMP")
+
+
+def is_float(kind: str) -> bool:
+    """Whether a column of this type can hold NaN and infinities."""
+    return kind in {"FLOAT", "DOUBLE"}
+
+
+def is_instant(kind: str) -> bool:
+    """Whether a column of this type holds dates or times with a date."""
+    return kind.startswith(_INSTANTS) and not kind.endswith("]")
+
+
+def described(relation: str) -> str:
+    """Return SQL for: name and type of each column, and more."""
+    return f"DESCRIBE SELECT * FROM {relation}"
+
+
+def column_facts(relation: str, columns: Mapping[str, str]) -> str:
+    """Return SQL for: rows; then for each column the rows with NULL, earliest and latest instant.
+
+    The latter two are NULL but for dates and times. Parquet's own statistics answer all of it: no value is read.
+    """
+    facts = ["count(*)"]
+    for column, kind in columns.items():
+        name = DUCKDB.name(column)
+        span = [f"CAST({bound}({name}) AS VARCHAR)" for bound in ("min", "max")] if is_instant(kind) else ["NULL"] * 2
+        facts += [f"count(*) - count({name})", *span]
+    return f"SELECT {', '.join(facts)} FROM {relation}"
+
+
+def nan_counts(relation: str, columns: Sequence[str]) -> str:
+    """Return SQL for: per column the rows with NaN."""
+    return f"SELECT {', '.join(f'count_if(isnan({DUCKDB.name(column)}))' for column in columns)} FROM {relation}"
+
+
+def text_facts(relation: str, columns: Sequence[str]) -> str:
+    """Return SQL for: per column the approximate number of its different values, and the bytes of the longest."""
+    facts = [
+        f"approx_count_distinct({name}), coalesce(max(strlen(CAST({name} AS VARCHAR))), 0)"
+        for name in (DUCKDB.name(column) for column in columns)
+    ]
+    return f"SELECT {', '.join(facts)} FROM {relation}"
+
+
+def thinned(relation: str, columns: Iterable[str], *, every: int, is_split: bool) -> str:
+    """Return about one row in `every`: whole vectors at equal distances, which costs less than single rows.
+
+    Args:
+        relation: read from Parquet files.
+        columns: all columns of it.
+        every: 1 for all rows.
+        is_split: whether it is of several files; then whole files are left out, too.
+    """
+    if every <= 1:
+        return relation
+    if any(column.lower() in {"file_row_number", "file_index"} for column in columns):
+        return f"(SELECT * FROM {relation} USING SAMPLE {100 / every} PERCENT (system, 7))"
+    place = f"file_row_number // {_VECTOR_ROWS}" + (" + file_index" if is_split else "")
+    return f"(SELECT * FROM {relation} WHERE ({place}) % {every} = 0)"
+
+
+def quantiles(relation: str, columns: Mapping[str, str]) -> str:
+    """Return SQL for: per numeric column what :meth:`NumericGrid.fitted` wants, NULL without finite values."""
+    found = []
+    for column, kind in columns.items():
+        value = f"CAST({DUCKDB.name(column)} AS DOUBLE)"
+        finite = f" FILTER (WHERE isfinite({value}))" if is_float(kind) else ""
+        found.append(f"quantile_disc({value}, {list(QUANTILES)}){finite}")
+    return f"SELECT {', '.join(found)} FROM {relation}"
+
+
+def folded_counts(relation: str, column: str, grid: NumericGrid) -> str:
+    """Return SQL for: cell of a :class:`FoldedGrid`, rows. NULL is the cell of what is missing or not finite."""
+    return f"""\
+SELECT TRY_CAST({CELLS} * (d / ({DUCKDB.number(grid.scale)} + abs(d))) AS SMALLINT) AS cell, count(*) AS n
+FROM (SELECT CAST({DUCKDB.name(column)} AS DOUBLE) - {DUCKDB.number(grid.centre)} AS d FROM {relation}) AS source
+GROUP BY cell"""
+
+
+def not_finite(relation: str, column: str, grid: NumericGrid) -> str:
+    """Return SQL for: rows with infinity, with minus infinity, and with finite values too far off to subtract."""
+    distance = f"x - {DUCKDB.number(grid.centre)}"
+    return f"""\
+SELECT count_if(isinf(x) AND x > 0), count_if(isinf(x) AND x < 0),
+  count_if(isfinite(x) AND NOT isfinite({distance}) AND x > 0),
+  count_if(isfinite(x) AND NOT isfinite({distance}) AND x < 0)
+FROM (SELECT CAST({DUCKDB.name(column)} AS DOUBLE) AS x FROM {relation}) AS source"""
+
+
+def all_levels(relation: str, column: str) -> str:
+    """Return SQL for: level, rows."""
+    name = DUCKDB.name(column)
+    return (
+        f"SELECT CAST(x AS VARCHAR), n FROM "
+        f"(SELECT {name} AS x, count(*) AS n FROM {relation} WHERE {name} IS NOT NULL GROUP BY x)"
+    )
+
+
+def copied(relation: str, columns: Sequence[str]) -> str:
+    """Return SQL that copies some columns to the table ``part``, in memory."""
+    return f"CREATE OR REPLACE TEMP TABLE part AS SELECT {', '.join(map(DUCKDB.name, columns))} FROM {relation}"
+
+
+def listed_levels(relation: str, column: str) -> str:
+    """Return SQL for: level, rows, of the levels in the list that is its one parameter."""
+    return (
+        f"SELECT x, count(*) FROM (SELECT CAST({DUCKDB.name(column)} AS VARCHAR) AS x FROM {relation}) AS source "
+        f"WHERE x IN (SELECT unnest(CAST(? AS VARCHAR[]))) GROUP BY x"
+    )
