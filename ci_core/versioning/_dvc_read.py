@@ -1,4 +1,4 @@
-"""Read params, metrics, plots, tracked files and staleness out of an open DVC repository.
+"""Read tracked files, stages and staleness out of an open DVC repository; say where its files are.
 
 Every function works on whatever the repository is switched to: the work tree, or a commit that is not checked out.
 Paths are relative to the project's folder, which may lie below the DVC root; what lies outside the project is left
@@ -7,20 +7,18 @@ out. DVC ships no types, so its objects are ``Any`` here.
 
 from __future__ import annotations
 
-import math
 import posixpath
 from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from ci_core.types import Digest
-from ci_core.versioning.plots import Plot, PlotSource
 from ci_core.versioning.revision import StageVersion, TrackedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ci_core.types import JsonObject, JsonValue
+    from ci_core.types import JsonValue
 
 PIPELINE_FILE = "dvc.yaml"
 
@@ -45,6 +43,33 @@ def within(path: str, prefix: str) -> str | None:
     return path.removeprefix(f"{prefix}/") if path.startswith(f"{prefix}/") else None
 
 
+def is_at_a_commit(repo: Any) -> bool:
+    """Whether the repository is switched to a commit rather than to the work tree."""
+    from dvc.fs import LocalFileSystem
+
+    return not isinstance(repo.fs, LocalFileSystem)
+
+
+def repo_path(repo: Any, folder: str, name: str) -> str | None:
+    """Return a path relative to the DVC root as a file in `folder` names it; None when it lies outside.
+
+    DVC resolves this itself, but in a commit it stops at the root: there ``../x`` would pass for ``x``.
+    """
+    if posixpath.isabs(name):
+        if is_at_a_commit(repo):
+            return None
+        relative = repo.fs.relpath(name, repo.root_dir)
+    else:
+        relative = posixpath.join(repo.fs.relpath(folder, repo.root_dir), name)
+    path = posixpath.normpath(relative.replace("\\", "/"))
+    return None if path == ".." or path.startswith("../") else path
+
+
+def out_path(repo: Any, out: Any) -> str | None:
+    """Return the path of an output or a dependency relative to the DVC root; None when it lies outside."""
+    return repo_path(repo, out.stage.wdir, str(out.def_path)) if out.is_in_repo else None
+
+
 def stage_name(repo: Any, stage: Any, prefix: str) -> str | None:
     """Return a stage's name as a person types it: ``train``, ``sub/dvc.yaml:train``, ``data/raw.csv.dvc``."""
     file = project_path(repo, stage.path, prefix)
@@ -64,7 +89,8 @@ def tracked_files(repo: Any, prefix: str, *, from_disk: bool) -> tuple[list[Trac
     data: list[TrackedFile] = []
     outputs: list[TrackedFile] = []
     for out in repo.index.outs:
-        path = project_path(repo, out.fs_path, prefix)
+        inside = out_path(repo, out)
+        path = None if inside is None else within(inside, prefix)
         if path is not None:
             (outputs if out.stage.cmd else data).append(_tracked_file(out, path, from_disk=from_disk))
     return sorted(data, key=_by_path), sorted(outputs, key=_by_path)
@@ -95,22 +121,13 @@ def _paths(repo: Any, files: Iterable[Any], prefix: str) -> tuple[str, ...]:
 
 def _path_or_own(repo: Any, file: Any, prefix: str) -> str:
     """Return a path relative to the project, or what DVC calls a file outside: a URL, ``../shared/x.csv``."""
-    return (project_path(repo, file.fs_path, prefix) if file.is_in_repo else None) or str(file.def_path)
+    inside = out_path(repo, file)
+    return (None if inside is None else within(inside, prefix)) or str(file.def_path)
 
 
 def _param_keys(repo: Any, dependency: Any, prefix: str) -> list[str]:
     path = _path_or_own(repo, dependency, prefix)
     return [f"{path}:{name}" for name in dependency.params] or [path]
-
-
-def metrics(repo: Any, prefix: str) -> tuple[dict[str, JsonValue], list[str]]:
-    """Return ``file:key`` → value of all metrics files, and a sentence for each file that could not be read."""
-    return _values(repo.metrics.show(hide_workspace=False), prefix)
-
-
-def params(repo: Any, prefix: str) -> tuple[dict[str, JsonValue], list[str]]:
-    """Return ``file:key`` → value of all params files, and a sentence for each file that could not be read."""
-    return _values(repo.params.show(hide_workspace=False), prefix)
 
 
 def flatten(value: object, prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
@@ -133,29 +150,6 @@ def plain(value: object) -> JsonValue:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return str(value)
-
-
-def plots(repo: Any, revision: str | None) -> tuple[Plot, ...]:
-    """Return all declared plots of a commit (None: the work tree) with their rows, sorted by id.
-
-    Unlike its neighbours DVC switches the repository itself here, so it must be at the work tree when this is called.
-    """
-    from dvc.repo.plots import infer_data_sources
-
-    shown: Mapping[str, Any] = next(iter(repo.plots.show(revs=[revision or "workspace"]).values()), {})
-    sources = shown.get("sources", {}).get("data", {})
-    found = {
-        plot_id: Plot(
-            id=plot_id,
-            properties={key: plain(value) for key, value in properties.items()},
-            sources=tuple(
-                _plot_source(path, sources.get(path, {})) for path in infer_data_sources(plot_id, properties)
-            ),
-        )
-        for content in shown.get("definitions", {}).get("data", {}).values()
-        for plot_id, properties in content.get("data", {}).items()
-    }
-    return tuple(found[plot_id] for plot_id in sorted(found))
 
 
 def stale_reasons(repo: Any, stage: Any) -> list[str]:
@@ -217,50 +211,3 @@ def _tracked_file(out: Any, path: str, *, from_disk: bool) -> TrackedFile:
 
 def _by_path(file: TrackedFile) -> str:
     return file.path
-
-
-def _values(shown: Mapping[str, Any], prefix: str) -> tuple[dict[str, JsonValue], list[str]]:
-    values: dict[str, JsonValue] = {}
-    problems = []
-    for result in shown.values():
-        if "error" in result:
-            problems.append(_sentence(result["error"]))
-        for file, content in result.get("data", {}).items():
-            path = within(file.replace("\\", "/"), prefix)
-            if path is None:
-                continue
-            if "error" in content:
-                problems.append(f"{path}: {_sentence(content['error'])}")
-            elif content["data"] or not isinstance(content["data"], Mapping):
-                values |= {f"{path}:{key}" if key else path: value for key, value in flatten(content["data"])}
-    return dict(sorted(values.items())), problems
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "it is not there"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _plot_source(path: str, read: Mapping[str, Any]) -> PlotSource:
-    content = read.get("data")
-    if isinstance(content, bytes):
-        return PlotSource(path=path, image=content)
-    if content is None:
-        return PlotSource(path=path, problem=_sentence(read.get("error") or FileNotFoundError()))
-    return PlotSource(path=path, rows=tuple(_rows(content)))
-
-
-def _rows(content: object) -> Iterable[JsonObject]:
-    """Return the rows of a plot's file: the list itself, or the longest list of objects inside a JSON document."""
-    if isinstance(content, list):
-        return [_row(row) for row in content if isinstance(row, Mapping)]
-    if isinstance(content, Mapping):
-        return max((list(_rows(inner)) for inner in content.values()), key=len, default=[])
-    return []
-
-
-def _row(row: Mapping[Any, Any]) -> JsonObject:
-    return {
-        str(key): None if isinstance(value, float) and math.isnan(value) else plain(value) for key, value in row.items()
-    }

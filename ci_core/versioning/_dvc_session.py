@@ -11,7 +11,9 @@ import contextlib
 import logging
 import os
 import posixpath
+import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import (
@@ -24,12 +26,16 @@ from ci_core.errors import (
     NoDataRemoteError,
     NotADvcProjectError,
 )
+from ci_core.versioning._dvc_parse import bound_parsers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _LOGGERS = ("dvc", "dvc_objects", "dvc_data")
+_STUMBLERS = frozenset(
+    {*_LOGGERS, "dpath", "funcy", "networkx", "pygtrie", "ruamel", "scmrepo", "tomlkit", "voluptuous"}
+)
+"""Packages whose own mistakes, on files of a shape they did not expect, are refusals of DVC's to our users."""
 
 
 def open_repo(root: Path) -> Any:
@@ -49,6 +55,7 @@ def open_repo(root: Path) -> Any:
     finally:
         sys.stdout, sys.stderr = streams  # importing DVC wraps them to take colours out
     _quieten()
+    bound_parsers()
     with translated("open the project", path=str(root)):
         # What is committed, and when, is for the caller to say: DVC never adds to Git's index.
         return Repo(str(root), config={"core": {"autostage": False}})
@@ -73,6 +80,8 @@ def translated(doing: str, *, path: str, revision: str | None = None, remote: st
     except DvcException as error:
         raise _translate(error, doing=doing, path=path, revision=revision, remote=remote) from error
     except Exception as error:
+        if remote is None and _is_of_dvc(error):
+            raise DvcFailedError(doing=doing, message=f"{type(error).__name__}: {error}") from error
         if remote is None or not is_of_a_remote(error):
             raise
         raise DataRemoteError(doing=doing, remote=remote, message=str(error) or type(error).__name__) from error
@@ -90,6 +99,17 @@ def is_of_a_remote(error: BaseException) -> bool:
     return isinstance(error, OSError | ImportError | DvcException) or package not in {"builtins", "ci_core", *_LOGGERS}
 
 
+def _is_of_dvc(error: Exception) -> bool:
+    """Whether code of DVC's, rather than ours, raised an error: on some file whose shape it did not expect."""
+    if isinstance(error, RecursionError):
+        return True
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    module = last.tb_frame.f_globals.get("__name__", "") if last is not None else ""
+    return module.partition(".")[0] in _STUMBLERS
+
+
 def _translate(error: Exception, *, doing: str, path: str, revision: str | None, remote: str | None) -> GraphshipError:
     from dvc.config import NoRemoteError
     from dvc.exceptions import FileTransferError, NotDvcRepoError
@@ -97,7 +117,13 @@ def _translate(error: Exception, *, doing: str, path: str, revision: str | None,
     from dvc.utils.serialize import ParseError
     from dvc.utils.strictyaml import YAMLSyntaxError, YAMLValidationError
 
-    message = "\n".join(dict.fromkeys(_causes(error)))
+    # In a commit DVC names files as if they lay at the root of the disk, seen from the project's folder.
+    upwards = "" if revision is None else "../" * (len(Path(path).parts) - 1)
+
+    def own(text: str) -> str:
+        return text.replace(upwards, "") if upwards else text
+
+    message = own("\n".join(dict.fromkeys(_causes(error))))
     translation: GraphshipError
     match error:
         case NotDvcRepoError():
@@ -117,7 +143,10 @@ def _translate(error: Exception, *, doing: str, path: str, revision: str | None,
             mistakes = "\n".join(str(mistake) for mistake in error.exc.errors)
             translation = InvalidDvcFileError(file=posixpath.normpath(error.path), message=mistakes, revision=revision)
         case ParseError():
-            translation = InvalidDvcFileError(file=posixpath.normpath(error.path), message=message, revision=revision)
+            reason = re.sub(r"^unable to read: '.*?', ", "", message)
+            translation = InvalidDvcFileError(
+                file=own(posixpath.normpath(error.path)), message=reason, revision=revision
+            )
         case FileTransferError() if remote is not None:
             translation = DataRemoteError(doing=doing, remote=remote, message=message)
         case _:

@@ -36,7 +36,7 @@ def test_params_and_metrics_equal_those_of_plain_dvc_at_every_revision(tmp_path:
     project = make_project(tmp_path)
     first = CommitId(project.head())
     project.replace("params.yaml", "rate: 0.001", "rate: 0.002")
-    project.write("metrics.json", '{"mae": 1.5, "deep": {"er": {"auc": 0.75}}, "list": [1], "text": "good"}')
+    project.write("metrics.json", '{"mae": 1.5, "deep": {"er": {"auc": 0.75}}, "list": ["a"], "text": "good"}')
     second = CommitId(project.commit())
 
     ours = {revision: DvcProject(project.root).read(revision) for revision in (first, second)}
@@ -96,7 +96,7 @@ def test_a_metrics_file_that_is_gone_or_broken_is_said(tmp_path: Path) -> None:
     assert gone.metrics == {}
     assert gone.problems == ("metrics.json: it is not there",)
     assert len(broken.problems) == 1
-    assert broken.problems[0].startswith("metrics.json: unable to read")
+    assert broken.problems[0].startswith("metrics.json: JSON file structure is corrupted (Expecting property name")
 
 
 def test_stale_stages_say_why_and_those_behind_them_follow(tmp_path: Path) -> None:

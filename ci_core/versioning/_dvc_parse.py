@@ -1,0 +1,134 @@
+"""Bound what files of a project may cost, and read the lock files of DVC 1, while DVC parses them.
+
+DVC has no hook for this: its two parsers of YAML and JSON are replaced by ones that call them, in this process only.
+Refused, as a file that DVC cannot read, are: nesting deeper than :data:`MAX_DEPTH` (else the interpreter's stack ends
+somewhere in DVC), YAML aliases that stand for more than :data:`MAX_ALIASED` values (a kilobyte of them can stand for
+gigabytes once DVC copies them), and the pointers that Git LFS leaves where it did not put the file itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import posixpath
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Parser = Callable[..., Any]
+
+MAX_DEPTH: Final = 100
+"""Levels of mappings and lists."""
+MAX_ALIASED: Final = 1_000_000
+"""Values that the aliases of one YAML file may stand for, together."""
+_LOCK: Final = "dvc.lock"
+_SCHEMA: Final = "2.0"
+LFS_POINTER: Final = "version https://git-lfs.github.com/spec/"
+
+_old_locks: contextvars.ContextVar[bool] = contextvars.ContextVar("old_locks", default=False)
+
+
+class _TooMuchError(Exception):
+    """A file is refused; the message completes "it …"."""
+
+
+def bound_parsers() -> None:
+    """Put the bounds into DVC; doing it again changes nothing."""
+    from dvc.utils import serialize, strictyaml
+    from dvc.utils.serialize import _json, _yaml
+
+    if getattr(serialize.parse_yaml, "is_bounded", False):
+        return
+    parse_yaml, parse_json = _bounded(_yaml.parse_yaml, is_yaml=True), _bounded(_json.parse_json, is_yaml=False)
+    for module in (_yaml, serialize, strictyaml):
+        module.parse_yaml = parse_yaml
+    for module in (_json, serialize):
+        module.parse_json = parse_json
+    serialize.PARSERS[".json"] = parse_json
+
+
+@contextlib.contextmanager
+def old_locks_understood() -> Iterator[None]:
+    """Read ``dvc.lock`` of DVC 1, too; only for reading, since DVC would write a file of both forms."""
+    token = _old_locks.set(True)
+    try:
+        yield
+    finally:
+        _old_locks.reset(token)
+
+
+def _bounded(parse: Parser, *, is_yaml: bool) -> Parser:
+    from dvc.utils.serialize import ParseError
+
+    def parse_bounded(text: str | bytes, path: Any, *arguments: Any, **options: Any) -> Any:
+        if isinstance(text, str) and text.startswith(LFS_POINTER):
+            raise ParseError(path, "only the pointer of Git LFS is there, not the file")
+        try:
+            data = parse(text, path, *arguments, **options)
+            if is_yaml or len(text) > MAX_DEPTH:
+                check(data)
+        except _TooMuchError as error:
+            raise ParseError(path, str(error)) from None
+        except RecursionError:
+            raise ParseError(path, f"it nests deeper than {MAX_DEPTH} levels") from None
+        if not is_yaml or posixpath.basename(str(path)) != _LOCK or not isinstance(data, Mapping):
+            return data
+        if "schema" in data and data["schema"] != _SCHEMA:
+            what = f"its schema is `{data['schema']}`, and this version of DVC knows `{_SCHEMA}`: a newer one wrote it"
+            raise ParseError(path, what)
+        if not _is_of_dvc_1(data):
+            return data
+        if not _old_locks.get():
+            raise ParseError(path, f"DVC 1 wrote it: put `schema: '{_SCHEMA}'` first, and its stages under `stages:`")
+        return {"schema": _SCHEMA, "stages": data}
+
+    parse_bounded.is_bounded = True  # type: ignore[attr-defined] # a mark for ourselves
+    return parse_bounded
+
+
+def check(data: object) -> None:
+    """Refuse what is nested too deeply, or grows too large once every alias is written out.
+
+    Each object is looked at once, however often it is referred to.
+    """
+    known: dict[int, tuple[int, int]] = {}
+
+    def measure(value: object, depth: int) -> tuple[int, int]:
+        """Return values and levels."""
+        if not isinstance(value, Mapping | list):
+            return 1, 0
+        if id(value) not in known:
+            if depth > MAX_DEPTH:
+                raise _TooMuchError(f"it nests deeper than {MAX_DEPTH} levels")
+            values, levels = 1, 0
+            for inner in value.values() if isinstance(value, Mapping) else value:
+                more, height = measure(inner, depth + 1)
+                values, levels = values + more, max(levels, height + 1)
+            known[id(value)] = values, levels
+        if depth + known[id(value)][1] > MAX_DEPTH:
+            raise _TooMuchError(f"it nests deeper than {MAX_DEPTH} levels")
+        return known[id(value)]
+
+    values, _ = measure(data, 0)
+    own = sum(len(value) for value in _containers(data))
+    if values - own > MAX_ALIASED:
+        raise _TooMuchError(f"its aliases stand for more than {MAX_ALIASED:,} values")
+
+
+def _containers(data: object) -> Iterator[Mapping[object, object] | list[object]]:
+    """Yield each mapping and list once."""
+    seen, waiting = set(), [data]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping | list) and id(value) not in seen:
+            seen.add(id(value))
+            yield value
+            waiting.extend(value.values() if isinstance(value, Mapping) else value)
+
+
+def _is_of_dvc_1(lock: Mapping[Any, Any]) -> bool:
+    """Whether the top level of a lock file are stages."""
+    is_bare = bool(lock) and "schema" not in lock
+    return is_bare and all(isinstance(stage, Mapping) and "cmd" in stage for stage in lock.values())
