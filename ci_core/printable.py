@@ -26,7 +26,9 @@ def printable(text: str, *, max_chars: int | None = None) -> str:
     Returns:
         `text` with, for instance, the escape character as ``\x1b`` and a tab as ``\t``. Line breaks stay.
     """
-    shown = "".join(_escaped(character) if _is_unsafe(character) else character for character in text)
+    # Most text is plain; asking for each character is a hundred times slower, and stages print millions of lines.
+    is_plain = text.isprintable()
+    shown = text if is_plain else "".join(_escaped(c) if _is_unsafe(c) else c for c in text)
     if max_chars is not None and len(shown) > max_chars:
         return shown[: max_chars - 1] + "…"
     return shown

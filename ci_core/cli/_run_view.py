@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import click
@@ -16,11 +17,13 @@ from ci_core.printable import one_line, printable
 from ci_core.reports.text import seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions
     from rich.progress import Progress, TaskID
     from rich.progress_bar import ProgressBar
+    from rich.segment import Segment
 
     from ci_core.pipelines.spec import Activity, StageRun
 
@@ -184,9 +187,11 @@ class BarView:
         return self._task
 
     def _say(self, text: str, *, style: str = "") -> None:
+        from rich.text import Text
+
         with self._lock:
             self._print_lines()
-            self._print(printable(text), style=style)
+            self._console.print(Text(printable(text), style=style))
 
     def _print_now_and_then(self) -> None:
         while not self._is_over.wait(_PRINT_EVERY_S):
@@ -195,13 +200,20 @@ class BarView:
     def _print_lines(self) -> None:
         with self._lock:
             if self._lines:
-                self._print("\n".join(self._lines))
+                self._console.print(_PlainLines(tuple(self._lines)))
                 self._lines.clear()
 
-    def _print(self, text: str, *, style: str = "") -> None:
-        from rich.text import Text
 
-        self._console.print(Text(text, style=style))
+@dataclass(frozen=True, slots=True)
+class _PlainLines:
+    """Lines for rich to print as they are: laying out a million of them would take longer than most stages."""
+
+    lines: tuple[str, ...]
+
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> Iterator[Segment]:
+        from rich.segment import Segment
+
+        yield Segment("\n".join(self.lines) + "\n")
 
 
 def _make_bar(console: Console) -> Progress:
