@@ -30,7 +30,7 @@ def command(env: Mapping[str, str], *, base: str | None, head: str | None, proje
     settings = read_settings(project, env)
     need("dvc", "git", "dvc")
     from ci_core.cli._version_text import difference_text
-    from ci_core.versioning.base_revision import default_base
+    from ci_core.versioning.base_revision import find_base
     from ci_core.versioning.compare import compare
     from ci_core.versioning.dvc import DvcProject
     from ci_core.versioning.git import GitRepository
@@ -43,8 +43,10 @@ def command(env: Mapping[str, str], *, base: str | None, head: str | None, proje
         old: Snapshot | None = take_snapshot(settings.root, base, dvc=dvc)
         problem = None
     else:
-        chosen = default_base(GitRepository(settings.root), head or "HEAD")
-        old, problem = snapshot_or_problem(settings.root, chosen, dvc=dvc)
+        chosen = find_base(GitRepository(settings.root), head or "HEAD")
+        old, problem = None, chosen.problem
+        if chosen.commit is not None:
+            old, problem = snapshot_or_problem(settings.root, chosen.commit, dvc=dvc)
     diff = compare(old, new, gates=settings.gates.metrics, base_problem=problem)
     if as_json:
         echo_json(to_plain(diff))

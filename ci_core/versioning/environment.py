@@ -28,6 +28,9 @@ LOCK_FILES: Final = (
     "requirements.txt",
 )
 """From the most exact kind to the least: a project that has two has usually made the second from the first."""
+_PYTHON_VERSION: Final = ".python-version"
+LOOKED_FOR: Final = (_PYTHON_VERSION, *LOCK_FILES)
+"""The files that are read."""
 _VERSION: Final = re.compile(r"\d+\.\d+(\.\d+)?")
 
 
@@ -38,7 +41,7 @@ def read_environment(read: Callable[[str], bytes | None], *, running: str) -> En
         read: gives a file's bytes by its path, None when there is no such file.
         running: the version of Python to name when the project names none, such as ``3.11``.
     """
-    named = _VERSION.search((read(".python-version") or b"").decode("utf-8", "replace"))
+    named = _VERSION.search((read(_PYTHON_VERSION) or b"").decode("utf-8", "replace"))
     python = named[0] if named else running
     for name in LOCK_FILES:
         content = read(name)

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from ci_core.errors import GraphshipError
 from ci_core.versioning.dvc import DvcProject
-from ci_core.versioning.environment import read_environment
+from ci_core.versioning.environment import LOOKED_FOR, read_environment
 from ci_core.versioning.git import GitRepository
 from ci_core.versioning.registry import registered_models
 from ci_core.versioning.revision import CodeVersion, Snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from ci_core.types import CommitId
 
 
 def take_snapshot(root: Path, rev: str | None = None, *, dvc: DvcProject | None = None) -> Snapshot:
@@ -35,13 +38,10 @@ def take_snapshot(root: Path, rev: str | None = None, *, dvc: DvcProject | None 
     project = dvc or DvcProject(root)
     state = project.read(None if rev is None else commit)
 
-    def read(path: str) -> bytes | None:
-        if rev is not None:
-            return git.read_file(commit, path)
-        file = root / path
-        return file.read_bytes() if file.is_file() else None
-
-    environment = read_environment(read, running=f"{sys.version_info.major}.{sys.version_info.minor}")
+    environment = read_environment(
+        _reader(git, root, None if rev is None else commit),
+        running=f"{sys.version_info.major}.{sys.version_info.minor}",
+    )
     registered = registered_models(git, commit, state.artifacts)
     return Snapshot(
         code=CodeVersion(commit=commit, dirty=git.dirty_digest() if rev is None else None),
@@ -57,8 +57,27 @@ def take_snapshot(root: Path, rev: str | None = None, *, dvc: DvcProject | None 
             *state.problems,
             *([environment.problem] if environment.problem else []),
             *registered.problems,
+            *([] if rev is None else _ambiguities(git, rev)),
         ),
     )
+
+
+def _reader(git: GitRepository, root: Path, commit: CommitId | None) -> Callable[[str], bytes | None]:
+    """Return what gives a file of the project, of the work tree or of a commit, by its path; None for one not there.
+
+    Git is asked once which of the files a snapshot looks for are in the commit, and then only for those.
+    """
+    if commit is None:
+        return lambda path: (root / path).read_bytes() if (root / path).is_file() else None
+    present = set(git.run("ls-tree", "--name-only", "-z", commit, "--", *LOOKED_FOR).names)
+    return lambda path: git.read_file(commit, path) if path in present else None
+
+
+def _ambiguities(git: GitRepository, rev: str) -> list[str]:
+    """Say when a name is that of a tag and of a branch: Git takes the tag."""
+    refs = git.run("for-each-ref", "--format=%(refname)", f"refs/tags/{rev}", f"refs/heads/{rev}", check=False).text
+    both = {f"refs/tags/{rev}", f"refs/heads/{rev}"} <= set(refs.split("\n"))
+    return [f"`{rev}` is a tag and a branch: the tag was read"] if both else []
 
 
 def snapshot_or_problem(root: Path, rev: str, *, dvc: DvcProject | None = None) -> tuple[Snapshot | None, str | None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ci_core.versioning.base_revision import default_base
+from ci_core.versioning.base_revision import find_base
 from ci_core.versioning.dvc import DvcProject
 from ci_core.versioning.git import GitRepository
 from ci_core.versioning.snapshot import take_snapshot
@@ -48,7 +48,7 @@ def test_the_remote_has_every_object_of_the_change(example: Example) -> None:
 def test_the_change_began_before_main_went_on(example: Example) -> None:
     git = GitRepository(example.root)
 
-    assert default_base(git, "change") == example.commits["more-data"]
+    assert find_base(git, "change").commit == example.commits["more-data"]
     assert git.head() == example.commits["main"]
     assert git.resolve("change") == example.commits["change"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from ci_core.errors import NoCommitYetError, NotADvcProjectError, NotARepositoryError, UnknownRevisionError
 from ci_core.testing.projects import make_plain_repository, make_project
-from ci_core.versioning.base_revision import default_base
+from ci_core.versioning.base_revision import find_base
 from ci_core.versioning.compare import compare
 from ci_core.versioning.git import GitRepository
 from ci_core.versioning.revision import StageVersion
@@ -131,6 +131,6 @@ def test_a_change_is_compared_with_where_it_began(tmp_path: Path) -> None:
     project.commit()
     git = GitRepository(project.root)
 
-    assert default_base(git, "HEAD") == began
+    assert find_base(git).commit == began
     project.git("checkout", "-q", "main")
-    assert default_base(git, "HEAD") == began
+    assert find_base(git).commit == began
