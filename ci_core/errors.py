@@ -564,11 +564,12 @@ class DvcBusyError(GraphshipError):
     slug = "dvc-busy"
     is_temporary = True
 
-    def __init__(self, *, path: str) -> None:
-        self.path = path
+    def __init__(self, *, path: str, holders: Sequence[str] = ()) -> None:
+        self.path, self.holders = path, tuple(holders)
         super().__init__(
             "another DVC process is working in this project",
             where=path,
+            known=self.holders,
             hint="wait until it has ended; if none runs, remove `.dvc/tmp/lock` and `.dvc/tmp/rwlock`",
         )
 

@@ -129,7 +129,8 @@ def _translate(error: Exception, *, doing: str, path: str, revision: str | None,
         case NotDvcRepoError():
             translation = NotADvcProjectError(path=path, revision=revision)
         case LockError():
-            translation = DvcBusyError(path=path)
+            holders = [line.strip() for line in message.splitlines() if line.startswith("  (PID ")]
+            translation = DvcBusyError(path=path, holders=list(dict.fromkeys(holders)))
         case NoRemoteError():
             translation = NoDataRemoteError()
         case YAMLSyntaxError():

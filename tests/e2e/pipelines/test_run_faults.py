@@ -261,6 +261,7 @@ def test_a_second_run_beside_one_whose_stage_runs_is_told_that_the_project_is_bu
 
     assert second.returncode == 2
     assert "error[dvc-busy]: another DVC process is working in this project" in errors
+    assert f"  (PID {first.pid}): " in errors
     assert "error[stage-failed]" not in errors
 
 
