@@ -103,7 +103,7 @@ def plan_version(
         reason = "there is a tag of that name, which is not of the registry"
     elif standing is not None:
         reason = f"it is `{standing}` already, and a commit has one version"
-        hint = f"withdraw the other first: `gto deregister {artifact.name} --version {standing}`"
+        hint = f"withdraw the other first: `gto deprecate {artifact.name} {standing}`"
     else:
         return _wanted(artifact, version)
     raise VersionTakenError(name=artifact.name, version=version, commit=commit, reason=reason, hint=hint)
