@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from ci_core.monitoring.profile import MISSING, NEGATIVE_INFINITY, POSITIVE_INFINITY, NumericGrid
 
-CELLS = 250
-"""Cells on each side of the centre. Near it a cell is 1/250 of the scale wide, at ten scales 5 % of the distance."""
+CELLS = 200
+"""Cells on each side of the centre. Near it a cell is 1/200 of the scale wide, at ten scales 6 % of the distance."""
 
 
 _OUTERMOST = CELLS - 0.25  # the middle of the last cell, which is half as wide as the others
@@ -28,7 +28,7 @@ _UNFOLDED = tuple(
 class FoldedGrid(NumericGrid):
     """Cells of equal width in ``d / (scale + |d|)``, `d` the distance from the centre; it has no atoms.
 
-    What lies more than some 500 scales from the centre is in the outermost cell and counts as 999 scales away.
+    What lies more than 399 scales from the centre is in the outermost cell and counts as 799 scales away.
     """
 
     def code(self, value: float) -> int:

@@ -7,6 +7,7 @@ table contains. Memory is that of one column's groups and does not grow with row
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import tempfile
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ MEMORY = "300MB"
 """What the engine may hold; a GROUP BY that needs more goes to the scratch folder. The process needs some more."""
 MOST_THREADS = 4
 """Each reads a row group of its own, so more would need more memory."""
-SAMPLE_ROWS = 50_000
+SAMPLE_ROWS = 20_000
 """Rows of base that the cells are chosen from, about; the counts are of all rows."""
 WHOLE_ROWS = 200_000
 """Up to this many rows the cells are chosen from all of them, and so do not depend on their order."""
@@ -244,19 +245,22 @@ def _unbounded(old: TableContent, name: str, before: _Extent, now: _Extent) -> s
 
 def _sample(version: _Version) -> str:
     rows = version.content.rows
-    every = rows // SAMPLE_ROWS if rows > WHOLE_ROWS else 1
+    if rows <= WHOLE_ROWS:
+        return version.relation
     is_split = len(version.files.files) > 1 and version.files.kind == "parquet"
-    return table_sql.thinned(version.relation, version.types, every=every, is_split=is_split)
+    return table_sql.thinned(version.relation, version.types, rows=rows, wanted=SAMPLE_ROWS, is_split=is_split)
 
 
 def _grids(old: _Version, columns: Sequence[str]) -> dict[str, NumericGrid]:
     """Choose the cells of numeric columns from a sample of base."""
-    sampled = min(old.content.rows, WHOLE_ROWS)
+    sampled = old.content.rows if old.content.rows <= WHOLE_ROWS else SAMPLE_ROWS
     grids: dict[str, NumericGrid] = {}
     for names in _batches(columns, min(_BATCH_COLUMNS, _BATCH_VALUES // max(sampled, 1))):
-        statement = table_sql.quantiles(_sample(old), {name: old.types[name] for name in names})
-        for name, found in zip(names, old.query(statement)[0], strict=True):
-            grids[name] = FoldedGrid.fitted(quantiles=found or ())
+        for name, found in zip(names, old.query(table_sql.quantiles(_sample(old), names))[0], strict=True):
+            quantiles = found or ()
+            if not all(map(math.isfinite, quantiles)):
+                ((quantiles,),) = old.query(table_sql.quantiles(_sample(old), [name], finite=True))
+            grids[name] = FoldedGrid.fitted(quantiles=quantiles or ())
     return grids
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _VECTOR_ROWS = 2048
 """Rows that DuckDB works on at a time; a reader skips vectors of which no row is wanted."""
+_RUNS = 5
+"""Runs of rows that a sample is made of: in a table that is sorted by a column they still show its spread."""
 _INSTANTS = ("DATE", "TIMESTAMP")
 
 
@@ -65,30 +67,43 @@ def text_facts(relation: str, columns: Sequence[str]) -> str:
     return f"SELECT {', '.join(facts)} FROM {relation}"
 
 
-def thinned(relation: str, columns: Iterable[str], *, every: int, is_split: bool) -> str:
-    """Return about one row in `every`: whole vectors at equal distances, which costs less than single rows.
+def thinned(relation: str, columns: Iterable[str], *, rows: int, wanted: int, is_split: bool) -> str:
+    """Return about `wanted` rows in a few runs at equal distances: what else is in the files need not be unpacked.
 
     Args:
         relation: read from Parquet files.
         columns: all columns of it.
-        every: 1 for all rows.
-        is_split: whether it is of several files; then whole files are left out, too.
+        rows: how many it has.
+        wanted: fewer than those.
+        is_split: whether it is of several files; then a run is the vectors of one remainder, and whole files are left
+            out, too.
     """
-    if every <= 1:
-        return relation
-    if any(column.lower() in {"file_row_number", "file_index"} for column in columns):
+    every = rows // wanted
+    if any(column.lower() in {"file_row_number", "file_index"} for column in columns):  # these hide the engine's own
         return f"(SELECT * FROM {relation} USING SAMPLE {100 / every} PERCENT (system, 7))"
-    place = f"file_row_number // {_VECTOR_ROWS}" + (" + file_index" if is_split else "")
-    return f"(SELECT * FROM {relation} WHERE ({place}) % {every} = 0)"
+    if is_split:
+        where = f"(file_row_number // {_VECTOR_ROWS} + file_index) % {every} = 0"
+    else:
+        length = wanted // _RUNS
+        starts = [run * (rows - length) // (_RUNS - 1) for run in range(_RUNS)]
+        where = " OR ".join(f"file_row_number BETWEEN {start} AND {start + length - 1}" for start in starts)
+    return f"(SELECT * FROM {relation} WHERE {where})"
 
 
-def quantiles(relation: str, columns: Mapping[str, str]) -> str:
-    """Return SQL for: per numeric column what :meth:`NumericGrid.fitted` wants, NULL without finite values."""
+def quantiles(relation: str, columns: Iterable[str], *, finite: bool = False) -> str:
+    """Return SQL for: per numeric column what :meth:`NumericGrid.fitted` wants, NULL without values.
+
+    Args:
+        relation: what to read.
+        columns: their names.
+        finite: whether NaN and infinities are left out, which costs half as much again; else they are the largest.
+    """
     found = []
-    for column, kind in columns.items():
+    for column in columns:
         value = f"CAST({DUCKDB.name(column)} AS DOUBLE)"
-        finite = f" FILTER (WHERE isfinite({value}))" if is_float(kind) else ""
-        found.append(f"quantile_disc({value}, {list(QUANTILES)}){finite}")
+        found.append(
+            f"quantile_disc({value}, {list(QUANTILES)})" + (f" FILTER (WHERE isfinite({value}))" if finite else "")
+        )
     return f"SELECT {', '.join(found)} FROM {relation}"
 
 
