@@ -70,8 +70,10 @@ class PickleScan:
 
     scanned: tuple[str, ...] = ()
     findings: tuple[PickleFinding, ...] = ()
-    unread: tuple[tuple[str, str], ...] = ()
-    """Path and reason of files that were not looked through, or not to their end: ``it is not in the work tree``."""
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """Path and reason of files that are here and were not followed to their end: nobody can vouch for them."""
+    missing: tuple[tuple[str, str], ...] = ()
+    """Path and reason of files that are not here: ``it is neither in the work tree nor in the cache``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

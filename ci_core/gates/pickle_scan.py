@@ -14,6 +14,7 @@ from ci_core.gates.wording import code, first, worst
 if TYPE_CHECKING:
     from ci_core.config.settings import Gates
     from ci_core.gates.evidence import Evidence
+    from ci_core.gates.spec import GateState
     from ci_core.gates.wording import Finding
 
 _SHOWN: Final = 5
@@ -26,17 +27,19 @@ def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
     def is_allowed(path: str) -> bool:
         return any(fnmatchcase(path, pattern) for pattern in gate.allow)
 
+    severity: GateState = "fail" if gate.is_written else "warn"
     blamed = [
         f"{code(found.path)} would run {first([code(name) for name in found.names], _SHOWN)}"
         for found in scan.findings
         if not is_allowed(found.path)
     ]
+    blamed += [f"{code(path)} cannot be looked through: {why}" for path, why in scan.unreadable if not is_allowed(path)]
     findings: list[Finding] = []
     if blamed:
-        findings.append(("fail" if gate.is_written else "warn", first(blamed, _SHOWN, joint="; ")))
-    unread = [f"{code(path)} ({why})" for path, why in scan.unread if not is_allowed(path)]
-    if unread:
-        findings.append(("warn", f"not looked through: {first(unread, _SHOWN)}"))
+        findings.append((severity, first(blamed, _SHOWN, joint="; ")))
+    missing = [f"{code(path)} ({why})" for path, why in scan.missing if not is_allowed(path)]
+    if missing:
+        findings.append(("warn", f"not looked through: {first(missing, _SHOWN)}"))
     if not findings and not gate.is_written:
         return None
     vouched = sum(is_allowed(found.path) for found in scan.findings)

@@ -354,12 +354,22 @@ def test_a_pickle_that_is_vouched_for_passes_and_is_told() -> None:
 
 
 @pytest.mark.parametrize("is_written", [True, False])
-def test_a_pickle_that_was_not_looked_through_is_a_warning(*, is_written: bool) -> None:
-    scan = PickleScan(unread=(("m.pkl", "it is not in the work tree"),))
+def test_a_pickle_that_is_not_here_is_a_warning(*, is_written: bool) -> None:
+    scan = PickleScan(missing=(("m.pkl", "it is not in the work tree"),))
 
     found = result(Gates(pickle_scan=PickleScanGate(is_written=is_written)), evidence(pickles=scan))
 
     assert (found.state, found.sentence) == ("warn", "not looked through: `m.pkl` (it is not in the work tree)")
+
+
+@pytest.mark.parametrize(("is_written", "state"), [(True, "fail"), (False, "warn")])
+def test_a_pickle_that_defies_the_scan_is_as_bad_as_one_that_runs_something(*, is_written: bool, state: str) -> None:
+    scan = PickleScan(unreadable=(("m.pkl", "it cannot be read as a pickle to its end"),))
+
+    found = result(Gates(pickle_scan=PickleScanGate(is_written=is_written)), evidence(pickles=scan))
+
+    assert found.state == state
+    assert found.sentence == "`m.pkl` cannot be looked through: it cannot be read as a pickle to its end"
 
 
 def test_scans_that_are_not_written_and_find_nothing_say_nothing() -> None:
