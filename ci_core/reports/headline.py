@@ -1,30 +1,35 @@
-"""The first lines of a report: did it get better, may it merge, what will happen (pure)."""
+"""The first lines of a report: did it get better, may it merge, what changed, what will happen (pure)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ci_core.reports.behaviour_section import behaviour_sentence
 from ci_core.reports.document import Banner, Mark, Strong, Tile, code, prose
-from ci_core.reports.text import ABSENT, arrow, pair, plural, shorten, signed
+from ci_core.reports.gate_section import GATE_TONES
+from ci_core.reports.text import ABSENT, arrow, number, pair, plural, shorten, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ci_core.reports.document import Inline, Line, Tone
-    from ci_core.reports.report import Direction, GateState, MetricRow, Plan, Report
+    from ci_core.reports.report import Direction, MetricRow, Plan, Report
 
-GATE_TONES: dict[GateState, Tone] = {"pass": "good", "warn": "warn", "fail": "bad"}
 DIRECTION_TONES: dict[Direction, Tone] = {"better": "good", "worse": "bad", "neutral": "muted"}
 MOST_TILES = 4
 _MOST_METRICS_IN_HEADLINE = 3
+_MOST_PLANS_IN_HEADLINE = 5
 
 
 def banner(report: Report) -> Banner:
-    """Return the answer to the reviewer's three questions."""
-    tone = GATE_TONES[report.verdict]
-    lines = [_better(report), *(plan_sentence(plan) for plan in report.plans)]
+    """Return the answer to the reviewer's questions."""
+    behaviour = behaviour_sentence(report.behaviour) if report.behaviour and report.behaviour.requests else ()
+    plans = [plan_sentence(plan) for plan in report.plans[:_MOST_PLANS_IN_HEADLINE]]
+    lines = [_better(report), behaviour, what_changed(report), *plans]
+    has_answer = bool(report.gates) or report.verdict != "pass" or _has_failed(report)
     return Banner(
-        tone=tone, eyebrow=_eyebrow(report), title=_title(report), lines=tuple(line for line in lines if line)
+        tone=GATE_TONES[report.verdict] if has_answer else "muted",
+        eyebrow=_eyebrow(report),
+        title=_title(report),
+        lines=tuple(line for line in lines if line),
     )
 
 
@@ -33,8 +38,13 @@ def _eyebrow(report: Report) -> Line:
     if report.title:
         head += (" · ", shorten(report.title, 120))
     if report.base is None:
-        return (*head, " · ", code(report.head.label), " with nothing to compare with")
+        said: Line = (" with nothing to compare with",) if report.gates else ()
+        return (*head, " · ", code(report.head.label), *said)
     return (*head, " · ", code(report.head.label), " against ", code(report.base.label))
+
+
+def _has_failed(report: Report) -> bool:
+    return report.pipeline is not None and report.pipeline.failure is not None
 
 
 def _title(report: Report) -> str:
@@ -49,8 +59,26 @@ def _title(report: Report) -> str:
     if warned:
         return f"Every gate holds, {plural(len(warned), 'with a warning', 'with warnings')}"
     if not report.gates:
-        return "No gate is set"
+        return _title_without_gates(report)
     return "The gate passes" if len(report.gates) == 1 else f"All {len(report.gates)} gates pass"
+
+
+def _title_without_gates(report: Report) -> str:
+    """Return what the metrics say: a difference that nobody judges has a title, too."""
+    counts = [
+        (sum(bool(row.difference) and row.direction == direction for row in report.metrics), direction)
+        for direction in ("better", "worse")
+    ]
+    said = " and ".join(f"{plural(count, 'metric')} {direction}" for count, direction in counts if count)
+    if said:
+        title = said
+    elif report.base is None:
+        title = "Nothing to compare with"
+    elif any(row.old != row.new for row in report.metrics):
+        title = "Metrics changed"
+    else:
+        title = "No metric changed" if report.metrics else "No metrics"
+    return f"{title}; no gate is set" if report.run.event == "change-request" else title
 
 
 def main_metrics(report: Report, most: int) -> list[MetricRow]:
@@ -61,18 +89,37 @@ def main_metrics(report: Report, most: int) -> list[MetricRow]:
 
 
 def _better(report: Report) -> Line:
+    """Return how the main metrics moved: ``auc 0.7412 → 0.7631 (better)``."""
     rows = [row for row in main_metrics(report, _MOST_METRICS_IN_HEADLINE) if row.old is not None]
-    if not rows:
-        return ()
     line: tuple[Inline, ...] = ()
     for row in rows:
         old, new = pair(row.old, row.new)
-        line += (", " if line else "", code(short_key(row.key)), f" {old} → ", Strong(new))
+        line += (", " if line else "", code(short_key(row.key)), f" {shorten(old, 24)} → ", Strong(shorten(new, 24)))
         if row.difference and row.direction != "neutral":
             line += (f" ({row.direction})",)
         elif row.difference == 0:
             line += (" (unchanged)",)
     return line
+
+
+def what_changed(report: Report) -> Line:
+    """Return how much of what differs, in one line; nothing without a base."""
+    if report.base is None:
+        return ()
+    nodes = sum(node.change != "same" for node in report.graph.nodes) if report.graph else 0
+    counts = (
+        (len(report.params), "param", "params"),
+        (sum(row.change != "same" for row in report.data), "data file", "data files"),
+        (sum(row.change != "same" for row in report.models), "model", "models"),
+        (len(report.stages), "stage", "stages"),
+        (nodes, "graph node", "graph nodes"),
+    )
+    said = [plural(count, one, many) for count, one, many in counts if count]
+    if report.environment:
+        said.append(f"environment ({number(len(report.environment))})")
+    if said:
+        return (f"Changed: {', '.join(said)}.",)
+    return ("Params, data, models, pipeline and environment are as at the base.",)
 
 
 def short_key(key: str) -> str:
@@ -109,9 +156,13 @@ def change_text(row: MetricRow) -> str:
 def change_line(row: MetricRow) -> Line:
     """Return how a metric moved with its meaning: a mark with ``better`` or ``worse`` when that is known."""
     text = change_text(row)
+    note: Line = prose(shorten(row.note, 200))
     if row.difference and row.direction != "neutral":
-        return (Mark(tone=DIRECTION_TONES[row.direction], text=f"{text} {row.direction}", is_state=False),)
-    return (text,)
+        mark = Mark(tone=DIRECTION_TONES[row.direction], text=f"{text} {row.direction}", is_state=False)
+        return (mark, ", ", *note) if note else (mark,)
+    if note and row.difference is None:
+        return note
+    return (text, ", ", *note) if note else (text,)
 
 
 def tiles(report: Report) -> tuple[Tile, ...]:
@@ -128,14 +179,3 @@ def _tile(row: MetricRow) -> Tile:
         tone=DIRECTION_TONES[row.direction] if row.difference else "muted",
         before="" if old == ABSENT else f"was {shorten(old, 14)}",
     )
-
-
-def gate_lines(report: Report) -> Sequence[tuple[Line, ...]]:
-    """Return the rows of the table of gates: state, key, old, new, rule."""
-    rows = []
-    for gate in sorted(report.gates, key=lambda gate: ("fail", "warn", "pass").index(gate.state)):
-        old, new = pair(gate.old, gate.new)
-        rule = prose(shorten(gate.sentence, 400)) if gate.sentence and gate.state != "pass" else (gate.limit,)
-        state = Mark(tone=GATE_TONES[gate.state], text=gate.state)
-        rows.append(((state,), (code(gate.key),), (shorten(old, 40),), (Strong(shorten(new, 40)),), rule))
-    return rows

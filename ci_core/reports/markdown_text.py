@@ -18,14 +18,15 @@ _HARMFUL = re.compile(
     _                                # emphasis
     | ^[%!/&+=\-~:.]*[%!/&]\w        # %milestone, !merge-request, /quick-action, &epic and &entity;
     | &\#?\w+;
-    | :// | :\w+: | www\.            # addresses, :emoji:
-    | (?i:gh-\d)
-    | (?=[0-9a-f]*\d)[0-9a-f]{7,}    # would become a link to a commit
+    | :// | :[\w+\-]+: | (?i:www\.)  # addresses, :emoji:
+    | (?i:g[hl]-\d)                  # GH-1, GL-1: issues
+    | [0-9a-f]{7,}                   # would become a link to a commit
     """,
     re.VERBOSE,
 )
 _BLOCK_START = re.compile(r"([-+=]|\d+(?=[.)]))")
 _COMMENT = re.compile(r"<(?=!)")
+_FENCE = re.compile(r"(?<=``)`|(?<=~~)~")
 
 
 def escape_prose(text: str) -> str:
@@ -63,10 +64,13 @@ def escape_code(text: str, *, in_table: bool = False) -> str:
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
-def code_fence(text: str, language: str = "") -> tuple[str, str]:
-    """Return the opening and the closing line of a fenced block that `text` cannot close."""
-    fence = "`" * max(3, _longest_run(text) + 1)
-    return f"{fence}{language}", fence
+def disarm_fence(text: str) -> str:
+    """Return program output that holds no fence, so that three backticks around it are enough for every reader.
+
+    A longer fence around it would be enough for Markdown, but not for GitLab's quick actions: they are looked for by a
+    pattern that takes any three backticks on a line of their own for the end of the code.
+    """
+    return _FENCE.sub(lambda sign: f"\u200b{sign.group()}", text)
 
 
 def disarm_comment(text: str) -> str:

@@ -11,11 +11,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ci_core.reports import plots
-from ci_core.reports.build import COMMENT, PAGE, TERMINAL, document
+from ci_core.reports.build import COMMENT, PAGE, SUMMARY, TERMINAL, document
 from ci_core.reports.deployments import deployments_document
 from ci_core.reports.html import LARGEST_PAGE_BYTES, to_html
 from ci_core.reports.junit import to_junit
-from ci_core.reports.markdown import GITHUB_COMMENT_LIMIT, to_markdown
+from ci_core.reports.markdown import GITHUB_COMMENT_LIMIT, SUMMARY_LIMIT_BYTES, length_bytes, to_markdown
 from ci_core.reports.monitoring_document import monitoring_document
 from ci_core.reports.redact import SHAPES_ONLY
 from ci_core.reports.terminal import to_terminal
@@ -41,15 +41,25 @@ def render_markdown(report: Report, limit: int = GITHUB_COMMENT_LIMIT, *, redact
     return to_markdown(document(redactor.model(report), COMMENT), limit)
 
 
+def render_summary(report: Report, limit: int = SUMMARY_LIMIT_BYTES, *, redactor: Redactor = SHAPES_ONLY) -> str:
+    """Return a report as Markdown for a job summary of at most `limit` bytes: longer tables, and what the run took."""
+    return to_markdown(document(redactor.model(report), SUMMARY), limit, measure=length_bytes)
+
+
 def render_html(report: Report, *, redactor: Redactor = SHAPES_ONLY, stylesheet_url: str | None = None) -> str:
     """Return a report as an offline page of at most a megabyte; `stylesheet_url` for places without inline styles."""
     masked = redactor.model(report)
     return _page(lambda extent: document(masked, extent), stylesheet_url)
 
 
-def render_terminal(report: Report, *, width: int = 100, redactor: Redactor = SHAPES_ONLY) -> str:
-    """Return a report as plain text, `width` columns wide, without colours."""
-    return to_terminal(document(redactor.model(report), TERMINAL), width=width)
+def render_terminal(
+    report: Report, *, width: int = 100, with_colour: bool = False, redactor: Redactor = SHAPES_ONLY
+) -> str:
+    """Return a report, or a comparison without gates and plans, as text of `width` columns at most.
+
+    Colours are for a terminal whose user did not set ``NO_COLOR``; the caller knows.
+    """
+    return to_terminal(document(redactor.model(report), TERMINAL), width=width, with_colour=with_colour)
 
 
 def render_junit(report: Report, *, redactor: Redactor = SHAPES_ONLY) -> str:

@@ -1,17 +1,17 @@
-"""Rows of the tables of differences: params, data, models, environment, stages (pure)."""
+"""Cells that several tables share: values before and after, kinds of change, sizes, counts of both (pure)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.reports.document import Mark, code
-from ci_core.reports.text import ABSENT, exact, plural, seconds, shorten, size
+from ci_core.reports.document import Code, Column, Mark, Table, code
+from ci_core.reports.text import ABSENT, exact, number, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ci_core.reports.document import Line, Tone
-    from ci_core.reports.report import Change, DataRow, EnvironmentRow, ModelRow, ParamRow, Scalar, Stage
+    from ci_core.reports.report import Change, Scalar
 
 CHANGE_TONES: dict[Change, Tone] = {
     "added": "good",
@@ -20,80 +20,28 @@ CHANGE_TONES: dict[Change, Tone] = {
     "renamed": "info",
     "same": "muted",
 }
-_STAGE_TONES: dict[str, Tone] = {
-    "ran": "good",
-    "cached": "muted",
-    "skipped": "muted",
-    "failed": "bad",
-    "not-run": "warn",
-}
-_LONGEST_VALUE = 80
+CHANGE_ORDER: tuple[Change, ...] = ("changed", "added", "removed", "renamed")
+LONGEST_VALUE = 80
+
+CHANGE = Column(title="change")
+PAIR = (Column(title="before"), Column(title="after"))
+RIGHT_PAIR = (Column(title="before", align="right"), Column(title="after", align="right"))
+DIFFERENCE = Column(title="difference", align="right")
 
 
-def _value(value: Scalar, *, is_there: bool) -> Line:
-    return (code(shorten(exact(value), _LONGEST_VALUE)),) if is_there else (ABSENT,)
+def table(columns: Sequence[Column], rows: Sequence[tuple[Line, ...]], all_rows: int) -> Table:
+    """Return a table that shows `rows` of `all_rows`; columns in which no row says anything are left out."""
+    kept = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+    return Table(
+        columns=tuple(columns[index] for index in kept),
+        rows=tuple(tuple(row[index] for index in kept) for row in rows),
+        hidden=max(0, all_rows - len(rows)),
+    )
 
 
-def param_rows(rows: Sequence[ParamRow]) -> list[tuple[Line, ...]]:
-    """Return param, before, after."""
-    return [
-        (
-            (code(row.key),),
-            _value(row.old, is_there=row.change != "added"),
-            _value(row.new, is_there=row.change != "removed"),
-        )
-        for row in rows
-    ]
-
-
-def data_rows(rows: Sequence[DataRow]) -> list[tuple[Line, ...]]:
-    """Return change, file, before, after, detail; before and after are rows and bytes."""
-    return [
-        (
-            (change_mark(row.change),),
-            (code(row.path),) if row.old_path is None else (code(row.old_path), " → ", code(row.path)),
-            (_extent(row.old_rows, row.old_bytes),),
-            (_extent(row.new_rows, row.new_bytes),),
-            (shorten(row.detail, 200),),
-        )
-        for row in rows
-    ]
-
-
-def model_rows(rows: Sequence[ModelRow]) -> list[tuple[Line, ...]]:
-    """Return change, model, before, after; before and after are digest and size."""
-    return [
-        (
-            (change_mark(row.change),),
-            (code(row.path),),
-            _version(row.old_digest, row.old_bytes),
-            _version(row.new_digest, row.new_bytes),
-        )
-        for row in rows
-    ]
-
-
-def environment_rows(rows: Sequence[EnvironmentRow]) -> list[tuple[Line, ...]]:
-    """Return what, before, after."""
-    return [
-        (
-            (code(row.name),),
-            _value(row.old, is_there=row.old is not None),
-            _value(row.new, is_there=row.new is not None),
-        )
-        for row in rows
-    ]
-
-
-def stage_rows(stages: Sequence[Stage], *, with_times: bool) -> list[tuple[Line, ...]]:
-    """Return stage, state, time (when asked), reason."""
-    rows = []
-    for stage in stages:
-        state = Mark(tone=_STAGE_TONES[stage.state], text=stage.state.replace("-", " "))
-        time: Line = (seconds(stage.seconds) if stage.seconds is not None else ABSENT,)
-        cells: tuple[Line, ...] = ((code(stage.name),), (state,), (shorten(stage.reason, 200),))
-        rows.append((*cells[:2], time, cells[2]) if with_times else cells)
-    return rows
+def value(shown: Scalar, *, is_there: bool) -> Line:
+    """Return a value as the user would write it, or the sign for none."""
+    return (code(shorten(exact(shown), LONGEST_VALUE)),) if is_there else (ABSENT,)
 
 
 def change_mark(change: Change) -> Mark:
@@ -101,17 +49,27 @@ def change_mark(change: Change) -> Mark:
     return Mark(tone=CHANGE_TONES[change], text=change, is_state=False)
 
 
+def count_changes(changes: Iterable[Change]) -> str:
+    """Return how many there are of each kind: ``3 changed, 1 added``; empty when nothing changed."""
+    all_changes = list(changes)
+    counts = ((all_changes.count(change), change) for change in CHANGE_ORDER)
+    return ", ".join(f"{number(count)} {change}" for count, change in counts if count)
+
+
 def short_digest(digest: str) -> str:
     """Return a digest's first 12 digits without the algorithm."""
     return digest.rpartition(":")[2][:12]
 
 
-def _extent(rows: int | None, size_bytes: int | None) -> str:
-    parts = ([plural(rows, "row")] if rows is not None else []) + ([size(size_bytes)] if size_bytes is not None else [])
-    return ", ".join(parts) or ABSENT
+def name_cell(name: str, old_name: str | None = None) -> Line:
+    """Return a file's name, after the one it had before when it was renamed."""
+    return (code(name),) if old_name is None else (code(old_name), " → ", code(name))
 
 
-def _version(digest: str | None, size_bytes: int | None) -> Line:
-    if digest is None:
-        return (ABSENT,)
-    return (code(short_digest(digest)), *((f" {size(size_bytes)}",) if size_bytes is not None else ()))
+def codes(names: Sequence[str], most: int) -> Line:
+    """Return names side by side, ``a, b and 3 more``."""
+    line: Line = ()
+    for name in names[:most]:
+        line += (*((", ",) if line else ()), Code(shorten(name, LONGEST_VALUE)))
+    hidden = len(names) - most
+    return (*line, f" and {number(hidden)} more") if hidden > 0 else line

@@ -33,104 +33,156 @@ if TYPE_CHECKING:
 _WORDS = {"good": "PASS", "warn": "WARN", "bad": "FAIL", "info": "NOTE", "muted": "----"}
 _SYMBOLS = {"good": "✓", "warn": "!", "bad": "✗", "info": "?", "muted": "·"}
 _SIGNS = {"added": "+ ", "removed": "- ", "changed": "~ ", "renamed": "~ ", "same": "  "}
-_LEAST_COLUMN = 6
+_COLOURS = {"good": "32", "warn": "33", "bad": "31", "info": "35", "muted": "2"}
+_CHANGE_COLOURS = {"added": "32", "removed": "31", "changed": "33", "renamed": "35", "same": ""}
+_BOLD, _DIM = "1", "2"
+_SMALLEST_WIDTH = 40
+_MOST_NODES = 60
+_LEAST_COLUMN = 12
+"""A column that is narrower shows the beginnings of words: then each row becomes a few lines."""
 _GAP = 2
 
 
-def to_terminal(document: Document, *, width: int = 100) -> str:
-    """Return the document as text, ending in one line end; lines are at most `width` columns (at least 40)."""
-    width = max(40, width)
+def to_terminal(document: Document, *, width: int = 100, with_colour: bool = False) -> str:
+    """Return the document as text, ending in one line end.
+
+    Args:
+        document: what to show.
+        width: columns that a line takes at most, 40 at least.
+        with_colour: whether colours and bold letters are written; they never carry the message alone.
+    """
+    view = _View(max(_SMALLEST_WIDTH, width), with_colour=with_colour)
     banner = document.banner
-    lines = [*_wrap(_line(banner.eyebrow), width), *_wrap(f"{_SYMBOLS[banner.tone]} {banner.title}", width)]
-    lines += [wrapped for line in banner.lines for wrapped in _wrap(_line(line), width, indent="  ")]
+    lines = _wrap(_line(banner.eyebrow), view.width)
+    title = _wrap(f"{_SYMBOLS[banner.tone]} {visible(banner.title)}", view.width)
+    lines += [view.paint(line, f"{_BOLD};{_COLOURS[banner.tone]}") for line in title]
+    lines += [wrapped for line in banner.lines for wrapped in _wrap(_line(line), view.width, indent="  ")]
     for block in document.blocks:
-        rendered = _block(block, width)
+        rendered = view.block(block)
         if rendered:
             lines += ["", *rendered]
     if document.footer:
-        lines += ["", *(wrapped for line in document.footer for wrapped in _wrap(_line(line), width))]
+        lines += ["", *(wrapped for line in document.footer for wrapped in _wrap(_line(line), view.width))]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _block(block: Block, width: int) -> list[str]:  # noqa: PLR0911  # one answer a kind
-    match block:
-        case Section():
-            return _section(block, width)
-        case Paragraph():
-            sign = f"{_WORDS[block.tone]}: " if block.tone in {"warn", "bad"} else ""
-            return _wrap(sign + _line(block.line), width)
-        case BulletList():
-            return [text for line in block.items for text in _wrap(_line(line), width, first="- ", indent="  ")]
-        case Table():
-            return _table(block, width)
-        case CodeBlock():
-            return [f"  | {_fit(text, width - 4)}" for text in visible(block.text, keep_lines=True).splitlines()]
-        case GraphFigure():
-            return _graph(block.graph, width)
-        case PlotFigure():
-            return _plot(block, width)
-        case Strip():
-            return _wrap(" ".join(_SYMBOLS[cell.tone] for cell in block.cells), width)
-        case Tiles():
-            return []
+class _View:
+    """Renders blocks as lines of one width."""
+
+    def __init__(self, width: int, *, with_colour: bool) -> None:
+        self.width = width
+        self._with_colour = with_colour
+
+    def paint(self, text: str, codes: str) -> str:
+        """Return text in a colour; without colours, as it is."""
+        return f"\x1b[{codes}m{text}\x1b[0m" if self._with_colour and codes and text.strip() else text
+
+    def block(self, block: Block) -> list[str]:  # noqa: PLR0911  # one answer a kind
+        """Return the lines of a block; none when it says nothing here."""
+        match block:
+            case Section():
+                return self._section(block)
+            case Paragraph():
+                sign = f"{_WORDS[block.tone]}: " if block.tone in {"warn", "bad"} else ""
+                codes = _COLOURS[block.tone] if block.tone in {"warn", "bad"} else ""
+                return [self.paint(text, codes) for text in _wrap(sign + _line(block.line), self.width)]
+            case BulletList():
+                return [
+                    text for line in block.items for text in _wrap(_line(line), self.width, first="- ", indent="  ")
+                ]
+            case Table():
+                return self._table(block)
+            case CodeBlock():
+                return [
+                    f"  | {_fit(text, self.width - 4)}" for text in visible(block.text, keep_lines=True).splitlines()
+                ]
+            case GraphFigure():
+                return self._graph(block.graph)
+            case PlotFigure():
+                return self._plot(block)
+            case Strip():
+                return _wrap(" ".join(_SYMBOLS[cell.tone] for cell in block.cells), self.width)
+            case Tiles():
+                return []
+
+    def _section(self, section: Section) -> list[str]:
+        hint = f" ({section.hint})" if section.folded and section.hint else ""
+        title = _fit(visible(f"{section.title}{hint}"), self.width)
+        lines = [self.paint(title, _BOLD), self.paint("─" * _columns(title), _DIM)]
+        for index, block in enumerate(section.blocks):
+            rendered = self.block(block)
+            if index and rendered and not isinstance(block, BulletList):
+                lines.append("")
+            lines += rendered
+        return lines
+
+    def _plot(self, figure: PlotFigure) -> list[str]:
+        table = plot_table(figure)
+        lines = [_fit(visible(figure.plot.name), self.width)]
+        lines += [_fit(f"  {_line(line)}", self.width) for line in plot_lines(figure)]
+        return lines + (self._table(table) if table else [])
+
+    def _graph(self, graph: Graph) -> list[str]:
+        """Return one line a node with the nodes it leads to: a list reads better than a drawing of letters."""
+        names = {node.id: visible(node.text) for node in graph.nodes}
+        lines = []
+        for node in graph.nodes[:_MOST_NODES]:
+            targets = [names[edge.target] for edge in graph.edges if edge.source == node.id and edge.target in names]
+            leads = f" → {', '.join(targets)}" if targets else ""
+            text = _fit(f"{_SIGNS[node.change]}{node.kind} {names[node.id]}{leads}", self.width)
+            lines.append(self.paint(text, _CHANGE_COLOURS[node.change]))
+        hidden = len(graph.nodes) - _MOST_NODES
+        return [*lines, f"… and {number(hidden)} more"] if hidden > 0 else lines
+
+    def _table(self, table: Table) -> list[str]:
+        titles = [visible(column.title) for column in table.columns]
+        cells = [[_line(cell) for cell in row] for row in table.rows]
+        filled = [index for index, _ in enumerate(titles) if any(row[index] for row in cells)]
+        widths = _widths([[titles[index], *(row[index] for row in cells)] for index in filled], self.width)
+        more = [f"… and {number(table.hidden)} more"] if table.hidden else []
+        if widths is None:
+            return [line for row in cells for line in self._card(titles, row)] + more
+        aligns = [table.columns[index].align for index in filled]
+        lines = [self._row([titles[index] for index in filled], widths, aligns, [_DIM] * len(filled))]
+        for row, source in zip(cells, table.rows, strict=True):
+            codes = [_cell_colour(source[index]) for index in filled]
+            lines.append(self._row([row[index] for index in filled], widths, aligns, codes))
+        return lines + more
+
+    def _card(self, titles: Sequence[str], row: Sequence[str]) -> list[str]:
+        """Return a row of a table that is too wide: its cells one after the other, with their titles."""
+        first, *others = [(title, cell) for title, cell in zip(titles, row, strict=True) if cell] or [("", "")]
+        said = [first[1], *(f"{title} {cell}" for title, cell in others)]
+        return _wrap(", ".join(said), self.width, first="- ", indent="  ")
+
+    def _row(self, cells: Iterable[str], widths: Sequence[int], aligns: Sequence[str], codes: Sequence[str]) -> str:
+        parts = []
+        for cell, width, align, code in zip(cells, widths, aligns, codes, strict=True):
+            text = _fit(cell, width)
+            pad = " " * (width - _columns(text))
+            painted = self.paint(text, code)
+            parts.append(pad + painted if align == "right" else painted + pad)
+        return (" " * _GAP).join(parts)
 
 
-def _section(section: Section, width: int) -> list[str]:
-    title = f"{section.title} ({visible(section.hint)})" if section.folded and section.hint else section.title
-    lines = [_fit(title, width), "─" * min(width, _columns(title))]
-    for index, block in enumerate(section.blocks):
-        rendered = _block(block, width)
-        if index and rendered and not isinstance(block, BulletList):
-            lines.append("")
-        lines += rendered
-    return lines
+def _cell_colour(cell: Line) -> str:
+    """Return the colour of a cell's first mark, or bold for strong words."""
+    for inline in cell:
+        if isinstance(inline, Mark):
+            return _COLOURS[inline.tone]
+        if isinstance(inline, Strong):
+            return _BOLD
+    return ""
 
 
-def _plot(figure: PlotFigure, width: int) -> list[str]:
-    table = plot_table(figure)
-    lines = [_fit(visible(figure.plot.name), width)]
-    lines += [_fit(f"  {_line(line)}", width) for line in plot_lines(figure)]
-    return lines + (_table(table, width) if table else [])
-
-
-def _graph(graph: Graph, width: int) -> list[str]:
-    """Return one line a node with the nodes it leads to: a list reads better than a drawing of letters."""
-    names = {node.id: visible(node.text) for node in graph.nodes}
-    lines = []
-    for node in graph.nodes:
-        targets = [names[edge.target] for edge in graph.edges if edge.source == node.id and edge.target in names]
-        leads = f" → {', '.join(targets)}" if targets else ""
-        lines.append(_fit(f"{_SIGNS[node.change]}{node.kind} {names[node.id]}{leads}", width))
-    return lines
-
-
-def _table(table: Table, width: int) -> list[str]:
-    titles = [column.title for column in table.columns]
-    cells = [[_line(cell) for cell in row] for row in table.rows]
-    filled = [index for index, _ in enumerate(titles) if any(row[index] for row in cells)]
-    widths = _widths([[titles[index], *(row[index] for row in cells)] for index in filled], width)
-    aligns = [table.columns[index].align for index in filled]
-    lines = [_row([titles[index] for index in filled], widths, aligns)]
-    lines += [_row([row[index] for index in filled], widths, aligns) for row in cells]
-    return lines + ([f"… and {number(table.hidden)} more"] if table.hidden else [])
-
-
-def _widths(columns: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Return each column's width; the widest give way, letter by letter, until the row fits."""
+def _widths(columns: Sequence[Sequence[str]], width: int) -> list[int] | None:
+    """Return each column's width; the widest give way until the row fits. None when too little of them is left."""
     widths = [max(map(_columns, column)) for column in columns]
-    room = width - _GAP * (len(columns) - 1)
-    while sum(widths) > room and max(widths) > _LEAST_COLUMN:
+    excess = sum(widths) + _GAP * (len(columns) - 1) - width
+    while excess > 0 and max(widths) > _LEAST_COLUMN:
         widths[widths.index(max(widths))] -= 1
-    return widths
-
-
-def _row(cells: Iterable[str], widths: Sequence[int], aligns: Sequence[str]) -> str:
-    parts = []
-    for cell, width, align in zip(cells, widths, aligns, strict=True):
-        text = _fit(cell, width)
-        pad = " " * (width - _columns(text))
-        parts.append(pad + text if align == "right" else text + pad)
-    return (" " * _GAP).join(parts)
+        excess -= 1
+    return None if excess > 0 else widths
 
 
 def _fit(text: str, width: int) -> str:

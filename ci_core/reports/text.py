@@ -7,6 +7,7 @@ reader is shown instead of obeyed. Nothing here knows Markdown or HTML.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -24,6 +25,11 @@ _MOST_DIGITS = 10
 """Two numbers that agree in ten digits are shown alike: the difference column tells the rest."""
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode categories without a glyph: control, format (direction overrides, zero widths), surrogate, unassigned."""
+_NOT_TEXT = re.compile(
+    r"|\s+|~|null|true|false|yes|no|on|off|[-+]?(\d[\d_]*)?\.?\d+(e[-+]?\d+)?", re.IGNORECASE | re.ASCII
+)
+"""What YAML reads as something else than text when it has no quotes."""
+_LONGEST_NUMBER = 40
 _THOUSANDS_FROM = 10_000
 _SMALLEST_PLAIN = 1e-4
 _LARGEST_PLAIN = 1e15
@@ -91,7 +97,12 @@ def scalar(value: Scalar, digits: int = 4) -> str:
 
 
 def exact(value: Scalar) -> str:
-    """Return a param as the user would write it: ``0.06``, ``true``, ``null``, text as it is."""
+    """Return a param as the user would write it: ``0.06``, ``true``, ``null``, text as it is.
+
+    Text that YAML would read as something else is in quotes, so that ``5`` and ``"5"`` differ.
+    """
+    if isinstance(value, str):
+        return f'"{value}"' if len(value) <= _LONGEST_NUMBER and _NOT_TEXT.fullmatch(value) else value
     return repr(value) if isinstance(value, float) else str(value) if type(value) is int else scalar(value)
 
 
@@ -106,12 +117,21 @@ def pair(old: Scalar, new: Scalar) -> tuple[str, str]:
     return tuple(ABSENT if value is None else scalar(value, digits) for value in (old, new))  # type: ignore[return-value]  # two in, two out
 
 
+def short(value: float) -> str:
+    """Return a number with at most three significant digits and no idle zero: ``0.31``, ``12``, ``1e-06``."""
+    mantissa, e, exponent = number(value, 3).partition("e")
+    return (mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa) + e + exponent
+
+
 def signed(value: float) -> str:
     """Return a difference with its sign and three significant digits: ``+0.0219``, ``-3``, ``0``."""
-    text = number(value, 3)
-    if "." in text and "e" not in text:
-        text = text.rstrip("0").rstrip(".")
+    text = short(value)
     return text if value <= 0 or math.isnan(value) else f"+{text}"
+
+
+def signed_count(difference: int) -> str:
+    """Return a difference of counts with its sign and all its digits: ``+2,365``."""
+    return f"{difference:+,}"
 
 
 def arrow(difference: float | None) -> str:
@@ -133,6 +153,11 @@ def size(size_bytes: int) -> str:
     raise AssertionError
 
 
+def signed_size(size_bytes: int) -> str:
+    """Return a difference of sizes with its sign: ``+42.6 kB``, ``-3 B``."""
+    return f"+{size(size_bytes)}" if size_bytes > 0 else size(size_bytes)
+
+
 def seconds(duration_s: float) -> str:
     """Return a duration as people say it: ``40 ms``, ``1.9 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if duration_s < 0.9995:  # noqa: PLR2004  # 0.9995 would be shown as 1000 ms
@@ -150,10 +175,15 @@ def seconds(duration_s: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share as a percentage with a thin, unbreakable blank: ``12 %``, ``0.4 %``."""
+    """Return a share as a percentage: ``12 %``, ``0.4 %``."""
     value = share * 100
     digits = 0 if abs(value) >= 10 or value == 0 else 1  # noqa: PLR2004  # two significant digits
     return f"{value:.{digits}f} %"
+
+
+def ratio(value: float) -> str:
+    """Return how many times: ``1.08 ×``, ``12 ×``, ``0.4 ×``; three significant digits at most."""
+    return f"{short(value)} ×"
 
 
 def sparkline(values: Sequence[float], *, low: float | None = None, high: float | None = None) -> str:

@@ -18,6 +18,7 @@ from ci_core.reports.report import (
     Graph,
     GraphEdge,
     GraphNode,
+    Interval,
     Link,
     MetricRow,
     ModelRow,
@@ -33,6 +34,13 @@ from ci_core.reports.report import (
     Stage,
     StageFailure,
     StepChange,
+)
+from ci_core.testing.sample_changes import (
+    sample_annotations,
+    sample_behaviour,
+    sample_pipeline_graph,
+    sample_stages,
+    sample_tables,
 )
 
 _HEAD = "5d1c7e0b9a3f4e21c88d6f0a7b3c2e19d4f5a601"
@@ -64,11 +72,15 @@ def sample_report() -> Report:
             MetricRow(key="metrics.json:brier", old=0.1574, new=0.1581, difference=0.0007, direction="worse"),
             MetricRow(key="metrics.json:rows", old=31840, new=31840, difference=0, direction="neutral"),
             MetricRow(key="metrics.json:calibration.slope", new=0.981),
+            MetricRow(key="metrics.json:trees", old=80, new=240, difference=160, note="it is a param"),
+            MetricRow(key="metrics.json:threshold", old=0.5, new="auto", note="is not a number any more"),
         ),
         params=(
             ParamRow(key="params.yaml:train.trees", old=80, new=240),
             ParamRow(key="params.yaml:train.rate", old=0.1, new=0.06),
             ParamRow(key="params.yaml:train.early_stop", new=True, change="added"),
+            ParamRow(key="params.yaml:train.seed", old=5, new="5"),
+            ParamRow(key="params.yaml:train.features", old='["temp", "dewp"]', change="removed"),
         ),
         data=(
             DataRow(
@@ -78,7 +90,17 @@ def sample_report() -> Report:
                 new_rows=38_377,
                 old_bytes=612_400,
                 new_bytes=655_021,
-                detail="2,365 rows more, schema unchanged",
+            ),
+            DataRow(
+                path="data/2013",
+                change="changed",
+                old_bytes=3_120_000,
+                new_bytes=3_344_000,
+                detail="files 180 → 194: 14 added, 1 changed",
+                examples=("+ 2013-06-15.parquet", "+ 2013-06-16.parquet", "~ 2013-06-14.parquet"),
+            ),
+            DataRow(
+                path="data/weather.csv", old_path="data/wx.csv", change="renamed", old_bytes=9_120, new_bytes=9_120
             ),
         ),
         models=(
@@ -89,9 +111,16 @@ def sample_report() -> Report:
                 new_digest="sha256:e90b51f2a70c3d",
                 old_bytes=148_220,
                 new_bytes=402_913,
+                registered="late v1.2.0, production v1.1.0",
             ),
         ),
-        environment=(EnvironmentRow(name="scikit-learn", old="1.6.1", new="1.7.0"),),
+        environment=(
+            EnvironmentRow(name="python", old="3.11", new="3.12"),
+            EnvironmentRow(name="requirements.txt", old="sha256:" + "0d" * 32, new="sha256:" + "a7" * 32),
+            EnvironmentRow(name="scikit-learn", old="1.6.1", new="1.7.0"),
+            EnvironmentRow(name="onnx", new="1.18.0"),
+            EnvironmentRow(name="joblib", old="1.4.2"),
+        ),
         pipeline=Pipeline(
             stages=(
                 Stage(name="prepare", state="skipped"),
@@ -99,7 +128,12 @@ def sample_report() -> Report:
                 Stage(name="evaluate", state="ran", seconds=1.12, reason="models/late.onnx"),
             )
         ),
+        tables=sample_tables(),
+        stages=sample_stages(),
+        pipeline_graph=sample_pipeline_graph(),
         graph=sample_graph(),
+        behaviour=sample_behaviour(),
+        annotations=sample_annotations(),
         plans=(_plan(),),
         plots=sample_plots(),
         notes=(
@@ -130,6 +164,16 @@ def _gates() -> tuple[Gate, ...]:
             new=0.4702,
             limit="at most 0.52",
             sentence="`log_loss` fell by 0.0229",
+        ),
+        Gate(
+            key="metrics.json:recall",
+            state="pass",
+            old=0.611,
+            new=0.604,
+            limit="falls by at most 0.005",
+            sentence="`recall` fell by 0.007, which is within noise",
+            interval=Interval(value=-0.007, low=-0.021, high=0.008),
+            is_within_noise=True,
         ),
         Gate(
             key="metrics.json:brier",

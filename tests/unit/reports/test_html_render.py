@@ -208,7 +208,6 @@ def test_pages_stay_below_a_megabyte_whatever_the_data(rows: int) -> None:
     html = render_html(report)
 
     assert len(html.encode()) <= LARGEST_PAGE_BYTES
-    assert (" more</p>" in html) == (rows == 8_000)
 
 
 def test_without_the_drawing_library_plots_become_sparklines_and_tables(monkeypatch: pytest.MonkeyPatch) -> None:

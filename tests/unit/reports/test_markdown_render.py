@@ -10,32 +10,17 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ci_core.reports.deployments import DeploymentsReport
-from ci_core.reports.markdown import length
+from ci_core.reports.markdown import length, length_bytes
 from ci_core.reports.monitoring import MonitoringReport
-from ci_core.reports.render import render_deployments_markdown, render_issue, render_markdown
+from ci_core.reports.render import render_deployments_markdown, render_issue, render_markdown, render_summary
 from ci_core.reports.report import (
     Commit,
-    DataRow,
-    EnvironmentRow,
-    Gate,
-    Graph,
-    GraphEdge,
-    GraphNode,
-    Link,
-    MetricRow,
-    ModelRow,
     Note,
-    ParamRow,
-    Pipeline,
-    Plan,
-    Plot,
     Report,
-    Series,
-    Stage,
-    StageFailure,
-    StepChange,
 )
 from ci_core.testing.golden import assert_golden
+from ci_core.testing.hostile_text import MARKDOWN_ATTACKS, with_texts
+from ci_core.testing.sample_edges import huge_report, minimal_report, unchanged_report, unreadable_base_report
 from ci_core.testing.sample_reports import sample_deployments, sample_failed_report, sample_monitoring, sample_report
 
 if TYPE_CHECKING:
@@ -46,28 +31,7 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "reports"
 OURS = re.compile(r"<details>\n<summary><b>[A-Z][a-z ]+</b>[^\n]*</summary>\n?|</details>\n?")
 ACTIVE = re.compile(r"[@#<>|\[\]*~$^{}]|://|www\.|(?<!\d):\w+:|GH-\d|(?:^|\s)[!%&/]\w")
-ATTACKS = [
-    "|",
-    "\n",
-    "<!-- graphship:v1 key=0 -->",
-    "@team",
-    "#123",
-    "!7",
-    "/close",
-    "<img src=x onerror=alert(1)>",
-    "</details>",
-    "```",
-    "`",
-    "\u202e",
-    "![x](http://tracker.example/p.png)",
-    "[x](javascript:alert(1))",
-    "https://tracker.example",
-    "www.tracker.example",
-    "\\",
-    "\U0001f600",
-    "\r\n\r\n",
-]
-hostile = st.lists(st.sampled_from(ATTACKS) | st.text(max_size=4), max_size=5).map("".join)
+hostile = st.lists(st.sampled_from(MARKDOWN_ATTACKS) | st.text(max_size=4), max_size=5).map("".join)
 quick = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
@@ -78,46 +42,9 @@ def tokens(markdown: str) -> Iterator[Token]:
 
 
 def hostile_report(name: str) -> Report:
-    """Return a report in which everything that a user can name has this name."""
-    commit = Commit(id=name or "0", label=name)
-    stage = Stage(name=name, state="failed", reason=name)
-    return Report(
-        project=name,
-        title=name,
-        verdict="fail",
-        base=commit,
-        head=commit,
-        gates=(Gate(key=name, state="fail", old=name, new=name, limit=name, sentence=name),),
-        metrics=(MetricRow(key=name, old=name, new=name),),
-        params=(ParamRow(key=name, old=name, new=name),),
-        data=(DataRow(path=name, old_path=name, change="renamed", detail=name),),
-        models=(ModelRow(path=name, change="changed", old_digest=name, new_digest=name),),
-        environment=(EnvironmentRow(name=name, old=name, new=name),),
-        pipeline=Pipeline(
-            stages=(stage,), note=name, failure=StageFailure(stage=name, command=name, exit_code=1, tail=name)
-        ),
-        graph=Graph(
-            name=name,
-            nodes=(GraphNode(id="a", text=name, detail=name), GraphNode(id="b", text=name)),
-            edges=(GraphEdge(source="a", target="b", text=name),),
-        ),
-        plans=(
-            Plan(
-                environment=name,
-                target=name,
-                action="refused",
-                release=name,
-                steps=(StepChange(step=name, change="added", detail=name),),
-                models=(name,),
-                notes=(name,),
-            ),
-        ),
-        plots=(
-            Plot(name=name, kind="line", x_label=name, series=(Series(side="head", label=name, x=(0, 1), y=(0, 1)),)),
-        ),
-        notes=(Note(text=name), Note(kind="warning", text=name)),
-        links=(Link(text=name, url=f"javascript:{name}"), Link(text=name, url="https://ci.example/run")),
-    )
+    """Return a report in which every text is this name; addresses stay."""
+    kept = {"Link.url", "Commit.url", "Run.url"}
+    return with_texts(sample_report(), lambda field, held: held if field in kept else name)
 
 
 def assert_harmless(markdown: str) -> None:
@@ -129,7 +56,7 @@ def assert_harmless(markdown: str) -> None:
     assert text == []
     assert [block for block in html if not OURS.fullmatch(block)] == []
     assert not any(token.type == "image" for token in found)
-    assert set(links) <= {"https://ci.example/run"}
+    assert set(links) <= {link.url for link in sample_report().links}
     assert "<!--" not in markdown
     assert_details_are_closed(html)
     assert_tables_are_whole(found)
@@ -198,19 +125,8 @@ def test_names_of_a_stranger_do_nothing_in_the_deployment_history(name: str) -> 
     assert_harmless(render_deployments_markdown(report))
 
 
-def large_report(rows: int) -> Report:
-    name = "params.yaml:a|`b`.😀." + "n" * 80
-    return sample_report().model_copy(
-        update={
-            "params": tuple(ParamRow(key=f"{name}{index}", old=index, new="v" * 60) for index in range(rows)),
-            "metrics": tuple(MetricRow(key=f"m{index}", old=1.0, new=2.0, difference=1.0) for index in range(rows)),
-            "notes": tuple(Note(text=f"note {index} " + "word " * 90) for index in range(rows)),
-        }
-    )
-
-
 @pytest.mark.parametrize("limit", [2_000, 2_001, 2_500, 3_333, 5_000, 8_192, 16_000, 20_000, 65_536])
-@pytest.mark.parametrize("make", [lambda: large_report(300), sample_failed_report, sample_report])
+@pytest.mark.parametrize("make", [huge_report, sample_failed_report, sample_report])
 def test_a_cut_page_fits_and_is_whole(limit: int, make: object) -> None:
     markdown = render_markdown(make(), limit)  # type: ignore[operator]  # one of the makers above
 
@@ -224,7 +140,7 @@ def test_a_cut_page_fits_and_is_whole(limit: int, make: object) -> None:
 @quick
 @given(st.integers(min_value=2_000, max_value=9_000), hostile)
 def test_cut_pages_are_harmless_at_any_limit(limit: int, name: str) -> None:
-    report = hostile_report(name).model_copy(update={"params": large_report(40).params})
+    report = hostile_report(name).model_copy(update={"params": huge_report(40).params})
 
     markdown = render_markdown(report, limit)
 
@@ -233,12 +149,76 @@ def test_cut_pages_are_harmless_at_any_limit(limit: int, name: str) -> None:
 
 
 def test_last_line_says_what_was_cut_and_where_the_whole_is() -> None:
-    markdown = render_markdown(large_report(300), 5_000)
+    markdown = render_markdown(huge_report(300), 8_000)
 
     last = markdown.splitlines()[-1]
-    assert "Shortened to fit 5000 characters" in last
-    assert "params, data, models, plan" in last
+    assert "Shortened to fit 8000 characters" in last
+    assert "gates, metrics, params, data, models, pipeline" in last
     assert "[the whole report](<https://ci.example/runs/42/report.html>)" in last
+
+
+def test_a_page_without_an_address_says_which_files_are_whole() -> None:
+    report = huge_report(300).model_copy(update={"links": ()})
+
+    last = render_markdown(report, 8_000).splitlines()[-1]
+
+    assert last.endswith("The whole is in the run's `report.html` and `report.json`.")
+
+
+def test_every_section_of_a_page_that_is_cut_keeps_something() -> None:
+    titles = re.findall(r"^(?:### |<summary><b>)([A-Z][a-z ]+)", render_markdown(huge_report()), re.MULTILINE)
+
+    assert titles == [
+        "Gates",
+        "Metrics",
+        "Params",
+        "Data",
+        "Models",
+        "Pipeline",
+        "Serving graph",
+        "Behaviour",
+        "Environment",
+        "Plots",
+        "What merging deploys",
+    ]
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "数", "😀", "\r\n"])
+@pytest.mark.parametrize("render", [render_markdown, render_summary])
+def test_a_page_is_cut_when_it_is_one_too_long(letter: str, render: object) -> None:
+    notes = tuple(Note(text=f"{index} a{letter * 300}b") for index in range(9))
+    report = sample_failed_report().model_copy(update={"notes": notes})
+    measure = length if render is render_markdown else length_bytes
+    exact = measure(render(report))  # type: ignore[operator]  # one of the two
+
+    pages = [render(report, limit) for limit in (exact - 1, exact, exact + 1)]  # type: ignore[operator]
+
+    assert measure(pages[0]) < exact
+    assert pages[1] == pages[2]
+    assert ["Shortened" in page for page in pages] == [True, False, False]
+
+
+def test_hosts_count_characters_by_the_larger_way() -> None:
+    assert (length("x"), length("é"), length("数"), length("😀")) == (1, 1, 1, 2)
+    assert (length_bytes("x"), length_bytes("é"), length_bytes("数"), length_bytes("😀")) == (1, 2, 3, 4)
+
+
+def test_line_ends_of_windows_are_written_as_one_character() -> None:
+    note = Note(kind="warning", text="one\r\ntwo")
+
+    assert "\r" not in render_markdown(sample_report().model_copy(update={"notes": (note,)}))
+
+
+@pytest.mark.parametrize("limit", [65_536, 1_000_000])
+def test_a_huge_report_fits_a_comment(limit: int) -> None:
+    markdown = render_markdown(huge_report(), limit)
+
+    assert length(markdown) <= limit
+    assert_harmless(markdown)
+
+
+def test_a_huge_report_fits_a_summary_of_a_mebibyte() -> None:
+    assert length_bytes(render_summary(huge_report())) <= 1_048_576
 
 
 def test_page_of_exactly_the_limit_is_not_cut() -> None:
@@ -279,7 +259,12 @@ def test_run_times_do_not_change_the_body() -> None:
     [
         ("report.md", lambda: render_markdown(sample_report())),
         ("report-failed.md", lambda: render_markdown(sample_failed_report())),
-        ("report-cut.md", lambda: render_markdown(sample_report(), 2_600)),
+        ("report-cut.md", lambda: render_markdown(sample_report(), 4_000)),
+        ("report-minimal.md", lambda: render_markdown(minimal_report())),
+        ("report-unreadable-base.md", lambda: render_markdown(unreadable_base_report())),
+        ("report-unchanged.md", lambda: render_markdown(unchanged_report())),
+        ("report-huge.md", lambda: render_markdown(huge_report(), 8_000)),
+        ("summary.md", lambda: render_summary(sample_report())),
         ("issue.md", lambda: render_issue(sample_monitoring())),
         ("deployments.md", lambda: render_deployments_markdown(sample_deployments())),
     ],
@@ -291,4 +276,4 @@ def test_markdown_is_as_reviewed(name: str, make: object) -> None:
 def test_empty_report_says_so() -> None:
     markdown = render_markdown(Report(project="p", verdict="pass", head=Commit(id="a" * 40, label="main")))
 
-    assert markdown.startswith("## ✅ No gate is set\n\n**p** · `main` with nothing to compare with\n")
+    assert markdown == "## ➖ Nothing to compare with\n\n**p** · `main`\n\ngraphship: head `aaaaaaaaaaaa`\n"

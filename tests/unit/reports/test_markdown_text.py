@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ci_core.reports.document import Code, prose
-from ci_core.reports.markdown_text import code_fence, disarm_comment, escape_block_start, escape_code, escape_prose
+from ci_core.reports.markdown_text import disarm_comment, disarm_fence, escape_block_start, escape_code, escape_prose
 from ci_core.reports.mermaid import label
 from ci_core.reports.text import visible
 
@@ -57,10 +57,14 @@ ATTACKS = [
     " ",
     "\r\n\r\n",
     "3f2a9c1d0e",
+    "deadbeef",
+    ":+1:",
+    "GL-7",
+    "WWW.tracker.example",
 ]
 hostile = st.lists(st.sampled_from(ATTACKS) | st.text(max_size=6), max_size=6).map("".join)
 
-ACTIVE = re.compile(r"[@#<>|\[\]*~$^{}]|://|www\.|(?<!\d):\w+:|GH-\d|(?:^|\s)[!%&/]\w")
+ACTIVE = re.compile(r"[@#<>|\[\]*~$^{}]|://|www\.|WWW\.|(?<!\d):[\w+-]+:|G[HL]-\d|(?:^|\s)[!%&/]\w")
 
 
 def tokens(markdown: str) -> Iterator[Token]:
@@ -129,13 +133,16 @@ def test_a_word_that_could_act_becomes_code(attack: str) -> None:
 
 @given(hostile)
 def test_a_fence_holds_whatever_is_inside(text: str) -> None:
-    content = disarm_comment(visible(text, keep_lines=True)).rstrip("\n")
-    opening, closing = code_fence(content, "text")
+    content = disarm_fence(disarm_comment(visible(text, keep_lines=True))).rstrip("\n")
 
-    found = list(tokens(f"{opening}\n{content}\n{closing}\n\nafter"))
+    found = list(tokens(f"```text\n{content}\n```\n\nafter"))
 
     assert [token.type for token in found if token.type in {"fence", "html_block", "heading_open"}] == ["fence"]
     assert found[-2].content == "after"
+
+
+def test_program_output_with_a_fence_reads_as_before() -> None:
+    assert disarm_fence("````\n~~~~\n`x`").replace("\u200b", "") == "````\n~~~~\n`x`"
 
 
 @given(hostile)

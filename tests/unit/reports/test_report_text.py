@@ -57,7 +57,7 @@ def test_pairs_have_as_many_digits_as_tell_them_apart(old: Scalar, new: Scalar, 
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(0.0219, "+0.0219"), (-3, "-3"), (0.0007, "+0.0007"), (0, "0"), (1e-9, "+1.00e-09")]
+    ("value", "expected"), [(0.0219, "+0.0219"), (-3, "-3"), (0.0007, "+0.0007"), (0, "0"), (1e-9, "+1e-09")]
 )
 def test_differences_carry_their_sign(value: float, expected: str) -> None:
     assert signed(value) == expected

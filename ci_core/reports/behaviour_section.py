@@ -1,0 +1,137 @@
+"""What a change does to answers: one sentence for the first screen, and the largest changes (pure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_core.reports.document import Code, Column, Paragraph, Section, Strong, code, prose
+from ci_core.reports.rows import LONGEST_VALUE, table
+from ci_core.reports.text import ABSENT, number, percent, plural, ratio, short, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ci_core.reports.build import Extent
+    from ci_core.reports.document import Block, Inline, Line
+    from ci_core.reports.report import AnswerChange, Behaviour, BehaviourSide, Report
+
+_MOST_CHANGES = 10
+_CHANGES = (
+    Column(title="request"),
+    Column(title="before"),
+    Column(title="after"),
+    Column(title="by", align="right"),
+    Column(title="where"),
+)
+_SIDES = (Column(title="per request"), Column(title="base", align="right"), Column(title="head", align="right"))
+_SAME_MEMORY = 0.05
+"""Relative: a peak moves by as much from run to run."""
+
+
+def behaviour_sentence(behaviour: Behaviour) -> Line:
+    """Return how many answers changed, by how much, and what they cost; or why that is not known."""
+    if not behaviour.requests:
+        why = prose(shorten(behaviour.problem or "no request was sent to both", 300))
+        return ("The answers of base and head were not compared: ", *why)
+    failed = behaviour.head.failed if behaviour.head else 0
+    newly = failed - (behaviour.base.failed if behaviour.base else 0)
+    return (
+        *_changed(behaviour),
+        *((f"; the head fails {plural(newly, 'request')} more than the base",) if newly > 0 else ()),
+        *_cost(behaviour),
+        ".",
+    )
+
+
+def _changed(behaviour: Behaviour) -> Line:
+    all_requests = plural(behaviour.requests, "request")
+    if not behaviour.changed:
+        return ("All ", Strong(all_requests), " are answered as before")
+    share = percent(behaviour.changed / behaviour.requests)
+    verb = "is" if behaviour.changed == 1 else "are"
+    counted = f"{number(behaviour.changed)} of {all_requests}"
+    return (Strong(counted), f" ({share}) {verb} answered otherwise", *_by(behaviour))
+
+
+def _by(behaviour: Behaviour) -> Line:
+    largest = behaviour.largest[0] if behaviour.largest else None
+    if largest is None:
+        return ()
+    place: Line = (" in ", code(largest.where)) if largest.where else ()
+    if largest.size is None:
+        return (", the largest change", *place) if place else (", one at least not only in a number",)
+    return (f", by up to {short(largest.size)}", *place)
+
+
+def _cost(behaviour: Behaviour) -> Line:
+    parts: list[Inline] = []
+    latency, memory = behaviour.latency_ratio, behaviour.memory_ratio
+    if latency is not None:
+        bounds = f"95 %: {short(latency.low)} to {short(latency.high)}"
+        if latency.low <= 1 <= latency.high:
+            parts.append(f"; answering takes as long as before ({ratio(latency.value)}, {bounds})")
+        else:
+            parts += ["; answering takes ", Strong(ratio(latency.value)), f" the time ({bounds})"]
+    if memory is not None and abs(memory - 1) >= _SAME_MEMORY:
+        parts.append(f"{', and' if parts else '; answering takes'} {ratio(memory)} the memory")
+    return tuple(parts)
+
+
+def behaviour_section(report: Report, extent: Extent) -> Section | None:
+    """Return the largest changes of answers and how both graphs did."""
+    behaviour = report.behaviour
+    if behaviour is None:
+        return None
+    blocks: list[Block] = [Paragraph(line=behaviour_sentence(behaviour))]
+    if behaviour.source:
+        tolerance = f"; numbers that differ by at most {short(behaviour.tolerance)} of the larger one are equal"
+        line: Line = ("The requests are from ", *prose(shorten(behaviour.source, 200)), tolerance, ".")
+        blocks.append(Paragraph(line=line))
+    if behaviour.problem and behaviour.requests:
+        blocks.append(Paragraph(line=prose(shorten(behaviour.problem, 400)), tone="warn"))
+    if behaviour.largest:
+        rows = [_answer(one) for one in behaviour.largest[:_MOST_CHANGES]]
+        blocks.append(table(_CHANGES, rows, max(behaviour.changed, len(behaviour.largest))))
+    sides = _sides(behaviour)
+    if sides and extent.with_times:
+        blocks.append(table(_SIDES, sides, len(sides)))
+    return Section(slug="behaviour", title="Behaviour", hint=_hint(behaviour), blocks=tuple(blocks), folded=True)
+
+
+def _hint(behaviour: Behaviour) -> str:
+    if not behaviour.requests:
+        return "not compared"
+    return f"{number(behaviour.changed)} of {plural(behaviour.requests, 'answer')} changed"
+
+
+def _answer(change: AnswerChange) -> tuple[Line, ...]:
+    return (
+        (_json(change.request),),
+        (_json(change.old),),
+        (_json(change.new),),
+        (short(change.size),) if change.size is not None else (),
+        (code(change.where),) if change.where else (),
+    )
+
+
+def _json(text: str) -> Inline:
+    return Code(shorten(text, LONGEST_VALUE)) if text else ABSENT
+
+
+def _sides(behaviour: Behaviour) -> list[tuple[Line, ...]]:
+    measures: tuple[tuple[str, Callable[[BehaviourSide], str]], ...] = (
+        ("not answered", lambda side: number(side.failed)),
+        ("median time", lambda side: _unit(side.median_ms, "ms")),
+        ("95 % of times below", lambda side: _unit(side.p95_ms, "ms")),
+        ("peak memory", lambda side: _unit(side.peak_mb, "MB")),
+    )
+    if behaviour.base is None and behaviour.head is None:
+        return []
+    return [
+        ((name,), *((measure(side) if side else ABSENT,) for side in (behaviour.base, behaviour.head)))
+        for name, measure in measures
+    ]
+
+
+def _unit(value: float | None, unit: str) -> str:
+    return ABSENT if value is None else f"{short(value)} {unit}"

@@ -1,0 +1,76 @@
+"""The gates of a report: which hold, with the numbers, and the changed lines that explain them (pure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_core.reports.document import BulletList, Column, Mark, Section, Strong, code, prose
+from ci_core.reports.rows import RIGHT_PAIR, table
+from ci_core.reports.text import ABSENT, number, pair, shorten, signed
+
+if TYPE_CHECKING:
+    from ci_core.reports.build import Extent
+    from ci_core.reports.document import Block, Line, Tone
+    from ci_core.reports.report import Annotation, Gate, GateState, Report
+
+GATE_TONES: dict[GateState, Tone] = {"pass": "good", "warn": "warn", "fail": "bad"}
+_LEVEL_TONES: dict[str, Tone] = {"notice": "muted", "warning": "warn", "error": "bad"}
+_WORST_FIRST = ("fail", "warn", "pass")
+_MOST_LINES = 20
+_COLUMNS = (
+    Column(title="state"),
+    Column(title="gate"),
+    *RIGHT_PAIR,
+    Column(title="difference (95 %)", align="right"),
+    Column(title="rule"),
+)
+
+
+def gates_section(report: Report, extent: Extent) -> Section | None:
+    """Return the gates, worst first, and the lines to look at; folded when there is nothing to look at."""
+    if not report.gates:
+        return None
+    gates = sorted(report.gates, key=lambda gate: _WORST_FIRST.index(gate.state))
+    blocks: list[Block] = [table(_COLUMNS, [_row(gate) for gate in gates[: extent.rows]], len(gates))]
+    lines = [_annotation(one) for one in report.annotations[:_MOST_LINES]]
+    hidden = len(report.annotations) - _MOST_LINES
+    if hidden > 0:
+        lines.append((f"… and {number(hidden)} more lines",))
+    if lines:
+        blocks.append(BulletList(items=tuple(lines)))
+    counts = [(sum(gate.state == state for gate in gates), state) for state in _WORST_FIRST]
+    return Section(
+        slug="gates",
+        title="Gates",
+        hint=", ".join(f"{number(count)} {state}" for count, state in counts if count),
+        blocks=tuple(blocks),
+        folded=all(gate.state == "pass" for gate in gates) and not report.annotations,
+    )
+
+
+def _row(gate: Gate) -> tuple[Line, ...]:
+    old, new = pair(gate.old, gate.new)
+    state = Mark(tone=GATE_TONES[gate.state], text=gate.state)
+    rule = gate.sentence if gate.sentence and (gate.state != "pass" or gate.is_within_noise) else gate.limit
+    return (
+        (state, ", within noise") if gate.is_within_noise else (state,),
+        (code(gate.key),),
+        (shorten(old, 40),) if gate.old is not None else (),
+        (Strong(shorten(new, 40)),) if gate.new is not None else (),
+        _difference(gate),
+        prose(shorten(rule, 400)),
+    )
+
+
+def _difference(gate: Gate) -> Line:
+    if gate.interval is None:
+        return ()
+    low, high = signed(gate.interval.low), signed(gate.interval.high)
+    return (f"{signed(gate.interval.value)} ({low} to {high})",)
+
+
+def _annotation(annotation: Annotation) -> Line:
+    where = annotation.where
+    place = where.file if where.line is None else f"{where.file}:{where.line}"
+    mark = Mark(tone=_LEVEL_TONES[annotation.level], text="")
+    return (mark, " ", code(place or ABSENT), ": ", *prose(shorten(annotation.text, 400)))
