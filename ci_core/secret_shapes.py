@@ -62,7 +62,7 @@ _MARKS: Final = (
 )
 _MARKS_OF_ANY_CASE: Final = ("aws_secret_access_key", "accountkey=", "x-amz-signature=", "authorization:")
 # fmt: on
-"""One of these is in every text with such a shape; looking for them first is thirty times as fast."""
+"""One of these is in every text with such a shape."""
 
 _PLACEHOLDER: Final = re.compile(r"(?:[$<{*%\[]|x+$|\.\.\.)", re.IGNORECASE)
 """How the value begins where a program fills it in later: ``${TOKEN}``, ``<password>``, ``{{ secret }}``, ``%s``."""
@@ -74,14 +74,20 @@ def kinds_of_secrets(text: str) -> Iterator[str]:
     >>> list(kinds_of_secrets("https://me:hunter2@example.org and https://me:${PASSWORD}@example.org"))
     ['a password in an address']
     """
-    if not any(mark in text for mark in _MARKS):
-        folded = text.lower()
-        if not any(mark in folded for mark in _MARKS_OF_ANY_CASE):
-            return
+    if not may_hold_one(text):
+        return
     for found in SHAPES.finditer(text):
         group = found.lastgroup or ""
         if not (group in {"address", "authorization"} and _PLACEHOLDER.match(_value(group, found[0]))):
             yield _KINDS[group]
+
+
+def may_hold_one(text: str) -> bool:
+    """Whether it is worth looking for a shape in `text`; False is certain, and thirty times as fast as looking."""
+    if any(mark in text for mark in _MARKS):
+        return True
+    folded = text.lower()
+    return any(mark in folded for mark in _MARKS_OF_ANY_CASE)
 
 
 def _value(group: str, text: str) -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from ci_core.errors import OutputFileError
+from ci_core.masking import SHAPES_ONLY, Masker, secret_values
 from ci_core.printable import one_line, printable
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class PlainConsole:
         output_file: where outputs are appended; None shows them in the log only.
         summary_file: where the summary is appended; None drops it.
         new_delimiter: makes the delimiter of an output with line breaks.
+        mask: takes secrets out of whatever is said or written.
     """
 
     def __init__(
@@ -54,19 +56,24 @@ class PlainConsole:
         output_file: Path | None = None,
         summary_file: Path | None = None,
         new_delimiter: Callable[[], str] = _random_delimiter,
+        mask: Callable[[str], str] = SHAPES_ONLY.text,
     ) -> None:
         self._stream = stream
         self._output_file = output_file
         self._summary_file = summary_file
         self._new_delimiter = new_delimiter
+        self._mask = mask
         self._depth = 0
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str], stream: TextIO) -> PlainConsole:
-        """Return the console for the files that environment variables name."""
+        """Return the console for the files that environment variables name; it masks those that hold secrets."""
         output, summary = env.get("GRAPHSHIP_OUTPUT"), env.get("GRAPHSHIP_SUMMARY")
         return cls(
-            stream, output_file=Path(output) if output else None, summary_file=Path(summary) if summary else None
+            stream,
+            output_file=Path(output) if output else None,
+            summary_file=Path(summary) if summary else None,
+            mask=Masker(secret_values(env)).text,
         )
 
     @contextmanager
@@ -104,6 +111,7 @@ class PlainConsole:
         """
         if not _OUTPUT_NAME.fullmatch(name):
             raise ValueError(f"an output's name is in kebab-case, unlike {name!r}")
+        value = self._mask(value)
         self._say(f"{name}: {one_line(value, max_chars=200)}")
         if self._output_file is not None:
             _append(self._output_file, "GRAPHSHIP_OUTPUT", _encoded(name, value, self._new_delimiter))
@@ -115,13 +123,13 @@ class PlainConsole:
             OutputFileError: the file cannot be written.
         """
         if self._summary_file is not None:
-            _append(self._summary_file, "GRAPHSHIP_SUMMARY", markdown.rstrip("\n") + "\n")
+            _append(self._summary_file, "GRAPHSHIP_SUMMARY", self._mask(markdown).rstrip("\n") + "\n")
 
     def _say(self, text: str, label: str | None = None, where: Location | None = None) -> None:
         indent = "  " * self._depth
         start = f"{label}: " if label else ""
         place = f" ({one_line(str(where))})" if where is not None else ""
-        first, *rest = printable(text).split("\n")
+        first, *rest = printable(self._mask(text)).split("\n")
         lines = [f"{indent}{start}{first}{place}", *(f"{indent}{' ' * len(start)}{line}".rstrip() for line in rest)]
         self._stream.write("\n".join(lines) + "\n")
         self._stream.flush()

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ci_core.cli._common import need, read_settings
-from ci_core.cli._secrets import secret_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +25,7 @@ def open_project(start: Path, env: Mapping[str, str], console: Console) -> Proje
     need("dvc", "dvc", "git")
     from ci_core.cli._adapters import make_target
     from ci_core.hosts.local.host import find_local_host
+    from ci_core.masking import secret_values
     from ci_core.operations.project import Project
     from ci_core.pipelines.dvc import DvcEngine
     from ci_core.reports.redact import Redactor

@@ -40,7 +40,7 @@ def run(command: click.Command, arguments: Sequence[str], env: Mapping[str, str]
         result = command.main(list(arguments), prog_name="graphship", standalone_mode=False, color=color, obj=env)
         code = result if isinstance(result, int) else ExitCode.DONE
     except GraphshipError as error:
-        code = _tell(error, color=color, with_traceback="--debug" in arguments)
+        code = _tell(error, env, color=color, with_traceback="--debug" in arguments)
     except click.ClickException as error:
         error.show()
         code = ExitCode.USAGE
@@ -51,25 +51,30 @@ def run(command: click.Command, arguments: Sequence[str], env: Mapping[str, str]
         # Click ends so, and never else with `standalone_mode` off, when what we print is read no more.
         code = _NOBODY_READS
     except Exception as error:  # noqa: BLE001 - the last one to see it; nothing is swallowed
-        code = _tell_unexpected(error, color=color, with_traceback="--debug" in arguments)
+        code = _tell_unexpected(error, env, color=color, with_traceback="--debug" in arguments)
     return code
 
 
-def _tell_unexpected(error: Exception, *, color: bool | None, with_traceback: bool) -> int:
+def _tell_unexpected(error: Exception, env: Mapping[str, str], *, color: bool | None, with_traceback: bool) -> int:
     if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
         told = FileNotWritableError(path=str(error.filename or "unknown"), reason=str(error.strerror))
-        return _tell(told, color=color, with_traceback=with_traceback)
+        return _tell(told, env, color=color, with_traceback=with_traceback)
     click.echo(f"graphship met a mistake of its own; the traceback below is worth a report: {_ISSUES_URL}", err=True)
-    traceback.print_exception(error)
+    from ci_core.masking import Masker, secret_values  # as below
+
+    click.echo(Masker(secret_values(env)).text("".join(traceback.format_exception(error))), nl=False, err=True)
     return _OUR_MISTAKE
 
 
-def _tell(error: GraphshipError, *, color: bool | None, with_traceback: bool) -> ExitCode:
+def _tell(error: GraphshipError, env: Mapping[str, str], *, color: bool | None, with_traceback: bool) -> ExitCode:
+    from ci_core.masking import Masker, secret_values  # only here: `--help` imports click and nothing else
+
+    mask = Masker(secret_values(env)).text
     if with_traceback:
         shown = traceback.TracebackException.from_exception(error)
         shown.__notes__ = []  # they say what follows
-        click.echo("".join(shown.format()), nl=False, err=True)
-    click.echo(render_error(error, color=color is None and sys.stderr.isatty()), err=True)
+        click.echo(mask("".join(shown.format())), nl=False, err=True)
+    click.echo(mask(render_error(error, color=color is None and sys.stderr.isatty())), err=True)
     return error.exit_code
 
 

@@ -1,57 +1,25 @@
-"""Mask secrets in whatever is about to be shown or stored.
+"""Mask secrets in whole reports, before they are shown or stored.
 
-Two nets: the *values* the caller knows to be secret, in the spellings they may turn up in (plain, URL-quoted, JSON- and
-HTML-escaped, base64, broken over lines), and the *shapes* of well-known tokens. Every renderer runs the second over its
-data by itself; who knows secret values applies :meth:`Redactor.model` first, so that ``report.json`` is clean too.
+Every renderer masks what has the shape of a token by itself; who knows secret values applies :meth:`Redactor.model`
+first, so that ``report.json`` is clean too.
 """
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import operator
-import re
-from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote, quote_plus
+from typing import TypeVar
 
 from pydantic import BaseModel
 
-from ci_core.secret_shapes import SHAPES
+from ci_core.masking import MASK, Masker
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+__all__ = ["MASK", "SHAPES_ONLY", "Redactor"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
-MASK = "***"
-_SHORTEST_VALUE = 6
-"""A shorter value would mask ordinary words, and a mask in every line tells more than it hides."""
-_SHORTEST_SPLIT = 12
-"""Only values of this length are looked for across line breaks; a shorter one is found by chance."""
-_SHORTEST_BASE64 = 8
-"""Characters of base64 that must be left when the neighbours' bits are cut off both ends."""
 
-
-class Redactor:
-    """Replaces secrets by ``***``."""
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Take the values known to be secret; those shorter than six characters are ignored."""
-        self._values = tuple(secrets)
-
-    @cached_property
-    def _known(self) -> re.Pattern[str] | None:
-        spellings = {spelling for value in self._values for part in _parts(value) for spelling in _spellings(part)}
-        longest_first = sorted(spellings, key=lambda text: (-len(text), text))
-        return re.compile("|".join(map(_pattern, longest_first))) if longest_first else None
-
-    def text(self, text: str) -> str:
-        """Return `text` with every known value and every token shape masked."""
-        masked = text if self._known is None else self._known.sub(MASK, text)
-        masked = SHAPES.sub(MASK, masked)
-        return text if masked == text else masked
+class Redactor(Masker):
+    """Replaces secrets in texts and reports by ``***``."""
 
     def value(self, value: object) -> object:
         """Return a string, a model or a tuple of them with every string masked; anything else as it is.
@@ -76,46 +44,3 @@ class Redactor:
 
 SHAPES_ONLY = Redactor()
 """Masks what looks like a token; knows no values."""
-
-
-def _parts(secret: str) -> Iterator[str]:
-    """Yield the secret, its lines, and the texts inside it when it is JSON: a log shows any of them alone."""
-    yield secret
-    yield from secret.splitlines()
-    try:
-        yield from _leaves(json.loads(secret))
-    except (ValueError, RecursionError):
-        return
-
-
-def _leaves(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(item)
-
-
-def _spellings(value: str) -> Iterator[str]:
-    value = value.strip()
-    if len(value) < _SHORTEST_VALUE:
-        return
-    yield from (value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], html.escape(value))
-    yield from _base64(value.encode("utf-8", "surrogateescape"))
-
-
-def _base64(raw: bytes) -> Iterator[str]:
-    """Yield the base64 characters that `raw` alone decides, at each of the three places it can start in a triple."""
-    for offset in range(3):
-        padded = b"\0" * offset + raw
-        start = (0, 2, 3)[offset]
-        end = (None, -3, -2)[len(padded) % 3]
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            core = encode(padded).decode()[start:end]
-            if len(core) >= _SHORTEST_BASE64:
-                yield core
-
-
-def _pattern(spelling: str) -> str:
-    characters = [re.escape(character) for character in spelling]
-    return (r"\s*" if len(spelling) >= _SHORTEST_SPLIT else "").join(characters)

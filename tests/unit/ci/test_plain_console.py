@@ -138,3 +138,22 @@ def test_an_output_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_an_outputs_name_is_in_kebab_case(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="kebab-case"):
         PlainConsole(io.StringIO(), output_file=tmp_path / "out").output("a=b\nc", "x")
+
+
+def test_values_of_secret_variables_are_masked_in_log_outputs_and_summary(tmp_path: Path) -> None:
+    log = io.StringIO()
+    env = {
+        "STORE_PASSWORD": "correct-horse",
+        "GRAPHSHIP_OUTPUT": str(tmp_path / "out"),
+        "GRAPHSHIP_SUMMARY": str(tmp_path / "page.md"),
+    }
+    console = PlainConsole.from_environment(env, log)
+
+    console.step("sending to https://me:correct-horse@store")
+    console.error("it answered: correct-horse is wrong")
+    console.output("address", "store?key=correct-horse")
+    console.summary("# correct-horse")
+
+    said = [log.getvalue(), (tmp_path / "out").read_text(), (tmp_path / "page.md").read_text()]
+    assert not [text for text in said if "correct-horse" in text]
+    assert said[1:] == ["address=store?key=***\n", "# ***\n"]

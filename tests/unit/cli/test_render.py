@@ -105,6 +105,25 @@ def test_a_bug_of_ours_keeps_its_traceback_and_asks_for_a_report(capsys: pytest.
     assert "ZeroDivisionError" in told
 
 
+@pytest.mark.parametrize(
+    "error", [OSError("no: correct-horse"), UnknownNameError(kind="step", name="correct-horse", known_names=[])]
+)
+@pytest.mark.parametrize("arguments", [[], ["--debug"]])
+def test_secrets_of_the_environment_are_masked_in_errors_and_tracebacks(
+    error: Exception, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command()
+    @click.option("--debug", is_flag=True)
+    def failing(debug: bool) -> None:  # noqa: FBT001 - click passes flags by name
+        raise error
+
+    run(failing, arguments, {"STORE_PASSWORD": "correct-horse"})
+
+    printed = capsys.readouterr()
+    assert "***" in printed.err
+    assert "correct-horse" not in printed.err
+
+
 def test_a_wrong_option_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
     @click.command()
     def quiet() -> None: ...

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ci_core.cli._secrets import secret_values
+from ci_core.masking import secret_values
 
 
 @pytest.mark.parametrize(
