@@ -1,0 +1,151 @@
+"""Point to the lines of a change that a failed gate is about (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal
+
+from ci_core.config.settings import CONFIG_FILE
+from ci_core.errors import Location
+from ci_core.gates.secrets import not_allowed
+from ci_core.gates.spec import Annotation
+from ci_core.gates.wording import apart, code
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from ci_core.config.settings import Gates
+    from ci_core.gates.evidence import Evidence
+    from ci_core.gates.spec import GateResult
+    from ci_core.monitoring.table_diff import TableDiff
+    from ci_core.types import JsonValue
+    from ci_core.versioning.difference import FileDiff, ParamDiff, StageDiff
+
+MOST: Final = 10
+"""Annotations a gate; hosts show few, and a reader reads fewer."""
+
+_LONGEST_VALUE: Final = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedFiles:
+    """The files of Git that the change touches, and where keys stand in those that have keys."""
+
+    paths: Collection[str] = ()
+    """Relative to the project."""
+    lines: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
+    """File → key path → 1-based line, of the head's ``params.yaml``, ``dvc.yaml`` and ``graphship.yaml``."""
+
+
+def annotate(
+    results: Sequence[GateResult], gates: Gates, evidence: Evidence, changed: ChangedFiles
+) -> tuple[Annotation, ...]:
+    """Return the lines to point at for each gate that failed or warned, in the order of the gates.
+
+    Only files that the change touches are pointed at: elsewhere there is nothing to show beside the change.
+    """
+    places = _Places(gates, evidence, changed)
+    return tuple(one for result in results if result.state != "pass" for one in islice(places.of(result), MOST))
+
+
+class _Places:
+    """Finds the causes of one change."""
+
+    def __init__(self, gates: Gates, evidence: Evidence, changed: ChangedFiles) -> None:
+        self._gates, self._evidence, self._changed = gates, evidence, changed
+
+    def of(self, result: GateResult) -> Iterator[Annotation]:
+        """Yield what may have caused a result, most likely first."""
+        told = f"the gate on {code(result.key)} {'failed' if result.state == 'fail' else 'warns'}"
+        for where, what in self._causes(result.key):
+            if where.file in self._changed.paths:
+                level: Literal["error", "warning"] = "error" if result.state == "fail" else "warning"
+                text = f"{what}; {told}" if what else f"{told}: {result.sentence}"
+                yield Annotation(where=where, level=level, text=text, gate=result.key)
+
+    def _causes(self, key: str) -> Iterator[tuple[Location, str]]:
+        """Yield a place and what stands there; empty text where the gate's own sentence says it."""
+        diff, models = self._evidence.diff, {model.path for model in self._evidence.models or ()}
+        if key == "secrets":
+            for leak in not_allowed(self._gates.secrets, self._evidence.secrets.findings):
+                yield Location(file=leak.path, line=leak.line), f"this line looks like {leak.kind}"
+        elif key == "pickle-scan":
+            scan = self._evidence.pickles
+            yield from self._files({found.path for found in scan.findings} | {path for path, _ in scan.unreadable})
+        elif key == "model-size":
+            yield from self._files(models)
+        elif key == "data":
+            yield from self._files({lost.path for lost in self._evidence.missing.lost})
+            yield from self._files({table.path for table in self._evidence.tables if self._is_to_blame(table)})
+        else:
+            yield from map(self._param, diff.params)
+            yield from (place for stage in diff.stages for place in self._stage(stage))
+            yield from (place for file in (*diff.data, *diff.outputs) for place in self._data(file, models))
+        yield self._at(CONFIG_FILE, f"gates.{key}"), ""
+
+    def _is_to_blame(self, table: TableDiff) -> bool:
+        gate = self._gates.data
+        limit = 1.0 if gate is None or gate.max_drift is None else gate.max_drift
+        return table.problem is not None or any(
+            column.change in {"removed", "changed"} or (column.distance or 0.0) > limit for column in table.columns
+        )
+
+    def _param(self, param: ParamDiff) -> tuple[Location, str]:
+        file, _, key = param.key.partition(":")
+        return self._at(file, key), f"{code(key)} {_moved(param)}"
+
+    def _stage(self, stage: StageDiff) -> Iterator[tuple[Location, str]]:
+        if stage.change == "removed":
+            return
+        file, _, name = stage.name.rpartition(":")
+        name = name.partition("@")[0]  # of a `foreach` or `matrix` stage only the template stands in the file
+        has_command = "the command" in stage.details
+        what = (
+            "is new" if stage.change == "added" else "has another command" if has_command else "is declared otherwise"
+        )
+        key = f"stages.{name}.cmd" if has_command else f"stages.{name}"
+        yield self._at(file or "dvc.yaml", key), f"the stage {code(stage.name)} {what} here"
+
+    def _data(self, file: FileDiff, models: Collection[str]) -> Iterator[tuple[Location, str]]:
+        noun = "model" if file.path in models else "data"
+        verb = {"added": "was added", "removed": "was removed", "renamed": "was renamed"}.get(file.change, "changed")
+        yield Location(file=f"{file.path}.dvc"), f"the {noun} {code(file.path)} {verb}"
+
+    def _files(self, paths: Collection[str]) -> Iterator[tuple[Location, str]]:
+        """Yield what a file's version stands in: its ``.dvc`` file or one of a folder above, else itself."""
+        for path in sorted(paths):
+            parts = path.split("/")
+            for end in range(len(parts), 0, -1):
+                yield Location(file="/".join(parts[:end]) + ".dvc"), ""
+            yield Location(file=path), ""
+
+    def _at(self, file: str, key: str) -> Location:
+        """Return where a key stands, or its nearest parent."""
+        lines = self._changed.lines.get(file, {})
+        probe = key
+        while probe and probe not in lines:
+            probe = probe.rpartition(".")[0]
+        return Location(file=file, line=lines.get(probe), key=key)
+
+
+def _moved(param: ParamDiff) -> str:
+    old, new = param.old, param.new
+    if param.change == "added":
+        return f"is new here: {_shown(new)}"
+    if param.change == "removed":
+        return f"is gone; it was {_shown(old)}"
+    if _is_number(old) and _is_number(new) and old != new:
+        before, after = apart(float(str(old)), float(str(new)))
+        return f"{'fell' if float(str(new)) < float(str(old)) else 'rose'} from {before} to {after} here"
+    return f"changed from {_shown(old)} to {_shown(new)} here"
+
+
+def _is_number(value: JsonValue) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _shown(value: JsonValue) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return code(text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…")
