@@ -114,7 +114,7 @@ def test_secrets_of_the_environment_are_masked_in_errors_and_tracebacks(
 ) -> None:
     @click.command()
     @click.option("--debug", is_flag=True)
-    def failing(debug: bool) -> None:  # noqa: FBT001 - click passes flags by name
+    def failing(debug: bool) -> None:
         raise error
 
     run(failing, arguments, {"STORE_PASSWORD": "correct-horse"})
