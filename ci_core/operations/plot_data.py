@@ -100,6 +100,8 @@ def _plot(old: Plot | None, new: Plot | None, change: shown.Change | None, most:
     lies = kind == "bar"
     shown_columns = columns.get("head") or columns["base"]
     labels = [shown_columns.x_label, shown_columns.y_label]
+    if kind == "histogram":  # the bins are of y, and how often is what is drawn
+        labels = [shown_columns.y_label, ""]
     missing = [f"{side}: {problem}" for side, found in columns.items() for problem in found.problems]
     return shown.Plot(
         name=name,

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from ci_core.operations.plot_matrix import MOST_CLASSES, matrix
-from ci_core.operations.plot_points import as_finite, as_time, bins_of, counted, in_order, thin_cloud, thin_line
+from ci_core.operations.plot_points import as_finite, as_time, bins_of, counted
 from ci_core.reports import report as shown
 from ci_core.reports.text import number, plural, scalar
+from ci_core.reports.thinning import in_order, thin_cloud, thin_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -31,7 +31,7 @@ from ci_core.reports.document import (
     Tiles,
 )
 from ci_core.reports.graph_svg import graph_svg
-from ci_core.reports.plot_text import plot_lines, plot_table
+from ci_core.reports.plot_text import plot_lines, plot_notes, plot_table
 from ci_core.reports.text import number, visible
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def to_html(document: Document, *, draw_plot: DrawPlot | None = None, stylesheet
     page = _Page(draw_plot=draw_plot)
     blocks = page.blocks(document.blocks)
     footer = "".join(f"<p>{_line(line)}</p>" for line in document.footer)
-    policy, style = _style(stylesheet_url)
+    policy, style = _style(stylesheet_url, has_images=page.has_images)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
@@ -75,9 +75,9 @@ def to_html(document: Document, *, draw_plot: DrawPlot | None = None, stylesheet
     )
 
 
-def _style(stylesheet_url: str | None) -> tuple[str, str]:
-    """Return the content policy and the element that brings the style sheet."""
-    common = "default-src 'none'; base-uri 'none'; form-action 'none'"
+def _style(stylesheet_url: str | None, *, has_images: bool) -> tuple[str, str]:
+    """Return the content policy and the element that brings the style sheet; pictures must be inside of the page."""
+    common = f"default-src 'none'; base-uri 'none'; form-action 'none'{'; img-src data:' if has_images else ''}"
     if stylesheet_url is not None:
         return f"{common}; style-src 'self'", f'<link rel="stylesheet" href="{_text(stylesheet_url)}">'
     css = stylesheet()
@@ -96,6 +96,7 @@ class _Page:
     def __init__(self, *, draw_plot: DrawPlot | None) -> None:
         self._draw_plot = draw_plot
         self._graphs = 0
+        self.has_images = False
 
     def blocks(self, blocks: Iterable[Block]) -> str:
         parts: list[str] = []
@@ -151,7 +152,9 @@ class _Page:
         caption = f"<figcaption><strong>{_text(figure.plot.name)}</strong></figcaption>"
         svg = self._draw_plot(figure) if self._draw_plot else None
         if svg is not None:
-            return f"<figure>{caption}{svg}</figure>"
+            self.has_images |= bool(figure.plot.images)
+            notes = "".join(f'<p class="hint">{_line(line)}</p>' for line in plot_notes(figure))
+            return f"<figure>{caption}{svg}{notes}</figure>"
         table = plot_table(figure)
         lines = "".join(f"<li>{_line(line)}</li>" for line in plot_lines(figure))
         return f"<figure>{caption}{_table(table) if table else ''}{f'<ul>{lines}</ul>' if lines else ''}</figure>"

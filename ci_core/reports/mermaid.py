@@ -6,13 +6,18 @@ letters, digits and plain punctuation is written as its code point (``#64;``), w
 
 from __future__ import annotations
 
+import math
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ci_core.reports.plot_scales import date_text, places
 from ci_core.reports.text import shorten, thin, visible
 from ci_core.serving.render import mermaid_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ci_core.reports.report import Graph, GraphNode, Plot, Series
 
 MOST_NODES = 60
@@ -37,7 +42,12 @@ _CLASSES = """\
 classDef added fill:#dafbe1,stroke:#1a7f37,color:#0a3d1c
 classDef changed fill:#fff8c5,stroke:#9a6700,color:#4d3400
 classDef removed fill:#ffebe9,stroke:#cf222e,color:#66101a,stroke-dasharray:4 3"""
-_PALETTE = "#8c959f, #0969da"
+_GREYS, _BLUES = ("#8c959f", "#c3c9d0"), ("#2f81f7", "#9cc7ff")
+_COLOURS = {"base": "grey", "head": "blue"}
+_SMALLEST, _LARGEST = 0.01, 1e5
+"""Numbers between these are written as they are."""
+_ALMOST = 1e-6
+_TIME_UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60))
 
 
 def label(text: str, longest: int = _LONGEST_LABEL) -> str:
@@ -75,39 +85,86 @@ def _node_label(text: str) -> str:
 
 
 def xy_chart(plot: Plot) -> str | None:
-    """Return a line plot or histogram as an ``xychart-beta``, or None when it is of another kind.
+    """Return a line plot or histogram as an ``xychart-beta``, or None when words or a table tell it better.
 
     Mermaid spaces points evenly and draws no legend: series are resampled to at most :data:`MOST_POINTS` points over
-    their common range, base first (grey), head second (blue).
+    their common range, base in greys, head in blues, and the title says which is which. More than two series a side
+    cannot be told apart so.
     """
     chosen = [series for side in ("base", "head") for series in plot.series if series.side == side and series.y]
+    labels = list(dict.fromkeys(series.label for series in chosen))
     if plot.kind == "histogram":
-        body = _bars(chosen)
-    elif plot.kind == "line" and all(not isinstance(series.x[0], str) for series in chosen):
+        body = _bars(plot, chosen)
+    elif plot.kind == "line" and len(labels) <= len(_GREYS) and not any(isinstance(one.x[0], str) for one in chosen):
         body = _lines(plot, chosen)
     else:
         return None
     if body is None:
         return None
-    palette = _PALETTE if chosen[0].side == "base" else "#0969da"
-    init = f'%%{{init: {{"themeVariables": {{"xyChart": {{"plotColorPalette": "{palette}"}}}}}}}}%%'
-    return "\n".join([init, "xychart-beta", f'  title "{label(plot.name)}"', *body])
+    colours = [(_GREYS if series.side == "base" else _BLUES)[labels.index(series.label)] for series in chosen]
+    init = f'%%{{init: {{"themeVariables": {{"xyChart": {{"plotColorPalette": "{", ".join(colours)}"}}}}}}}}%%'
+    return "\n".join([init, "xychart-beta", f'  title "{_legend(plot.kind, chosen, labels)}"', *body])
+
+
+def _legend(kind: str, chosen: list[Series], labels: list[str]) -> str:
+    words = [f"{colour}: {side}" for side, colour in _COLOURS.items() if any(one.side == side for one in chosen)]
+    words += [f"paler: {label(labels[1], _LONGEST_BIN)}"] if len(labels) > 1 else []
+    reaches = {(min(places(series.x)), max(places(series.x))) for series in chosen}
+    words += ["level where there are no points"] if kind == "line" and len(reaches) > 1 else []
+    return ", ".join(words)
 
 
 def _lines(plot: Plot, chosen: list[Series]) -> list[str] | None:
-    curves = [sorted(zip((float(x) for x in series.x), series.y, strict=True)) for series in chosen]
+    curves = [sorted(zip(places(series.x), series.y, strict=True)) for series in chosen]
     if not curves:
         return None
     low, high = min(curve[0][0] for curve in curves), max(curve[-1][0] for curve in curves)
-    if high <= low:
+    if not 0 < high - low < math.inf:
         return None
-    points = min(MOST_POINTS, max(2, *(len(curve) for curve in curves)))
-    grid = [low + (high - low) * index / (points - 1) for index in range(points)]
-    axis = f'  x-axis "{label(plot.x_label or "x")}" {low:.6g} --> {high:.6g}'
-    return [axis, f'  y-axis "{label(plot.y_label or "y")}"', *(f"  line {_numbers(_at(c, grid))}" for c in curves)]
+    unit = _unit(y for curve in curves for _, y in curve)
+    steps = _even_steps(curves) or MOST_POINTS
+    grid = [low + (high - low) * index / (steps - 1) for index in range(steps)]
+    rows = [_numbers(_at([(x, y / unit) for x, y in curve], grid)) for curve in curves]
+    y_axis = f'  y-axis "{label(plot.y_label or "y")}{_in_unit(unit)}"'
+    return [_x_axis(plot, low, high), y_axis, *(f"  line {row}" for row in rows)]
 
 
-def _bars(chosen: list[Series]) -> list[str] | None:
+def _even_steps(curves: list[list[tuple[float, float]]]) -> int | None:
+    """Return how many points the curves have, if they are few, at the same places, and evenly spaced."""
+    xs = [x for x, _ in curves[0]]
+    if len(xs) > MOST_POINTS or any([x for x, _ in curve] != xs for curve in curves[1:]):
+        return None
+    widths = [after - before for before, after in pairwise(xs)]
+    return len(xs) if max(widths) - min(widths) <= max(widths) * _ALMOST else None
+
+
+def _x_axis(plot: Plot, low: float, high: float) -> str:
+    """Return the axis; Mermaid writes no dates, so that times are counted from the first one."""
+    name = plot.x_label or "x"
+    if plot.x_type == "time" and (start := date_text(low)):
+        words, unit_s = next(((one, long) for one, long in _TIME_UNITS if high - low >= 2 * long), ("seconds", 1))
+        name, low, high = f"{name}: {words} from {start}", 0, (high - low) / unit_s
+    return _range_axis(name, low, high)
+
+
+def _range_axis(name: str, low: float, high: float) -> str:
+    unit = _unit((low, high))
+    return f'  x-axis "{label(name)}{_in_unit(unit)}" {_plain(low / unit)} --> {_plain(high / unit)}'
+
+
+def _unit(values: Iterable[float]) -> float:
+    """Return the power of ten that numbers are counted in: Mermaid reads none with an exponent."""
+    largest = max((abs(value) for value in values), default=0.0)
+    if largest == 0 or _SMALLEST <= largest < _LARGEST:
+        return 1.0
+    return 10.0 ** max(-300, math.floor(math.log10(largest)))
+
+
+def _in_unit(unit: float) -> str:
+    return "" if unit == 1 else f" in 1e{round(math.log10(unit))}"
+
+
+def _bars(plot: Plot, chosen: list[Series]) -> list[str] | None:
     if not chosen or len({len(series.y) for series in chosen}) != 1:
         return None
     counts = [thin(series.y, MOST_POINTS) for series in chosen]
@@ -115,15 +172,24 @@ def _bars(chosen: list[Series]) -> list[str] | None:
     rows = [f"  bar {_numbers(shares[-1])}"]
     if len(shares) > 1:
         rows = [f"  bar {_numbers(shares[0])}", f"  line {_numbers(shares[-1])}"]
-    return [f"  x-axis [{', '.join(_bin_names(chosen[0], len(counts[0])))}]", '  y-axis "share"', *rows]
+    return [_bin_axis(plot, chosen[0], len(counts[0])), '  y-axis "share"', *rows]
 
 
-def _bin_names(series: Series, bins: int) -> list[str]:
+def _bin_axis(plot: Plot, series: Series, bins: int) -> str:
+    """Return names below the bars, or numbers where the bins are of one width: names of many numbers would overlap."""
     if len(series.x) == len(series.y) == bins:
-        return [f'"{label(str(name), _LONGEST_BIN)}"' for name in series.x]
-    edges = [float(edge) for edge in series.x]
+        return f"  x-axis [{', '.join(_bin_name(name) for name in series.x)}]"
+    edges = places(series.x)
+    widths = [after - before for before, after in pairwise(edges)]
+    if len(widths) > 1 and max(widths) < math.inf and max(widths) - min(widths) <= max(widths) * _ALMOST:
+        half = (edges[-1] - edges[0]) / bins / 2
+        return _range_axis(plot.x_label or "x", edges[0] + half, edges[-1] - half)
     picked = [edges[round(index * (len(edges) - 1) / bins)] for index in range(bins)]
-    return [f'"{edge:.4g}"' for edge in picked]
+    return f"  x-axis [{', '.join(map(_bin_name, picked))}]"
+
+
+def _bin_name(name: float | str) -> str:
+    return f'"{label(name, _LONGEST_BIN) if isinstance(name, str) else f"{name:.4g}"}"'
 
 
 def _at(curve: list[tuple[float, float]], grid: list[float]) -> list[float]:
@@ -139,4 +205,10 @@ def _at(curve: list[tuple[float, float]], grid: list[float]) -> list[float]:
 
 
 def _numbers(values: list[float]) -> str:
-    return f"[{', '.join(f'{value:.5g}' for value in values)}]"
+    return f"[{', '.join(map(_plain, values))}]"
+
+
+def _plain(value: float) -> str:
+    """Return a number without an exponent, five digits after its point at most."""
+    text = f"{value:.5f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text

@@ -1,111 +1,95 @@
-"""Plots as SVG through Vega-Lite, drawn by vl-convert without a browser (extra ``plots``).
+"""A plot as inline SVG, so that a page needs no script, no program and no address (pure).
 
-The Vega-Lite documents are written as plain mappings, which is all that vl-convert needs. Colours are the page's own
-custom properties, so that a plot follows light and dark; the drawing loads nothing (no address is allowed).
+The frames are drawn by ``plot_panels.py`` and ``plot_heat.py``; here is what surrounds them: the legend, several frames
+in one picture, and what the picture says to readers without eyes. Pictures that the project made are embedded as they
+are. All text is a stranger's, and escaped.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import re
-from typing import TYPE_CHECKING, Any, TypeAlias
+import html
+from typing import TYPE_CHECKING, Final
 
-from ci_core.errors import MissingExtraError
-from ci_core.reports.text import shorten, visible
+from ci_core.reports.plot_heat import heat_maps
+from ci_core.reports.plot_panels import COLOURS, DASHES, LETTERS_PX, Drawn, Panel, draw, points_each, px, text
+from ci_core.reports.text import number, plural, shorten, visible
+from ci_core.serving.picture.letters import fitting, width_px
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ci_core.reports.document import PlotFigure
-    from ci_core.reports.report import Plot, Series
+    from ci_core.reports.report import Image, Plot, Series
 
-Spec: TypeAlias = dict[str, Any]
-"""A Vega-Lite document or a part of one; its grammar is not ours to type."""
-
-MOST_POINTS = 200
-"""Points of one series that are drawn: more than a plot of this width has pixels to tell apart."""
-MOST_CLASSES = 12
-WIDTH_PX, HEIGHT_PX = 380, 210
-
-_COORDINATES = re.compile(r'\b(?:d|transform)="[^"]*"')
-_LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
-_COLOURS = {"base": "var(--base)", "head": "var(--head)"}
-_CONFIG: Spec = {
-    "background": None,
-    "font": "system-ui, sans-serif",
-    "view": {"stroke": None},
-    "aria": False,
-    "axis": {
-        "labelColor": "var(--muted)",
-        "titleColor": "var(--muted)",
-        "titleFontWeight": "normal",
-        "titlePadding": 8,
-        "labelFontSize": 11,
-        "titleFontSize": 12,
-        "gridColor": "var(--line)",
-        "domainColor": "var(--line)",
-        "tickColor": "var(--line)",
-        "tickCount": 5,
-    },
-    "axisX": {"grid": False},
-    "axisY": {"domain": False, "ticks": False},
-    "legend": {
-        "labelColor": "var(--ink)",
-        "orient": "top",
-        "direction": "horizontal",
-        "title": None,
-        "labelFontSize": 12,
-        "symbolType": "square",
-        "offset": 6,
-    },
-}
-
-
-def can_draw() -> bool:
-    """Return whether the library of the extra ``plots`` is installed."""
-    return importlib.util.find_spec("vl_convert") is not None
+WIDTH_PX: Final = 480
+HEIGHT_PX: Final = 260
+_SMALL_HEIGHT_PX: Final = 160
+_GAP_PX: Final = 14
+_LEGEND_ROOM_PX: Final = 20
+_FONT: Final = "system-ui, -apple-system, Segoe UI, Roboto, Noto Sans, DejaVu Sans, sans-serif"
+_LONGEST_LABEL_PX: Final = 150
 
 
 def plot_svg(figure: PlotFigure) -> str | None:
-    """Return the plot as an ``<svg>`` element, or None when it holds nothing to draw.
+    """Return the plot as an ``<svg>`` element (pictures as ``<img>`` elements), or None when nothing can be drawn.
 
-    Raises:
-        MissingExtraError: the extra ``plots`` is not installed.
+    A drawing stays below 40 kB whatever the numbers are; an embedded picture is as large as it is.
     """
-    spec = plot_spec(figure)
-    if spec is None:
-        return None
-    try:
-        import vl_convert
-    except ImportError as error:
-        raise MissingExtraError(extra="plots", module="vl_convert") from error
-    svg: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    return _COORDINATES.sub(lambda found: _LONG_NUMBER.sub(_round, found.group()), svg)
-
-
-def _round(found: re.Match[str]) -> str:
-    """Return a coordinate to a tenth of a pixel: half of the size of a picture is digits that nobody sees."""
-    return f"{float(found.group()):.1f}".removesuffix(".0")
-
-
-def plot_spec(figure: PlotFigure) -> Spec | None:
-    """Return the Vega-Lite document of a plot, or None when it holds nothing to draw."""
     plot = figure.plot
-    names = {"base": visible(figure.base_name), "head": visible(figure.head_name)}
-    if plot.kind == "confusion":
-        body = _confusion(plot, names)
-    else:
-        make = {"line": _line, "scatter": _scatter, "histogram": _histogram}[plot.kind]
-        body = make(plot, names) if any(series.y for series in plot.series) else None
-    if body is None:
+    if plot.kind == "image":
+        return _images(figure)
+    drawn = _content(figure)
+    if drawn is None:
         return None
-    return {"config": _CONFIG, **({} if "facet" in body else {"width": WIDTH_PX, "height": HEIGHT_PX}), **body}
+    size = f'width="{WIDTH_PX}" height="{px(drawn.height)}" viewBox="0 0 {WIDTH_PX} {px(drawn.height)}"'
+    return (
+        f'<svg class="plot" role="img" {size} font-family="{_FONT}" font-size="{LETTERS_PX}">'
+        f"<title>{_escape(shorten(plot.name, 120))}</title><desc>{_escape(describe(figure))}</desc>"
+        f"{drawn.content}</svg>"
+    )
 
 
-def _sides(plot: Plot, names: dict[str, str]) -> Spec:
-    """Return the colour channel: base grey, head in the accent colour, whichever of them is there."""
-    present = [side for side in ("base", "head") if any(series.side == side for series in plot.series)]
-    scale = {"domain": [names[side] for side in present], "range": [_COLOURS[side] for side in present]}
-    legend = {} if len(present) > 1 else {"legend": None}
-    return {"field": "side", "type": "nominal", "scale": scale, **legend}
+def describe(figure: PlotFigure) -> str:
+    """Return the picture in words: what it is, and of each series how long it is and between which values."""
+    plot = figure.plot
+    names = {"base": figure.base_name, "head": figure.head_name}
+    axes = " over ".join(shorten(label, 60) for label in (plot.y_label, plot.x_label) if label)
+    parts = [f"{_KINDS[plot.kind]}{f' of {axes}' if axes else ''}"]
+    for series in _in_order(plot)[:8]:
+        label = f" {shorten(series.label, 60)}" if series.label else ""
+        count = plural(series.sampled_from or len(series.y), "value")
+        parts.append(f"{names[series.side]}{label}: {count} from {number(min(series.y))} to {number(max(series.y))}")
+    for matrix in plot.matrices:
+        right = sum(row[index] for index, row in enumerate(matrix.counts))
+        total = sum(map(sum, matrix.counts))
+        parts.append(f"{names[matrix.side]}: {number(right)} of {number(total)} right")
+    return shorten(". ".join(parts), 900)
+
+
+_KINDS: Final = {
+    "line": "Lines",
+    "scatter": "Points",
+    "bar": "Bars",
+    "histogram": "Histogram",
+    "confusion": "Confusion matrix",
+    "image": "Picture",
+}
+
+
+def _content(figure: PlotFigure) -> Drawn | None:
+    names = {"base": figure.base_name, "head": figure.head_name}
+    if figure.plot.kind == "confusion":
+        return heat_maps(figure.plot, names, WIDTH_PX)
+    every = _in_order(figure.plot)
+    if not every:
+        return None
+    groups = _groups(figure.plot, every)
+    legend = _legend(figure, every, is_dashed=len(groups) == 1)
+    frames = _one(figure.plot, every) if len(groups) == 1 else _several(figure.plot, groups)
+    if not legend:
+        return frames
+    moved = f'<g transform="translate(0 {_LEGEND_ROOM_PX})">{frames.content}</g>'
+    return Drawn(content=legend + moved, height=frames.height + _LEGEND_ROOM_PX)
 
 
 def _in_order(plot: Plot) -> list[Series]:
@@ -113,149 +97,88 @@ def _in_order(plot: Plot) -> list[Series]:
     return sorted((series for series in plot.series if series.y), key=lambda series: series.side)
 
 
-def _points(plot: Plot, names: dict[str, str]) -> list[Spec]:
-    rows: list[Spec] = []
-    for series in _in_order(plot):
-        stride = max(1, -(-len(series.y) // MOST_POINTS))
-        label = visible(shorten(series.label, 40))
-        rows += [
-            {
-                "x": visible(shorten(x, 40)) if isinstance(x, str) else x,
-                "y": y,
-                "side": names[series.side],
-                "part": label,
-            }
-            for x, y in list(zip(series.x, series.y, strict=True))[::stride]
-        ]
-    return rows
+def _groups(plot: Plot, every: Sequence[Series]) -> dict[str, list[Series]]:
+    """Return what is drawn in one frame each: everything, or the series of a label when they cannot share one."""
+    groups: dict[str, list[Series]] = {}
+    for series in every:
+        groups.setdefault(series.label, []).append(series)
+    if len(groups) <= (len(DASHES) if plot.kind == "line" else 1):
+        return {"": list(every)}
+    return groups
 
 
-def _axes(plot: Plot) -> Spec:
-    is_named = any(isinstance(series.x[0], str) for series in plot.series if series.x)
-    x_type: Spec = {"type": "ordinal", "sort": None} if is_named else {"type": "quantitative", "scale": {"zero": False}}
-    return {
-        "x": {"field": "x", "title": _title(plot.x_label), **x_type},
-        "y": {"field": "y", "type": "quantitative", "scale": {"zero": False}, "title": _title(plot.y_label)},
-    }
+def _one(plot: Plot, series: Sequence[Series]) -> Drawn:
+    return draw(Panel(plot=plot, series=series, width=WIDTH_PX, height=HEIGHT_PX, points=points_each(len(series))))
 
 
-def _line(plot: Plot, names: dict[str, str]) -> Spec:
-    parts = {series.label for series in plot.series}
-    dash: Spec = {"strokeDash": {"field": "part", "type": "nominal"}} if len(parts) > 1 else {}
-    return {
-        "data": {"values": _points(plot, names)},
-        "mark": {"type": "line", "strokeWidth": 2},
-        "encoding": {**_axes(plot), "color": _sides(plot, names), **dash},
-    }
-
-
-def _scatter(plot: Plot, names: dict[str, str]) -> Spec:
-    shape: Spec = {}
-    if len({series.label for series in plot.series}) > 1:
-        shape = {"shape": {"field": "part", "type": "nominal"}}
-    return {
-        "data": {"values": _points(plot, names)},
-        "mark": {"type": "point", "filled": True, "size": 55, "opacity": 0.65},
-        "encoding": {**_axes(plot), "color": _sides(plot, names), **shape},
-    }
-
-
-def _histogram(plot: Plot, names: dict[str, str]) -> Spec:
-    """Bins with edges are drawn as densities, so that wide and narrow bins compare; named bins as shares."""
-    first = next(series for series in plot.series if series.y)
-    if isinstance(first.x[0], str) or len(first.x) == len(first.y):
-        return _levels(plot, names)
-    rows = [row for series in _in_order(plot) for row in _bins(series, names)]
-    return {
-        "data": {"values": rows},
-        "mark": {"type": "rect", "opacity": 0.55},
-        "encoding": {
-            "x": {
-                "field": "x",
-                "type": "quantitative",
-                "scale": {"zero": False, "nice": False},
-                "title": _title(plot.x_label),
-            },
-            "x2": {"field": "x2"},
-            "y": {"field": "y", "type": "quantitative", "title": "density", "axis": {"labels": False}},
-            "y2": {"datum": 0},
-            "color": _sides(plot, names),
-        },
-    }
-
-
-def _bins(series: Series, names: dict[str, str]) -> list[Spec]:
-    edges = [float(edge) for edge in series.x]
-    total = sum(series.y) or 1.0
-    return [
-        {"x": left, "x2": right, "y": count / total / (right - left), "side": names[series.side]}
-        for left, right, count in zip(edges, edges[1:], series.y, strict=False)
-        if right > left
+def _several(plot: Plot, groups: dict[str, list[Series]]) -> Drawn:
+    """Return two frames side by side, row after row."""
+    width = (WIDTH_PX - _GAP_PX) / 2
+    points = points_each(sum(map(len, groups.values())))
+    drawn = [
+        draw(Panel(plot=plot, series=series, title=label, width=width, height=_SMALL_HEIGHT_PX, points=points))
+        for label, series in groups.items()
     ]
+    parts, top = [], 0.0
+    for first in range(0, len(drawn), 2):
+        row = drawn[first : first + 2]
+        for place, one in enumerate(row):
+            parts.append(f'<g transform="translate({px((width + _GAP_PX) * place)} {px(top)})">{one.content}</g>')
+        top += max(one.height for one in row) + _GAP_PX
+    return Drawn(content="".join(parts), height=top)
 
 
-def _levels(plot: Plot, names: dict[str, str]) -> Spec:
-    rows = []
-    for series in _in_order(plot):
-        total = sum(series.y) or 1.0
-        for name, count in list(zip(series.x, series.y, strict=True))[:MOST_POINTS]:
-            text = name if isinstance(name, str) else f"{name:g}"
-            rows.append({"x": visible(shorten(text, 24)), "y": count / total, "side": names[series.side]})
-    return {
-        "data": {"values": rows},
-        "mark": {"type": "bar", "cornerRadiusEnd": 2, "opacity": 0.85},
-        "encoding": {
-            "x": {
-                "field": "x",
-                "type": "nominal",
-                "sort": None,
-                "title": _title(plot.x_label),
-                "axis": {"labelAngle": -40},
-            },
-            "xOffset": {"field": "side", "sort": None},
-            "y": {"field": "y", "type": "quantitative", "title": "share", "axis": {"format": ".0%"}},
-            "color": _sides(plot, names),
-        },
-    }
+def _legend(figure: PlotFigure, every: Sequence[Series], *, is_dashed: bool) -> str:
+    """Return which colour is which side, and which dashes are which label; nothing where there is one of each."""
+    sides = list(dict.fromkeys(series.side for series in every))
+    labels = list(dict.fromkeys(series.label for series in every)) if is_dashed and figure.plot.kind == "line" else []
+    names = {"base": figure.base_name, "head": figure.head_name}
+    parts, x = [], 2.0
+    is_clear = len(sides) == 1 and figure.plot.change in {None, "same"}
+    for side in [] if is_clear else sides:
+        words = fitting(visible(names[side]), _LONGEST_LABEL_PX, LETTERS_PX)
+        parts.append(_sample(figure.plot, side, x) + text(x + 19, 11, words, fill="var(--ink)"))
+        x += 33 + width_px(words, LETTERS_PX)
+    for index, label in enumerate(labels if len(labels) > 1 else []):
+        words = fitting(visible(label), _LONGEST_LABEL_PX, LETTERS_PX)
+        dash = f' stroke-dasharray="{DASHES[index]}"' if DASHES[index] else ""
+        line = f'<path d="M{px(x)},7h22" stroke="var(--muted)" stroke-width="2" fill="none"{dash}/>'
+        parts.append(line + text(x + 27, 11, words))
+        x += 41 + width_px(words, LETTERS_PX)
+    return "".join(parts)
 
 
-def _confusion(plot: Plot, names: dict[str, str]) -> Spec | None:
-    """Each matrix as a heat map of row shares with the counts written in, base left of head."""
-    matrices = sorted((matrix for matrix in plot.matrices if matrix.classes), key=lambda matrix: matrix.side)
-    if not matrices:
-        return None
-    rows = [
-        {
-            "actual": visible(shorten(actual, 20)),
-            "predicted": visible(shorten(predicted, 20)),
-            "count": count,
-            "share": count / (sum(counts) or 1),
-            "side": names[matrix.side],
-        }
-        for matrix in matrices
-        for actual, counts in list(zip(matrix.classes, matrix.counts, strict=True))[:MOST_CLASSES]
-        for predicted, count in list(zip(matrix.classes, counts, strict=True))[:MOST_CLASSES]
-    ]
-    x = {"field": "predicted", "type": "nominal", "sort": None, "axis": {"labelAngle": 0, "ticks": False}}
-    y = {"field": "actual", "type": "nominal", "sort": None, "axis": {"ticks": False}}
-    heat = {"field": "share", "type": "quantitative", "legend": None, "scale": {"domain": [0, 1], "range": [0.04, 0.6]}}
-    return {
-        "data": {"values": rows},
-        "facet": {"column": {"field": "side", "sort": None, "title": None, "header": {"labelColor": "var(--ink)"}}},
-        "spec": {
-            "width": WIDTH_PX // 2 - 30,
-            "height": HEIGHT_PX - 40,
-            "encoding": {"x": x, "y": y},
-            "layer": [
-                {"mark": {"type": "rect", "fill": "var(--head)"}, "encoding": {"fillOpacity": heat}},
-                {
-                    "mark": {"type": "text", "fill": "var(--ink)", "fontSize": 12},
-                    "encoding": {"text": {"field": "count", "type": "quantitative", "format": ","}},
-                },
-            ],
-        },
-    }
+def _sample(plot: Plot, side: str, x: float) -> str:
+    """Return a piece of what a side is drawn with."""
+    colour = COLOURS[side]
+    if plot.kind == "line":
+        return f'<path d="M{px(x)},7h14" stroke="{colour}" stroke-width="2.5" stroke-linecap="round"/>'
+    if plot.kind == "scatter" and side == "base":
+        return f'<path d="M{px(x + 4)},7h6m-3,-3v6" stroke="{colour}" stroke-width="1.6"/>'
+    if plot.kind == "scatter":
+        return f'<circle cx="{px(x + 7)}" cy="7" r="3.2" fill="{colour}"/>'
+    return f'<rect x="{px(x)}" y="1" width="12" height="12" rx="2" fill="{colour}"/>'
 
 
-def _title(label: str) -> str | None:
-    return visible(shorten(label, 60)) or None
+def _images(figure: PlotFigure) -> str | None:
+    names = {"base": figure.base_name, "head": figure.head_name}
+    is_repeated = {image.digest for image in figure.plot.images if image.side == "head"}
+    shown = [_image(image, names[image.side]) for image in figure.plot.images if image.data]
+    same = any(image.side == "base" and image.digest in is_repeated for image in figure.plot.images)
+    note = f'<p class="hint">{_escape(names["base"])} and {_escape(names["head"])} are the same</p>' if same else ""
+    return f'<div class="images">{"".join(shown)}</div>{note}' if shown else None
+
+
+def _image(image: Image, name: str) -> str:
+    words = _escape(f"{name}: {shorten(image.path, 120)}")
+    address = f"data:{image.media_type};base64,{image.data}"
+    return f'<div><p class="hint">{_escape(name)}</p><img alt="{words}" src="{address}"></div>'
+
+
+def _escape(words: str) -> str:
+    return html.escape(visible(words))
+
+
+def can_draw() -> bool:
+    """Return whether plots can be drawn: they can, without any extra."""
+    return True

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ci_core.operations import plot_data
 from ci_core.operations.plot_data import MOST_POINTS, plot_parts
 from ci_core.operations.plot_images import LARGEST_IMAGE_BYTES, LARGEST_IMAGES_BYTES
-from ci_core.operations.plot_points import in_order, thin_cloud, thin_line
 from ci_core.operations.plot_series import MOST_BARS, MOST_SERIES
+from ci_core.reports.thinning import in_order, thin_cloud, thin_line
 from ci_core.versioning.plots import Plot, PlotSource
 
 if TYPE_CHECKING:
