@@ -18,6 +18,7 @@ from ci_core.hosts.upsert import upsert_comment
 from ci_core.operations import report_data
 from ci_core.operations.delivery import Deliveries
 from ci_core.operations.graph_data import graph_part
+from ci_core.operations.pipeline import push_objects, run_stale
 from ci_core.operations.plot_data import plot_parts
 from ci_core.operations.release import build_with_lowering, live_release, make_plan, pull_served
 from ci_core.printable import one_line
@@ -156,10 +157,7 @@ def _overtaken(project: Project, request: ChangeRequest) -> ReportResult:
 
 def _run_stale(project: Project) -> PipelineRun:
     with project.console.group("run what is stale"):
-        run = project.engine.run(
-            on_line=lambda line: project.console.step(f"  {line}"),
-            on_stage=lambda stage: project.console.step(f"{stage.name}: {stage.outcome} ({stage.seconds:.1f} s)"),
-        )
+        run = run_stale(project)
         for note in run.notes:
             project.console.warning(note)
         if run.failure is not None:
@@ -178,8 +176,7 @@ def _keep_lock(project: Project, request: ChangeRequest, run: PipelineRun) -> Co
     """
     with project.console.group("keep what the pipeline made"):
         if project.dvc.remote() is not None:
-            sent = project.engine.push()
-            project.console.step(f"{sent.verified} objects are in {sent.remote}")
+            push_objects(project)
         commit = project.git.commit(run.git_files, "chore(graphship): record what the pipeline made")
         if commit is None:
             return request.head

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 from ci_core.deploy.release import build_release
 from ci_core.deploy.spec import Release, ReleaseRecord
 from ci_core.operations.lowering import lower_models, may_be_lowered
+from ci_core.operations.pipeline import run_stale
 from ci_core.operations.release_reference import keep_reference
-from ci_core.pipelines.base import run_pipeline
 from ci_core.serving import load_graph
 from ci_core.versioning.plain import to_plain
 from ci_core.versioning.snapshot import take_snapshot
@@ -95,7 +95,7 @@ def refresh_outputs(project: Project) -> None:
         stale = project.engine.stale()
         if stale:
             project.console.step(f"stale: {', '.join(stage.name for stage in stale)}")
-            run_pipeline(project.engine, on_line=project.console.step)
+            run_stale(project).require_success()
             project.console.warning(
                 "what the pipeline made here is in no commit's dvc.lock: run it on a change request"
             )

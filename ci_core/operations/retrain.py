@@ -16,8 +16,8 @@ from ci_core.hosts.marker import MARKER_ROOM, Run
 from ci_core.hosts.upsert import upsert_change_request
 from ci_core.monitoring.duckdb import open_table, read_arrays
 from ci_core.operations.monitor import load_window_rows
+from ci_core.operations.pipeline import push_objects, run_stale
 from ci_core.operations.release_reference import served_model
-from ci_core.pipelines.base import run_pipeline
 from ci_core.retrain.champion import compare_models, hour_blocks
 from ci_core.retrain.change_request import RetrainCase, body, branch_name, comparison_sentence, title
 from ci_core.retrain.dataset import DatasetCounts, LiveRows, extend_table, select_windows
@@ -200,7 +200,7 @@ class _Attempt:
     def refit(self, before: DatasetCounts) -> DatasetCounts:
         """Train once more with the held-back windows in and send the objects to the remote; return the whole count."""
         counts = self._train_with(self._decision.held_back)
-        self._project.engine.push()
+        push_objects(self._project)
         return DatasetCounts(
             old=before.old,
             captured=before.captured + counts.captured,
@@ -215,7 +215,7 @@ class _Attempt:
         counts = extend_table(self._source, windows, self._source.table, mode=self._settings.window)
         self._project.console.step(f"{self._settings.data}: {counts.added:,} rows added, {counts.rows:,} in all")
         self.git_files.update(self._project.dvc.add([self._settings.data]))
-        run = run_pipeline(self._project.engine, on_line=self._project.console.step)
+        run = run_stale(self._project).require_success()
         self.git_files.update(run.git_files)
         return counts
 

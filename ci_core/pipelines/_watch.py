@@ -42,7 +42,8 @@ class Watch:
     def shows(self, text: str) -> None:
         """Note what a stage printed on a line that has no end yet."""
         with self._lock:
-            if self._activity is not None and text != self._activity.shows:
+            # The pipe is emptied a little after the program has ended.
+            if self._activity is not None and self._activity.is_command and text != self._activity.shows:
                 self._tell(replace(self._activity, shows=text))
 
     def _tell(self, activity: Activity) -> None:

@@ -53,19 +53,3 @@ class PipelineEngine(Protocol):
     def pull(self, paths: Sequence[str] | None = None, *, on_activity: OnActivity = unheard) -> Transfer:
         """Fetch what `paths` need (None: all), and look that it is there."""
         ...
-
-
-def run_pipeline(
-    engine: PipelineEngine,
-    *,
-    on_line: OnLine = unheard,
-    on_stage: OnStage = unheard,
-    on_activity: OnActivity = unheard,
-) -> PipelineRun:
-    """Run what is stale and insist on success.
-
-    Raises:
-        StageFailedError: a stage failed; the error names it and shows its last lines.
-        and as :meth:`PipelineEngine.run`.
-    """
-    return engine.run(on_line=on_line, on_stage=on_stage, on_activity=on_activity).require_success()

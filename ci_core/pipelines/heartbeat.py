@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Self
 
+from ci_core.printable import one_line
 from ci_core.reports.text import number, plural, seconds, size
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 EVERY_S: Final = 30.0
 """Seconds of silence after which a line is said: half of the shortest patience of a CI system that we know of, and a
 log of ten hours has 1,200 such lines."""
+_WHAT: Final = 120
+"""Characters of what goes on; a stage's command may be a whole script."""
 _SHOWN: Final = 80
 """Characters that are told of a line without an end, such as a progress bar."""
 
@@ -75,9 +78,8 @@ class Heartbeat:
             if self._activity is None or now - self._spoken < self._every_s:
                 return None
             self._spoken = now
-            return (
-                f"{self._activity.what}: {', '.join([f'{seconds(now - self._since)} so far', *facts(self._activity)])}"
-            )
+            what = one_line(self._activity.what, max_chars=_WHAT)
+            return f"{what}: {', '.join([f'{seconds(now - self._since)} so far', *facts(self._activity)])}"
 
     def _beat(self) -> None:
         while not self._is_over.wait(max(self._every_s - (self._clock() - self._spoken), 0.01)):

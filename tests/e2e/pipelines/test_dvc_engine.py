@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_core.errors import MissingObjectsError, NoPipelineError, StageFailedError
-from ci_core.pipelines.base import run_pipeline
 from ci_core.pipelines.dvc import DvcEngine
+from ci_core.pipelines.heartbeat import Heartbeat
 from ci_core.testing.projects import make_project
 from ci_core.versioning.dvc import DvcProject
 from ci_core.versioning.git import GitRepository
@@ -190,7 +190,7 @@ def test_a_stage_that_fails_is_named_with_its_last_twenty_lines(tmp_path: Path) 
     project.write("src/train.py", "for n in range(30):\n    print('line', n)\nraise SystemExit(3)\n")
 
     with pytest.raises(StageFailedError) as caught:
-        run_pipeline(engine(project))
+        engine(project).run().require_success()
 
     assert caught.value.stage == "train"
     assert caught.value.reason == "it ended with exit code 3"
@@ -311,3 +311,21 @@ def test_a_project_without_a_pipeline_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(NoPipelineError):
         engine(project).run()
+
+
+def test_a_stage_that_is_silent_is_told_of(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.write("dvc.yaml", "stages:\n  wait:\n    cmd: printf 10%%; until [ -e told ]; do sleep 0.05; done\n")
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if "shows" in line:
+            project.write("told", "")
+
+    with Heartbeat(tell, every_s=0.05) as heartbeat:
+        engine(project).run(on_activity=heartbeat.on_activity)
+
+    line = next(line for line in told if "shows" in line)
+    assert line.startswith("wait: printf 10%%; until [ -e told ]; do sleep 0.05; done: ")
+    assert line.endswith(" so far, shows `10%`")

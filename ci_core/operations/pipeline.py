@@ -1,0 +1,49 @@
+"""Run the pipeline and send what it made, with a word to the log now and then.
+
+Used by the operations of CI, whose logs nobody watches live: a stage, a pull or a push that is silent for half a minute
+is told of.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_core.pipelines.heartbeat import Heartbeat
+from ci_core.reports.text import seconds
+
+if TYPE_CHECKING:
+    from ci_core.operations.project import Project
+    from ci_core.pipelines.spec import PipelineRun, StageRun
+    from ci_core.versioning.dvc import Transfer
+
+
+def run_stale(project: Project) -> PipelineRun:
+    """Run what is stale; a stage that fails is in the result, not raised.
+
+    Raises:
+        GraphshipError: as :meth:`PipelineEngine.run`.
+    """
+    with Heartbeat(project.console.step) as heartbeat:
+
+        def tell(line: str) -> None:
+            heartbeat.spoken()
+            project.console.step(line)
+
+        def over(stage: StageRun) -> None:
+            tell(f"{stage.name}: {stage.outcome} ({seconds(stage.seconds)})")
+
+        return project.engine.run(
+            on_line=lambda line: tell(f"  {line}"), on_stage=over, on_activity=heartbeat.on_activity
+        )
+
+
+def push_objects(project: Project) -> Transfer:
+    """Send what the pipeline made to the DVC remote, and look that it is there.
+
+    Raises:
+        GraphshipError: as :meth:`PipelineEngine.push`.
+    """
+    with Heartbeat(project.console.step) as heartbeat:
+        sent = project.engine.push(on_activity=heartbeat.on_activity)
+    project.console.step(f"{sent.verified} objects are in {sent.remote}")
+    return sent
