@@ -85,11 +85,11 @@ def _ask(side: Side | None, messages: Messages) -> _Asked:
 def _ask_more(old: _Asked, new: _Asked, messages: Messages) -> list[str]:
     """Ask the base again, then time both; return what kept them from being timed."""
     base, head = old.side, new.side
-    # a base that died would die again
     if base is None or head is None or not base.is_running:
         return []
-    old.again = base.answer(messages)
-    seconds = _timed(slower(old.again.seconds, new.first.seconds), old.first, new.first)
+    if not base.was_started_again:  # else the same request would end it again
+        old.again = base.answer(messages)
+    seconds = _timed(slower(old.first.seconds, new.first.seconds), old.first, new.first)
     if not seconds or not all(side.is_running for side in (base, head)):
         return []
     try:

@@ -146,8 +146,10 @@ class Side:
         return reply
 
     def _sentence(self, reply: Mapping[str, Any]) -> str:
-        where = [str(place) for place in reply.get("where") or () if str(place) != str(self._place.root)]
-        told = str(reply.get("error")) + (f" ({', '.join(where)})" if where else "")
+        fact = str(reply.get("error"))
+        known = (str(self._place.root), fact)
+        where = [str(place) for place in reply.get("where") or () if not any(str(place) in text for text in known)]
+        told = fact + (f" ({', '.join(where)})" if where else "")
         hint = f" ({reply['hint']})" if reply.get("hint") else ""
         return (told + hint).replace(f"{self._place.root}/", "")
 
@@ -162,7 +164,7 @@ class Side:
         while (first := _first_unasked(found.answers)) is not None:
             if time.monotonic() > deadline:
                 self._note(
-                    f"answered {first} of {len(requests)} requests within {PASS_S:.0f} s; the others were not sent"
+                    f"answered {first} of {len(requests)} requests within {PASS_S:.3g} s; the others were not sent"
                 )
                 break
             if not self._is_running(len(requests) - first):
@@ -206,8 +208,8 @@ class Side:
             how = error.reason if isinstance(error, ReplyError) else "said something that is no reply"
             if number < len(found.answers):
                 found.answers[number] = Answer(status=None, body=f"no answer: the process {how}")
-            verb = "hung" if isinstance(error, LateError) else "ended its process"
-            self._note(f"request {number + 1} {verb}: it {how}")
+            verb = "hung" if isinstance(error, LateError) else "ended"
+            self._note(f"{verb} at request {number + 1}: its process {how}")
             self.end()
 
     def time(self, numbers: Sequence[int], *, within_s: float) -> list[float]:
@@ -229,6 +231,11 @@ class Side:
         if self._process_id is not None:
             with contextlib.suppress(OSError):
                 os.sched_setaffinity(self._process_id, {processor})
+
+    @property
+    def was_started_again(self) -> bool:
+        """Whether a request hung or ended the process."""
+        return self._starts > 1
 
     @property
     def is_running(self) -> bool:

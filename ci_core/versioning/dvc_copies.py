@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.errors import MissingObjectsError
-from ci_core.versioning._dvc_remote import forget_remote_contents, overlap
+from ci_core.versioning._dvc_parse import old_locks_understood
+from ci_core.versioning._dvc_remote import overlap, stores
+from ci_core.versioning._dvc_session import translated
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -40,33 +42,44 @@ def copy_tracked(dvc: DvcProject, commit: CommitId, paths: Collection[str], into
         DataRemoteError: the remote cannot be reached or refuses.
     """
     copied: list[str] = []
-    with dvc.session("fetch files of another commit", revision=commit, remote=dvc.remote()) as repo:
+    doing, remote = "fetch files of another commit", dvc.remote()
+    with translated(doing, path=str(dvc.root), remote=remote):
+        opened = stores(dvc.repo)
+    with old_locks_understood(), dvc.session(doing, revision=commit, remote=remote) as repo:
         outs = [(dvc.path_of(repo, out.fs_path), out) for out in repo.index.outs if out.use_cache and out.hash_info]
         for path, out in outs:
             if path is None or not any(overlap(path, wanted) for wanted in paths):
                 continue
-            for file, source in _cached_files(dvc, repo, path, out):
+            for file, source in _cached_files(repo, path, out, remote, opened.get(out.hash_name)):
                 if any(overlap(file, wanted) for wanted in paths):
                     _copy(source, into / file)
                     copied.append(file)
     return tuple(sorted(copied))
 
 
-def _cached_files(dvc: DvcProject, repo: Any, path: str, out: Any) -> list[tuple[str, Path]]:
+def _cached_files(repo: Any, path: str, out: Any, remote: str | None, store: Any) -> list[tuple[str, Path]]:
     """Return the files of an output and where the cache has each; what it lacks is fetched first."""
     files = _files(path, out)
     if files is None or any(not source.exists() for _, _, source in files):
-        if dvc.remote() is not None:
-            forget_remote_contents(repo)
-            repo.cloud.pull({out.hash_info})
+        if store is not None:
+            _forget_contents(store)
+            repo.cloud.pull({out.hash_info}, odb=store)
             files = _files(path, out)
         lost = [(name, size) for name, size, source in files or () if not source.exists()]
         if files is None or lost:
-            remote = dvc.remote()
             place = "the DVC cache" if remote is None else f"the DVC remote `{remote}`"
             hint = "push them from a clone that has them: `dvc push`"
             raise MissingObjectsError(place=place, files=lost or [(path, out.meta.size)], hint=hint)
     return [(name, source) for name, _, source in files]
+
+
+def _forget_contents(store: Any) -> None:
+    """Make DVC look at the remote instead of at its note of what is there."""
+    from dvc_data.hashfile.db import get_index
+
+    index = get_index(store)
+    index.clear()
+    index.close()
 
 
 def _files(path: str, out: Any) -> list[tuple[str, int | None, Path]] | None:
