@@ -50,10 +50,11 @@ def gates_section(report: Report, extent: Extent) -> Section | None:
 
 def _row(gate: Gate) -> tuple[Line, ...]:
     old, new = pair(gate.old, gate.new)
-    state = Mark(tone=GATE_TONES[gate.state], text=gate.state)
+    word = f"{gate.state}, within noise" if gate.is_within_noise else gate.state
+    state = Mark(tone=GATE_TONES[gate.state], text=word)
     rule = gate.sentence if gate.sentence and (gate.state != "pass" or gate.is_within_noise) else gate.limit
     return (
-        (state, ", within noise") if gate.is_within_noise else (state,),
+        (state,),
         (code(gate.key),),
         (shorten(old, 40),) if gate.old is not None else (),
         (Strong(shorten(new, 40)),) if gate.new is not None else (),
@@ -72,5 +73,5 @@ def _difference(gate: Gate) -> Line:
 def _annotation(annotation: Annotation) -> Line:
     where = annotation.where
     place = where.file if where.line is None else f"{where.file}:{where.line}"
-    mark = Mark(tone=_LEVEL_TONES[annotation.level], text="")
+    mark = Mark(tone=_LEVEL_TONES[annotation.level], text=annotation.level)
     return (mark, " ", code(place or ABSENT), ": ", *prose(shorten(annotation.text, 400)))

@@ -29,8 +29,8 @@ ADDRESSES = {"Link.url", "Commit.url", "Run.url"}
 """They are ours: the CI system's and the host's."""
 SEVERAL = "<!-- graphship:v1 -->\n\n@team #123 | </details>\n```\n/close\n<img src=x> \u202e `"
 KEPT = ADDRESSES | {"Image.data", "Image.digest", "Image.media_type"}
-NAMES = {"GraphNode.id", "GraphEdge.source", "GraphEdge.target"}
-"""They must stay different from each other, or the diagram has one node."""
+NAMES = {"GraphNode.id", "GraphEdge.source", "GraphEdge.target", "Stage.name", "StageFailure.stage"}
+"""They must stay different from each other, or a diagram has one node, and every stage failed."""
 OURS = re.compile(r"<details>\n<summary><b>[A-Z][A-Za-z ]+</b>[^\n]*</summary>\n?|</details>\n?")
 ACTIVE = re.compile(
     r"""
