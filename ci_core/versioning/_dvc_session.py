@@ -124,6 +124,7 @@ def _translate(error: Exception, *, doing: str, path: str, revision: str | None,
         return text.replace(upwards, "") if upwards else text
 
     message = own("\n".join(dict.fromkeys(_causes(error))))
+    reason = re.sub(r"^(.*\n)??unable to read: '.*?', ", "", message)
     translation: GraphshipError
     match error:
         case NotDvcRepoError():
@@ -136,7 +137,7 @@ def _translate(error: Exception, *, doing: str, path: str, revision: str | None,
         case YAMLSyntaxError():
             translation = InvalidDvcFileError(
                 file=posixpath.normpath(error.relpath),
-                message=str(error.exc),
+                message=reason,
                 revision=revision,
                 is_conflict=bool(error.hint),
             )

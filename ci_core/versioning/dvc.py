@@ -112,6 +112,7 @@ class DvcProject:
         from dvc.repo import lock_repo
 
         repo = self.repo
+        config = repo.config
         place = lock_repo(repo) if revision is None else repo.switch(revision)
         with (
             contextlib.chdir(self.root),
@@ -120,6 +121,9 @@ class DvcProject:
         ):
             if revision is not None and not repo.fs.isdir(repo.dvc_dir):
                 raise NotADvcProjectError(path=str(self.root), revision=revision)
+            # DVC would read a commit's own configuration: without `config.local`, where credentials are, with relative
+            # addresses of remotes taken from the root of the disk.
+            repo.__dict__["config"] = config
             yield repo
 
     # --- reading ---
@@ -336,6 +340,8 @@ class DvcProject:
         order = [stage for stage in self.plan(repo) if stage.cmd and self.stage_name(stage)]
         stale: dict[Any, StaleStage] = {}
         for stage in order:
+            if stage.frozen:  # it never runs, whatever it follows
+                continue
             reasons = tuple(_dvc_read.stale_reasons(repo, stage))
             if reasons or any(before in stale for before in graph.successors(stage)):
                 stale[stage] = StaleStage(name=self.stage_name(stage) or "", reasons=reasons)
