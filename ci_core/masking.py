@@ -17,13 +17,15 @@ from urllib.parse import quote, quote_plus
 from ci_core.secret_shapes import SHAPES, may_hold_one
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MASK = "***"
 _SHORTEST_VALUE = 6
 """A shorter value would mask ordinary words, and a mask in every line tells more than it hides."""
 _SHORTEST_SPLIT = 12
 """Only values of this length are looked for across line breaks; a shorter one is found by chance."""
+_NEIGHBOURS = "\n"
+"""Stands between texts that are looked at together; a value that is broken there is found as over two lines."""
 _SHORTEST_BASE64 = 8
 """Characters of base64 that must be left when the neighbours' bits are cut off both ends."""
 
@@ -67,9 +69,34 @@ class Masker:
         masked = SHAPES.sub(MASK, masked) if may_hold_one(masked) else masked
         return text if masked == text else masked
 
+    def texts(self, texts: Sequence[str]) -> list[str]:
+        """Return texts that stand side by side, masked; a known value may begin in one and go on in the next."""
+        whole = _NEIGHBOURS.join(texts)
+        spans = [found.span() for found in self._known.finditer(whole)] if self._known is not None else []
+        masked = list(_without(whole, spans, texts)) if spans else list(texts)
+        return [SHAPES.sub(MASK, text) for text in masked] if may_hold_one(whole) else masked
+
 
 SHAPES_ONLY = Masker()
 """Masks what looks like a token; knows no values."""
+
+
+def _without(whole: str, spans: Sequence[tuple[int, int]], texts: Iterable[str]) -> Iterator[str]:
+    """Yield each of `texts`, of which `whole` is made, with what lies in one of the spans masked."""
+    begin = index = 0
+    for text in texts:
+        end = begin + len(text)
+        pieces, at = [], begin
+        while index < len(spans) and spans[index][0] < end:
+            start, stop = max(spans[index][0], begin), min(spans[index][1], end)
+            if stop > start:
+                pieces += [whole[at:start], MASK]
+                at = stop
+            if spans[index][1] > end:
+                break  # it goes on in the next text
+            index += 1
+        yield "".join([*pieces, whole[at:end]])
+        begin = end + len(_NEIGHBOURS)
 
 
 def _parts(secret: str) -> Iterator[str]:
@@ -111,5 +138,7 @@ def _base64(raw: bytes) -> Iterator[str]:
 
 
 def _pattern(spelling: str) -> str:
-    characters = [re.escape(character) for character in spelling]
-    return (r"\s*" if len(spelling) >= _SHORTEST_SPLIT else "").join(characters)
+    if len(spelling) < _SHORTEST_SPLIT:
+        return re.escape(spelling)
+    # Blanks of the value are left to the pattern between: two of them in a row would try every way to share a gap.
+    return r"\s*".join(re.escape(character) for character in spelling if not character.isspace())

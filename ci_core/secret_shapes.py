@@ -27,7 +27,8 @@ SHAPES: Final = re.compile(
     | (?P<hugging_face>\bhf_[A-Za-z0-9]{30,})
     | (?P<pypi>\bpypi-[A-Za-z0-9_\-]{50,})
     | (?P<npm>\bnpm_[A-Za-z0-9]{30,})
-    | (?P<web_token>\beyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+)
+    | (?P<web_token>(?<![A-Za-z0-9_\-])(?=[A-Za-z0-9_\-]*eyJ)[A-Za-z0-9_\-]{11,}+
+               \.eyJ[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]+)
     | (?P<authorization>(?i:(?<=authorization:)\s*(?:bearer|basic|token)\s+[^\s"']+))
     | (?P<private_key>-----BEGIN[ A-Z]*PRIVATE\ KEY-----.*?(?:-----END[ A-Z]*PRIVATE\ KEY-----|\Z))
     | (?P<address>(?<=://)[^\s/@:]*:[^\s/@]+(?=@))
