@@ -1,0 +1,390 @@
+"""Gates on real Git and DVC projects: whose rules decide, what is collected for them, which lines are pointed at."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ci_core.ci.plain import PlainConsole
+from ci_core.cli._project import open_project
+from ci_core.operations.judging import judge_change
+from ci_core.serving.spec import GraphSpec, RouteSpec, StepSpec
+from ci_core.testing.projects import make_project, run_git
+from ci_core.types import CommitId
+from ci_core.versioning.compare import compare
+from ci_core.versioning.snapshot import snapshot_or_problem, take_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ci_core.gates.spec import GateResult
+    from ci_core.operations.judging import Judgement
+    from ci_core.testing.projects import SampleProject
+
+pytestmark = pytest.mark.e2e
+
+TOKEN = "ghp_" + "a1B2" * 9
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("true",)
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> SampleProject:
+    return make_project(tmp_path)
+
+
+def judged(
+    sample: SampleProject, base: str, head: str | None = None, *, folder: str = ".", graph: GraphSpec | None = None
+) -> Judgement:
+    """Compare and judge; a base that cannot be read has its sentence."""
+    root = sample.root / folder
+    project = open_project(root, dict(os.environ), PlainConsole(io.StringIO()))
+    old, problem = snapshot_or_problem(root, base)
+    diff = compare(old, take_snapshot(root, head), gates=project.settings.gates.metrics, base_problem=problem)
+    return judge_change(project, diff, graph=graph)
+
+
+def result(judgement: Judgement, key: str) -> GateResult:
+    return next(one for one in judgement.results if one.key == key)
+
+
+def gates(*lines: str) -> str:
+    return "name: sample\ngates:\n" + "".join(f"  {line}\n" for line in lines)
+
+
+def metrics(sample: SampleProject, **values: object) -> None:
+    sample.write("metrics.json", json.dumps({"mae": 6.0, **values}))
+
+
+def serving(*models: str) -> GraphSpec:
+    routes = tuple(RouteSpec(name=f"m{number}", model=model) for number, model in enumerate(models))
+    return GraphSpec(name="sample", steps=(StepSpec(name="router", router="single", routes=routes),))
+
+
+# --- whose gates ---
+
+
+@pytest.fixture
+def loosened(sample: SampleProject) -> tuple[SampleProject, str]:
+    """A change that makes the metric worse and loosens the gate that would have failed it."""
+    sample.write("graphship.yaml", gates("metrics.json:mae: {max: 6.5}"))
+    base = sample.commit("a stricter gate")
+    sample.git("checkout", "-q", "-b", "loosen")
+    sample.write("graphship.yaml", gates("metrics.json:mae: {max: 9}", "secrets: {allow: ['*']}"))
+    sample.write("leak.py", TOKEN)
+    metrics(sample, mae=8.0)
+    sample.commit("loosen")
+    return sample, base
+
+
+@pytest.mark.parametrize("is_checked_out", [True, False])
+def test_a_change_that_loosens_its_gate_is_judged_by_the_bases(
+    loosened: tuple[SampleProject, str], *, is_checked_out: bool
+) -> None:
+    sample, base = loosened
+    head = sample.head()
+    if not is_checked_out:
+        sample.git("checkout", "-q", "main")
+
+    found = judged(sample, base, None if is_checked_out else head)
+
+    mae = result(found, "metrics.json:mae")
+    assert (mae.state, mae.sentence) == ("fail", "`metrics.json:mae` is 8, more than the 6.5 it may be")
+    policy, *own = found.notes
+    assert policy == (
+        f"`gates` differ: judged by those of base {base[:7]}; what the change makes of them counts after the merge: "
+        "max of `metrics.json:mae` 6.5 → 9; `secrets` is new (allow `*`)"
+    )
+    assert own == [
+        "by the change's own gates `metrics.json:mae` would pass: `metrics.json:mae` is 8 (was 6.34563)",
+        "by the change's own gates `secrets` would pass: no added line looks like a secret",
+    ]
+
+
+def test_an_allow_list_of_the_change_does_not_hide_its_secrets(loosened: tuple[SampleProject, str]) -> None:
+    sample, base = loosened
+
+    found = judged(sample, base)
+
+    secrets = result(found, "secrets")
+    assert (secrets.state, secrets.sentence) == ("warn", "`leak.py:1` looks like a GitHub token")
+    assert TOKEN not in repr(found)
+
+
+def test_the_lines_of_the_loosened_gate_and_of_the_secret_are_pointed_at(loosened: tuple[SampleProject, str]) -> None:
+    sample, base = loosened
+
+    found = judged(sample, base)
+
+    assert [(str(one.where), one.level, one.gate) for one in found.annotations] == [
+        ("graphship.yaml:3, gates.metrics.json:mae", "error", "metrics.json:mae"),
+        ("leak.py:1", "warning", "secrets"),
+        ("graphship.yaml:4, gates.secrets", "warning", "secrets"),
+    ]
+
+
+def test_a_work_tree_that_is_not_committed_is_judged_by_the_base_too(sample: SampleProject) -> None:
+    sample.write("graphship.yaml", gates("metrics.json:mae: {max: 9}"))
+    metrics(sample, mae=8.5)
+
+    found = judged(sample, sample.head())
+
+    assert result(found, "metrics.json:mae").state == "fail"
+    assert "max of `metrics.json:mae` 8 → 9" in found.notes[0]
+
+
+def test_gates_that_stay_are_no_matter_for_a_note(sample: SampleProject) -> None:
+    base = sample.head()
+    sample.write(
+        "graphship.yaml", sample.root.joinpath("graphship.yaml").read_text() + "pipeline: {commit-lock: false}\n"
+    )
+
+    assert judged(sample, base).notes == ()
+
+
+def test_a_base_without_a_configuration_leaves_the_change_to_its_own_gates_and_says_so(sample: SampleProject) -> None:
+    content = (sample.root / "graphship.yaml").read_text()
+    sample.git("rm", "-q", "graphship.yaml")
+    base = sample.commit("not yet")
+    sample.write("graphship.yaml", content)
+
+    found = judged(sample, base)
+
+    assert found.notes == (f"judged by the gates of the change itself: base {base[:7]} has no `graphship.yaml`",)
+    assert [one.key for one in found.results] == ["metrics.json:mae"]
+
+
+def test_a_base_whose_configuration_is_broken_is_told(sample: SampleProject) -> None:
+    content = (sample.root / "graphship.yaml").read_text()
+    sample.write("graphship.yaml", "name: [\n")
+    base = sample.commit("broken")
+    sample.write("graphship.yaml", content)
+
+    (note,) = judged(sample, base).notes
+
+    assert note.startswith(
+        f"judged by the gates of the change itself: `graphship.yaml` of base {base[:7]} cannot be read: "
+    )
+
+
+def test_without_a_base_the_change_judges_itself_and_every_comparison_warns(sample: SampleProject) -> None:
+    sample.write("graphship.yaml", gates("metrics.json:mae: {max: 8, max-regression: 1%}", "secrets: {}"))
+
+    found = judged(sample, "0" * 40)
+
+    assert found.notes == (
+        "judged by the gates of the change itself: the base, whose gates would decide, could not be read",
+    )
+    assert [one.state for one in found.results] == ["warn", "warn"]
+
+
+def test_a_project_in_a_sub_folder_has_a_policy_of_its_own(sample: SampleProject) -> None:
+    inner = sample.root / "inner"
+    inner.mkdir()
+    for name in ("graphship.yaml", "params.yaml", "metrics.json", "dvc.yaml", "dvc.lock", "src", "plots", ".gitignore"):
+        if (sample.root / name).exists():
+            shutil.move(sample.root / name, inner / name)
+    shutil.rmtree(sample.root / "data")
+    shutil.rmtree(sample.root / "models")
+    (inner / "dvc.yaml").write_text("metrics: [metrics.json]\n")
+    (inner / "dvc.lock").unlink()
+    sample.write("graphship.yaml", gates("metrics.json:mae: {max: 1}"))
+    base = sample.commit("a project in a folder")
+    sample.write("inner/graphship.yaml", gates("metrics.json:mae: {max: 100}"))
+    sample.write("inner/metrics.json", '{"mae": 9}')
+    sample.write("leak.py", TOKEN)
+
+    found = judged(sample, base, folder="inner")
+
+    assert [(one.key, one.state) for one in found.results] == [("metrics.json:mae", "fail")]
+    assert "max of `metrics.json:mae` 8 → 100" in found.notes[0]
+    assert "max-regression 0.1 of `metrics.json:mae` is gone" in found.notes[0]
+
+
+# --- what is collected ---
+
+
+@pytest.mark.parametrize("is_checked_out", [True, False])
+def test_folds_are_read_from_both_versions_though_dvc_leaves_lists_out(
+    sample: SampleProject, *, is_checked_out: bool
+) -> None:
+    sample.write("graphship.yaml", gates("metrics.json:mae: {max-regression: 0.1, folds: 'metrics.json:cv.mae'}"))
+    metrics(sample, mae=6.0, cv={"mae": [5.0, 6.0, 7.0]})
+    base = sample.commit("folds")
+    metrics(sample, mae=6.5, cv={"mae": [7.0, 5.5, 7.0]})
+    head = sample.commit("noise")
+    if not is_checked_out:
+        sample.git("checkout", "-q", base)
+
+    found = result(judged(sample, base, None if is_checked_out else head), "metrics.json:mae")
+
+    assert (found.state, found.is_within_noise) == ("warn", True)
+    assert found.interval is not None
+    assert found.interval.value == pytest.approx(0.5)
+
+
+def test_folds_that_are_missing_are_told(sample: SampleProject) -> None:
+    sample.write("graphship.yaml", gates("metrics.json:mae: {max-regression: 0.1, folds: 'metrics.json:cv.mae'}"))
+    base = sample.commit("no folds")
+    metrics(sample, mae=6.5, cv={"mae": [7.0, 5.5, 7.0]})
+
+    found = result(judged(sample, base), "metrics.json:mae")
+
+    assert found.sentence.endswith(
+        "judged without an interval: the base has no list of numbers at `metrics.json:cv.mae`"
+    )
+
+
+def test_objects_that_were_not_pushed_fail_with_path_and_size(sample: SampleProject) -> None:
+    sample.write("graphship.yaml", gates("data: {}"))
+    base = sample.commit("a gate on data")
+
+    assert result(judged(sample, base), "data").state == "pass"
+
+    shutil.rmtree(sample.dvc_remote)
+    sample.dvc_remote.mkdir()
+    found = result(judged(sample, base), "data")
+
+    assert found.state == "fail"
+    assert "`models/model.json` (19 B)" in found.sentence or "and" in found.sentence
+
+
+def test_a_project_without_a_remote_warns(sample: SampleProject) -> None:
+    sample.write("graphship.yaml", gates("data: {}"))
+    base = sample.commit("a gate on data")
+    sample.write(".dvc/config", "")
+
+    found = result(judged(sample, base), "data")
+
+    assert (found.state, found.sentence) == (
+        "warn",
+        "the DVC remote was not asked for missing objects: no default DVC remote is configured",
+    )
+
+
+def test_the_size_of_models_is_compared_also_where_they_are_only_recorded(sample: SampleProject) -> None:
+    sample.write("graphship.yaml", gates("model-size: {max: 1 kB, max-growth: 10%}"))
+    base = sample.commit("a gate on size")
+    sample.write("models/model.json", '{"slope": 2.69782700000}')
+
+    found = result(judged(sample, base, graph=serving("models/model.json")), "model-size")
+
+    assert (found.state, found.old, found.new) == ("fail", 19, 24)
+    assert found.sentence == "`models/model.json` grew by 26.3%, from 19 B to 24 B; 10% is allowed"
+
+    shutil.rmtree(sample.root / "models")
+    shutil.rmtree(sample.root / ".dvc" / "cache")
+    found = result(judged(sample, base, graph=serving("models/model.json")), "model-size")
+
+    assert (found.state, found.old, found.new) == ("pass", 19, 19)
+
+
+def _with_pickle(sample: SampleProject, path: str) -> None:
+    target = sample.root / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(pickle.dumps(Evil()))
+
+
+def _added_to_dvc(sample: SampleProject) -> None:
+    project = open_project(sample.root, dict(os.environ), PlainConsole(io.StringIO()))
+    _with_pickle(sample, "data/new.pkl")
+    project.dvc.add(["data/new.pkl"])
+
+
+def _in_a_folder_of_dvc(sample: SampleProject) -> None:
+    project = open_project(sample.root, dict(os.environ), PlainConsole(io.StringIO()))
+    _with_pickle(sample, "more/deep/new.pkl")
+    project.dvc.add(["more"])
+
+
+@pytest.mark.parametrize("is_checked_out", [True, False])
+@pytest.mark.parametrize(
+    ("path", "bring"),
+    [
+        ("new.pkl", lambda sample: _with_pickle(sample, "new.pkl")),
+        ("data/new.pkl", _added_to_dvc),
+        ("more/deep/new.pkl", _in_a_folder_of_dvc),
+    ],
+)
+def test_pickles_that_a_change_brings_are_looked_through_wherever_they_are_kept(
+    sample: SampleProject, path: str, bring: Callable[[SampleProject], None], *, is_checked_out: bool
+) -> None:
+    base = sample.head()
+    bring(sample)
+    head = sample.commit("a pickle")
+    if not is_checked_out:
+        sample.git("checkout", "-q", base)
+        run_git(sample.root, "clean", "-fdxq", "--exclude=.dvc/cache")
+
+    found = result(judged(sample, base, None if is_checked_out else head), "pickle-scan")
+
+    assert (found.state, found.sentence) == ("warn", f"`{path}` would run `posix.system`")
+
+
+def test_a_written_scan_fails_and_names_a_model_of_the_graph_that_is_not_here(sample: SampleProject) -> None:
+    sample.write("graphship.yaml", gates("pickle-scan: {}"))
+    base = sample.commit("a scan")
+    _with_pickle(sample, "evil.bin")
+
+    found = result(judged(sample, base, graph=serving("evil.bin", "models/gone.pkl")), "pickle-scan")
+
+    assert found.state == "fail"
+    assert found.sentence == (
+        "`evil.bin` would run `posix.system`; "
+        "not looked through: `models/gone.pkl` (it is neither in the work tree nor in the cache)"
+    )
+
+
+def test_an_ordinary_change_has_no_result_beyond_what_is_written(sample: SampleProject) -> None:
+    base = sample.head()
+    sample.replace("params.yaml", "steps: 3", "steps: 30")
+
+    found = judged(sample, base)
+
+    assert [one.key for one in found.results] == ["metrics.json:mae"]
+    assert (found.notes, found.annotations) == ((), ())
+
+
+def test_the_param_that_moved_is_pointed_at_when_the_metric_fails(sample: SampleProject) -> None:
+    base = sample.head()
+    sample.replace("params.yaml", "steps: 3", "steps: 1")
+    sample.replace("dvc.yaml", "python3 src/evaluate.py", "python3 src/evaluate.py --fast")
+    metrics(sample, mae=99)
+    head = sample.commit("train less")
+
+    found = judged(sample, base, head)
+
+    assert [(str(one.where), one.text) for one in found.annotations] == [
+        (
+            "params.yaml:4, train.steps",
+            "`train.steps` fell from 3 to 1 here; the gate on `metrics.json:mae` failed",
+        ),
+        (
+            "dvc.yaml:13, stages.evaluate.cmd",
+            "the stage `evaluate` has another command here; the gate on `metrics.json:mae` failed",
+        ),
+    ]
+
+
+def test_a_commit_is_judged_by_its_own_content_while_the_work_tree_differs(sample: SampleProject) -> None:
+    base = sample.head()
+    metrics(sample, mae=7.0)
+    head = sample.commit("a small change")
+    sample.write("graphship.yaml", gates("metrics.json:mae: {max: 1}"))
+    sample.write("leak.py", TOKEN)
+
+    found = judged(sample, base, head)
+
+    assert found.notes == ()
+    assert [one.key for one in found.results] == ["metrics.json:mae"]
+    assert CommitId(head) != CommitId(base)
