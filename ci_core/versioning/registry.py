@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from ci_core.errors import GitFailedError
 from ci_core.versioning.git_tags import GitTag, has_no_tags_on_purpose, list_tags, tags_before
 from ci_core.versioning.registry_grammar import artifact_in_tag, parse_tag
 from ci_core.versioning.registry_state import Artifact, TagEvent, artifacts
@@ -55,8 +56,13 @@ def registered_models(
         commit: the commit of the snapshot.
         declared: what the ``dvc.yaml`` files of that commit name.
     """
-    tags = list_tags(git, *_ALL)
     named = {full_name(git, artifact): artifact for artifact in declared}
+    try:
+        tags = list_tags(git, *_ALL)
+    except GitFailedError as error:  # a tag whose object is gone: the rest of the snapshot can be read all the same
+        models = tuple(_model(name, named[name], None, ()) for name in sorted(named))
+        reason = next(iter(error.known), error.fact)
+        return RegisteredModels(models=models, problems=(f"versions and stages of models: {reason}",))
     if not tags and not named:
         return RegisteredModels()
     before = tags_before(git, commit, *_ALL) if tags else frozenset()
@@ -75,10 +81,10 @@ def full_name(git: GitRepository, artifact: DeclaredArtifact) -> str:
     return artifact.name if folder == "." else f"{folder}:{artifact.name}"
 
 
-def tags_of(name: str) -> tuple[str, str]:
+def tags_of(name: str) -> tuple[str, ...]:
     """Return the patterns of all tags of one artifact."""
     in_tag = artifact_in_tag(name)
-    return f"refs/tags/{in_tag}@*", f"refs/tags/{in_tag}#**"
+    return f"refs/tags/{in_tag}@*", f"refs/tags/{in_tag}#*", f"refs/tags/{in_tag}#*/**"
 
 
 def read_names(git: GitRepository) -> frozenset[str]:

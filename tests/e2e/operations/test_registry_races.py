@@ -143,10 +143,11 @@ def test_a_stage_tag_that_does_not_serve_is_promoted_by_force_only(sample: Sampl
 
 def test_a_machine_that_cannot_serve_goes_by_the_tag(sample: SampleProject) -> None:
     tag(sample, "sample#staging#1")
+    tag(sample, "sample#eu/production#6")
 
     promotion = promote(opened(sample, has_target=False), STAGING, PRODUCTION, options=TagOptions())
 
-    assert (promotion.change.tag, promotion.known_by) == ("sample#production#2", "its stage tag")
+    assert (promotion.change.tag, promotion.known_by) == ("sample#production#7", "its stage tag")
 
 
 def test_a_release_of_files_that_are_not_committed_is_not_promoted(sample: SampleProject) -> None:

@@ -191,6 +191,22 @@ def test_a_tag_of_a_file_or_of_another_tag_is_no_version(tmp_path: Path) -> None
     assert len(problems(project, CHURN)) == 1
 
 
+def test_a_tag_whose_object_is_gone_is_told_and_the_rest_of_the_snapshot_is_read(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    declare(project)
+    tag(project, "churn@v1.0.0")
+    made = project.git("rev-parse", "refs/tags/churn@v1.0.0")
+    (project.root / ".git" / "objects" / made[:2] / made[2:]).unlink()
+
+    snapshot = take_snapshot(project.root, "HEAD")
+
+    assert snapshot.metrics["metrics.json:mae"] == 6.345633
+    assert [(model.name, model.version) for model in snapshot.models] == [("churn", None)]
+    assert snapshot.problems == (
+        f"versions and stages of models: fatal: missing object {made} for refs/tags/churn@v1.0.0",
+    )
+
+
 def test_a_signed_tag_is_read_like_any_other(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     (tmp_path / "signed").write_text(
