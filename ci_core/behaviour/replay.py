@@ -11,10 +11,12 @@ from ci_core.behaviour.requests import shown, to_send
 from ci_core.behaviour.side import Answers, SideFailedError
 from ci_core.behaviour.spec import Behaviour, SideOfBehaviour
 from ci_core.behaviour.timing import flat, slower, take_turns, typical
+from ci_core.errors import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ci_core.behaviour.comparison import Comparison
     from ci_core.behaviour.requests import Requests
     from ci_core.behaviour.side import Side
     from ci_core.deploy.smoke import SmokeRequest
@@ -70,7 +72,7 @@ def replay(
         latency_ratio=ratio_of_rounds(old.blocks, new.blocks),
         memory_ratio=round(peaks[1] / peaks[0], 4) if peaks[0] and peaks[1] else None,
         problem="; ".join(found) or None,
-        notes=_notes(compared.unsteady, compared.requests, compared.unsteady_places),
+        notes=(*_unsteady(compared), *_remote(base, head)),
     )
 
 
@@ -92,6 +94,8 @@ def _ask_more(old: _Asked, new: _Asked, messages: Messages) -> list[str]:
     seconds = _timed(slower(old.first.seconds, new.first.seconds), old.first, new.first)
     if not seconds or not all(side.is_running for side in (base, head)):
         return []
+    if base.remote or head.remote:
+        return []  # thousands of requests would reach somebody's service
     try:
         times = take_turns(base, head, seconds)
     except SideFailedError as error:
@@ -126,7 +130,15 @@ def _summary(asked: _Asked, requests: Sequence[SmokeRequest]) -> SideOfBehaviour
     )
 
 
-def _notes(unsteady: int, requests: int, places: Sequence[str]) -> tuple[str, ...]:
+def _remote(*sides: Side | None) -> tuple[str, ...]:
+    steps = sorted({step for side in sides if side is not None for step in side.remote})
+    if not steps:
+        return ()
+    return (f"the graphs were not timed in turns, since {quoted(steps)} would have sent thousands of requests",)
+
+
+def _unsteady(compared: Comparison) -> tuple[str, ...]:
+    unsteady, requests, places = compared.unsteady, compared.requests, compared.unsteady_places
     if not unsteady:
         return ()
     named = ", ".join(f"`{place}`" if place else "the whole answer" for place in places[:_PLACES])

@@ -78,6 +78,8 @@ class Side:
         """Models and data files that the graph names."""
         self.columns: tuple[str, ...] | None = None
         """Of a plain request; None when nobody says."""
+        self.remote: tuple[str, ...] = ()
+        """Steps that call another service."""
         self.peak_bytes: int | None = None
         self.notes: list[str] = []
         """What went wrong and did not keep it from answering: ends of "the head's graph …"."""
@@ -131,7 +133,9 @@ class Side:
         Raises:
             SideFailedError: it cannot.
         """
-        columns = self._loaded("compile")["columns"]
+        reply = self._loaded("compile")
+        columns = reply["columns"]
+        self.remote = tuple(str(step) for step in reply["remote"])
         self.columns = None if columns is None else tuple(str(column) for column in columns)
 
     def _loaded(self, key: str) -> dict[str, Any]:

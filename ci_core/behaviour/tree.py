@@ -44,6 +44,11 @@ class CommitTree:
         """Stands for the project's folder."""
         self._sizes = self._list()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The files that Git keeps of the project."""
+        return frozenset(self._sizes)
+
     def write(self, code_folder: str) -> None:
         """Write what Git keeps of the project; of a large one see :data:`MOST_FILES`.
 

@@ -6,7 +6,8 @@ one a request and then ``done``::
 
     {"do": "load", "root": "/tree", "graph": "serving/graph.py:graph", "moved": ["/work", "/tree"]}
         {"needs": ["models/m1.onnx"]}
-    {"do": "compile", "time-column": null}       {"columns": ["age", "city"]}    null: nobody says
+    {"do": "compile", "graph": "serving/graph.py:graph", "time-column": null}
+        {"columns": ["age", "city"], "remote": ["lookup"]}    columns null: nobody says
     {"do": "answer", "requests": "/file", "from": 0}
         {"number": 0, "status": 200, "seconds": 0.0012, "sha256": "…", "bytes": 7, "body": "[0.123]", "whole": true}
         {"done": true, "peak-bytes": 81000000, "foreign": []}
@@ -39,12 +40,14 @@ if TYPE_CHECKING:
 
     from ci_core.serving.graph import Graph
     from ci_core.serving.server import Answer, Application
+    from ci_core.serving.spec import GraphSpec
 
 KEPT_BYTES: Final = 256 * 1024
 """Of one answer; of a larger one the beginning is told, and the sha256."""
 KEPT_IN_ALL_BYTES: Final = 32 * 1024 * 1024
 """Of all answers to one ``answer``."""
 _START_BYTES: Final = 400
+_REMOTE: Final = ("Remote", "BatchRemote")
 
 
 class Orders:
@@ -111,7 +114,7 @@ def _obey(orders: Orders) -> None:
     async def serve() -> None:
         try:
             served.start()
-            orders.reply(columns=_columns(graph, served.plan.models))
+            orders.reply(columns=_columns(graph, served.plan.models), remote=_remote_steps(graph.spec))
             await _answer_orders(orders, served.application, moved)
         finally:
             await served.end()
@@ -125,6 +128,12 @@ def _columns(graph: Graph, models: Any) -> list[str] | None:
         return list(graph.spec.inputs)
     found = [getattr(model, "input_columns", None) for model in models.values()]
     return sorted({column for columns in found for column in columns or ()}) or None
+
+
+def _remote_steps(spec: GraphSpec) -> list[str]:
+    """Return the steps that call another service, those of nested graphs too."""
+    inner = [name for step in spec.steps if step.graph is not None for name in _remote_steps(step.graph)]
+    return sorted({*inner, *(step.name for step in spec.steps if step.step in _REMOTE)})
 
 
 async def _answer_orders(orders: Orders, application: Application, moved: tuple[Path, Path] | None) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from ci_core.behaviour.identity import are_identical
+from ci_core.behaviour.identity import Files, are_identical
 from ci_core.behaviour.replay import replay
 from ci_core.behaviour.requests import Requests, recorded, recorded_file, sampled
 from ci_core.behaviour.side import Place, Side, SideFailedError
@@ -23,6 +23,7 @@ from ci_core.behaviour.surroundings import scrubbed
 from ci_core.behaviour.tree import CommitTree
 from ci_core.config.reader import settings_from_bytes
 from ci_core.config.settings import CONFIG_FILE
+from ci_core.deploy.bundle import git_files
 from ci_core.errors import GraphshipError
 from ci_core.versioning.dvc_copies import copy_tracked
 
@@ -98,6 +99,7 @@ class _Run:
             requests = requests or self._sampled(new, monitor, None)
             return _identical(requests)
         sides.load()
+        self._explain_absent(sides)
         if requests is None:
             requests = self._sampled(new, monitor, sides.columns)
         if not requests.requests or not sides.running:
@@ -159,12 +161,31 @@ class _Run:
             side = Side(version.name, version.place, self.scratch / version.name)
             running[version.name] = self.stack.enter_context(side)
         sides = _Sides(
-            versions={version.name: version for version in versions}, running=running, problems=self.problems
+            versions={version.name: version for version in versions},
+            started=dict(running),
+            running=running,
+            problems=self.problems,
         )
         sides.each(Side.begin)
         sides.each(Side.look)
         sides.provide()
         return sides
+
+    def _explain_absent(self, sides: _Sides) -> None:
+        """Say which files of the work tree DVC could bring, when the head could not be loaded without them."""
+        head = sides.versions["head"]
+        absent = [need for need in sides.started["head"].needs if not (head.place.root / need).exists()]
+        if head.tree is not None or "head" in sides.running or not absent:
+            return
+        try:
+            state = self.project.dvc.read()
+        except GraphshipError:
+            return
+        tracked = [
+            one for one in absent if any(_is_at_or_below(one, file.path) for file in (*state.data, *state.outputs))
+        ]
+        if tracked:
+            self.problems.append(f"what DVC keeps was not fetched: `dvc pull {' '.join(tracked)}`")
 
     # --- what is sent ---
 
@@ -211,6 +232,8 @@ class _Sides:
     """The sides that have not failed yet; what fails is told in `problems`."""
 
     versions: Mapping[str, _Version]
+    started: Mapping[str, Side]
+    """Also those that failed since."""
     running: dict[str, Side]
     problems: list[str]
 
@@ -240,9 +263,15 @@ class _Sides:
     def are_identical(self) -> bool:
         if self.running.keys() != {"base", "head"}:
             return False
-        base, head = self.running["base"], self.running["head"]
-        needs = set(base.needs) | set(head.needs)
-        return are_identical(self.versions["base"].place, self.versions["head"].place, needs=needs)
+        base, head = self.versions["base"], self.versions["head"]
+        is_same_time = base.place.time_column == head.place.time_column
+        return is_same_time and are_identical(self._files("base"), self._files("head"))
+
+    def _files(self, name: str) -> Files:
+        version, needs = self.versions[name], self.running[name].needs
+        place = version.place
+        names = git_files(place.root, ".") if version.tree is None else version.tree.names
+        return Files(root=place.root, graph=place.graph, names=frozenset(names), needs=frozenset(needs))
 
     def load(self) -> None:
         """Let the graphs load their models, both at the same time."""
@@ -266,6 +295,10 @@ class _Sides:
     def _drop(self, name: str, problem: str) -> None:
         self.problems.append(problem)
         self.running.pop(name).end()
+
+
+def _is_at_or_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def _identical(requests: Requests) -> Behaviour:

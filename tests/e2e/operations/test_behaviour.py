@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pytest
@@ -384,3 +386,64 @@ def test_a_project_without_a_graph_or_without_anything_to_send_has_no_behaviour(
     no_graph = project.compare_if_any()
 
     assert (nothing_to_send, no_graph) == (None, None)
+
+
+def test_a_work_tree_whose_models_were_not_pulled_says_how_to_get_them(tmp_path: Path) -> None:
+    project = make(tmp_path, count=2)
+    (project.root / "models/model.json").unlink()
+
+    found = project.compare()
+
+    assert found.problem is not None
+    assert found.problem.startswith("the head's graph cannot be loaded: ")
+    assert found.problem.endswith("; what DVC keeps was not fetched: `dvc pull models/model.json`")
+    assert found.base is not None
+
+
+def test_a_graph_that_calls_another_service_is_asked_but_not_timed(tmp_path: Path) -> None:
+    with StandIn() as service:
+        graph = (
+            "from ci_core.serving import Graph, steps\n"
+            f'graph = Graph("sample")\ngraph.to(steps.Remote("{service.url}"), "lookup").respond()\n'
+        )
+        project = make(tmp_path, {"serving/graph.py": graph}, count=2)
+        project.sample.write("serving/graph.py", f"{graph}# changed\n")
+
+        found = project.compare()
+
+    assert (found.requests, found.changed, found.problem) == (2, 0, None)
+    assert found.latency_ratio is None
+    assert found.notes == ("the graphs were not timed in turns, since `lookup` would have sent thousands of requests",)
+    assert service.count == 6  # the base is asked twice
+
+
+class StandIn:
+    """A service that answers ``{"known": true}`` and counts."""
+
+    def __enter__(self) -> Self:
+        self.count, owner = 0, self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                owner.count += 1
+                self.rfile.read(int(self.headers.get("content-length", 0)))
+                answer = b'{"known": true}'
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
