@@ -23,14 +23,8 @@ from ci_core.monitoring.duckdb import first_line, kind_of
 from ci_core.monitoring.folded_grid import CELLS, FoldedGrid
 from ci_core.monitoring.profile import MAX_LEVELS, NEGATIVE_INFINITY, POSITIVE_INFINITY
 from ci_core.monitoring.sql import DUCKDB, frequent_levels
-from ci_core.monitoring.table_diff import (
-    ColumnContent,
-    TableContent,
-    TableDiff,
-    comparable,
-    difference,
-    most_frequent,
-)
+from ci_core.monitoring.table_diff import TableDiff
+from ci_core.monitoring.table_rules import ColumnContent, TableContent, comparable, difference, most_frequent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -12,7 +12,7 @@ import gzip
 import re
 import urllib.parse
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ci_core.monitoring.duckdb import CSV_NULLS, first_line
 from ci_core.monitoring.sql import DUCKDB
@@ -22,11 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-TableFormat = Literal["parquet", "csv", "jsonl"]
+    from ci_core.monitoring.table_diff import TableFormat
 
-_FORMATS: dict[str, TableFormat] = {
-    "parquet": "parquet", "pq": "parquet", "csv": "csv", "tsv": "csv", "jsonl": "jsonl", "ndjson": "jsonl",
-}  # fmt: skip
 _FIRST_LINE_BYTES = 65_536
 _REASON_CHARS = 300
 _DETAILS = ("CSV Error on Line", "Expected Number of Columns", "Malformed JSON")
@@ -86,16 +83,6 @@ class TableFiles:
             link.symlink_to(path)
             links.append(str(link))
         return links
-
-
-def table_format(path: str) -> TableFormat | None:
-    """Return the format that a file's name promises; None when it promises no table.
-
-    >>> table_format("data/train.csv.gz"), table_format("model.pkl")
-    ('csv', None)
-    """
-    name = path.rpartition("/")[2].lower().removesuffix(".gz")
-    return _FORMATS.get(name.rpartition(".")[2]) if "." in name else None
 
 
 def has_header(path: Path) -> bool:

@@ -1,0 +1,201 @@
+"""What changed inside the data: tables by their content, folders by their lists.
+
+Runs after two snapshots were compared: only what differs is opened, one file at a time. What cannot be had is told in a
+`problem`, and everything else goes on.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from ci_core.errors import GraphshipError, MissingExtraError
+from ci_core.monitoring.table_diff import TableDiff, table_format
+from ci_core.reports.text import size
+from ci_core.versioning.data_files import Absent, DataFiles, Version
+from ci_core.versioning.difference import FolderDiff
+from ci_core.versioning.folder_lists import UnreadableListError, folder_difference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from ci_core.monitoring.table_diff import TableFormat
+    from ci_core.types import CommitId
+    from ci_core.versioning.data_files import Files
+    from ci_core.versioning.difference import FileDiff, SnapshotDiff
+    from ci_core.versioning.dvc import DvcProject
+    from ci_core.versioning.folder_lists import Entry
+
+MOST_TABLES = 50
+"""Tables of one change that are compared; more are named with a problem."""
+
+
+def with_folders(dvc: DvcProject, diff: SnapshotDiff) -> SnapshotDiff:
+    """Return the difference with :attr:`FileDiff.folder` filled for each folder that is on both sides and differs.
+
+    Args:
+        dvc: the project.
+        diff: what differs between two snapshots of it.
+    """
+    if not any(map(_is_changed_folder, (*diff.data, *diff.outputs))):
+        return diff
+    with tempfile.TemporaryDirectory(prefix="graphship-") as scratch:
+        data = DataFiles(dvc, Path(scratch))
+        base = None if diff.base is None else diff.base.commit
+
+        def filled(files: tuple[FileDiff, ...]) -> tuple[FileDiff, ...]:
+            return tuple(
+                replace(file, folder=_folder(data, file, base)) if _is_changed_folder(file) else file for file in files
+            )
+
+        return replace(diff, data=filled(diff.data), outputs=filled(diff.outputs))
+
+
+def _is_changed_folder(file: FileDiff) -> bool:
+    is_folder = all((digest or "").endswith(".dir") for digest in (file.old_digest, file.new_digest))
+    return is_folder and file.old_digest != file.new_digest
+
+
+def _folder(data: DataFiles, file: FileDiff, base: CommitId | None) -> FolderDiff:
+    nothing = FolderDiff(old_bytes=file.old_bytes, new_bytes=file.new_bytes)
+    lists = []
+    # The work tree's list is taken only if it is the very one, so it does not matter whether head is a commit.
+    for side, version in (("base", _version(file, base, is_old=True)), ("head", _version(file, None, is_old=False))):
+        found = _tried(data.folder_list, version)
+        if isinstance(found, Absent):
+            return replace(nothing, problem=_sentence(side, replace(found, size_bytes=None)))
+        lists.append(found)
+    try:
+        return folder_difference(*lists, old_bytes=file.old_bytes, new_bytes=file.new_bytes)
+    except (UnreadableListError, OSError) as error:
+        return replace(nothing, problem=str(error))
+
+
+def compare_content(
+    dvc: DvcProject, diff: SnapshotDiff, *, base: CommitId, head: CommitId | None, ignore: Collection[str] = ()
+) -> tuple[TableDiff, ...]:
+    """Compare the content of each table that differs, in the order of `diff`.
+
+    Tables are Parquet, CSV, TSV and JSON-lines files by their names, and folders that hold files of one such kind
+    alone. What the cache does not have is fetched, up to a size (``data_files.py``).
+
+    Args:
+        dvc: the project.
+        diff: what differs between two snapshots of it.
+        base: the older commit.
+        head: the newer one; None: the work tree.
+        ignore: columns whose values are not compared.
+    """
+    changed = [file for file in (*diff.data, *diff.outputs) if file.old_digest != file.new_digest]
+    found: list[TableDiff] = []
+    with tempfile.TemporaryDirectory(prefix="graphship-") as scratch:
+        data = DataFiles(dvc, Path(scratch))
+        for file in changed:
+            versions = {
+                "base": _version(file, base, is_old=True) if file.change != "added" else None,
+                "head": _version(file, head, is_old=False) if file.change != "removed" else None,
+            }
+            if not any(version and _may_be_table(version) for version in versions.values()):
+                continue
+            if len(found) == MOST_TABLES:
+                found.append(TableDiff(path=file.path, problem=f"not compared: {MOST_TABLES} tables are, and no more"))
+                continue
+            table = _table(data, file.path, versions, ignore)
+            found += [] if table is None else [table]
+            if len(found) > MOST_TABLES:
+                break
+    return tuple(found)
+
+
+def _may_be_table(version: Version) -> bool:
+    return version.is_folder or table_format(version.path) is not None
+
+
+def _version(file: FileDiff, commit: CommitId | None, *, is_old: bool) -> Version:
+    return Version(
+        path=(file.old_path or file.path) if is_old else file.path,
+        digest=file.old_digest if is_old else file.new_digest,
+        size_bytes=file.old_bytes if is_old else file.new_bytes,
+        commit=commit,
+    )
+
+
+def _table(
+    data: DataFiles, path: str, versions: Mapping[str, Version | None], ignore: Collection[str]
+) -> TableDiff | None:
+    """Return how a table differs; None when it is no table after all: a folder of other things."""
+    there = {side: version for side, version in versions.items() if version is not None}
+    formats: dict[str, TableFormat] = {}
+    members: dict[str, list[Entry]] = {}
+    absent: dict[str, Absent] = {}
+    for side, version in there.items():
+        known = _tried(_names, data, version)
+        if isinstance(known, Absent):
+            absent[side] = known
+            continue
+        found = {table_format(name) for name, _ in known}
+        kind = next(iter(found)) if len(found) == 1 else None
+        if kind is None and version.is_folder:
+            return None
+        if kind is None:
+            absent[side] = Absent("is no table by its name")
+        else:
+            formats[side], members[side] = kind, known
+    if not formats:
+        return None
+    files = {}
+    for side in formats:
+        located = _tried(data.files, there[side], members[side])
+        if isinstance(located, Absent):
+            absent[side] = located
+        else:
+            files[side] = located
+    if absent:
+        return TableDiff(
+            path=path, problem="; ".join(_sentence(side, absent[side]) for side in there if side in absent)
+        )
+    return _compared(path, {side: (formats[side], files[side]) for side in files}, ignore)
+
+
+def _names(data: DataFiles, version: Version) -> list[Entry] | Absent:
+    """Return the files that are the table: a folder's own notes (``_SUCCESS``, ``.gitkeep``) are not."""
+    if not version.is_folder:
+        return [(version.path, "")]
+    members = data.members(version)
+    if isinstance(members, Absent):
+        return members
+    visible = [entry for entry in members if not entry[0].rpartition("/")[2].startswith(("_", "."))]
+    return visible or Absent("has no files")
+
+
+def _compared(path: str, sides: Mapping[str, tuple[TableFormat, Files]], ignore: Collection[str]) -> TableDiff:
+    try:
+        from ci_core.monitoring.table_content import compare_versions
+        from ci_core.monitoring.table_files import TableFiles
+    except ImportError as error:
+        missing = MissingExtraError(extra="monitor", module=error.name or "duckdb")
+        return TableDiff(path=path, problem=f"not compared: {missing.fact}; {missing.hint}")
+    old, new = (
+        None if side not in sides else TableFiles(kind=sides[side][0], files=sides[side][1])
+        for side in ("base", "head")
+    )
+    return compare_versions(path, old, new, ignore=ignore)
+
+
+_Args = ParamSpec("_Args")
+_Found = TypeVar("_Found")
+
+
+def _tried(find: Callable[_Args, _Found], *args: _Args.args, **kwargs: _Args.kwargs) -> _Found | Absent:
+    """Return what was found, or why a remote, Git or DVC refused: that stops one table, not the comparison."""
+    try:
+        return find(*args, **kwargs)
+    except GraphshipError as error:
+        return Absent("; ".join((f"cannot be had: {error.fact}", *error.known[:1])))
+
+
+def _sentence(side: str, absent: Absent) -> str:
+    extent = "" if absent.size_bytes is None else f" ({size(absent.size_bytes)})"
+    return f"{side}'s version {absent.reason}{extent}"

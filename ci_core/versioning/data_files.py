@@ -1,0 +1,192 @@
+"""Find the content of data that DVC knows by its digest: in the cache, the work tree, Git or the remote.
+
+Used by ``operations/data_diff.py``. Only what is asked for is fetched, and only up to a size. Links that lead out of
+the repository, or out of the cache, are refused.
+"""
+
+from __future__ import annotations
+
+import itertools
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_core.errors import GraphshipError
+from ci_core.versioning import _dvc_objects
+from ci_core.versioning.folder_lists import UnreadableListError, entries
+from ci_core.versioning.git import GitRepository
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ci_core.types import CommitId, Digest
+    from ci_core.versioning.dvc import DvcProject
+    from ci_core.versioning.folder_lists import Entry
+
+MOST_FILES = 2000
+"""Files of a folder that are looked for one by one."""
+MOST_FETCHED_BYTES = 1_000_000_000
+"""Size of a file or folder up to which it is fetched when the cache does not have it."""
+MOST_GIT_BYTES = 64_000_000
+"""Size of a file that Git keeps up to which it is read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of a file or folder that DVC knows."""
+
+    path: str
+    """Relative to the project."""
+    digest: Digest | None
+    size_bytes: int | None
+    """As recorded."""
+    commit: CommitId | None
+    """Where it is from; None: the work tree."""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder that DVC keeps as one."""
+        return (self.digest or "").endswith(".dir")
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Why content cannot be had."""
+
+    reason: str
+    """Completes "base's version …": ``is in neither the cache nor the remote``."""
+    size_bytes: int | None = None
+
+
+Files = tuple[tuple[str, "Path"], ...]
+"""Name inside the folder (of a single file: its own name) and where its content lies, a file and no link."""
+
+
+class DataFiles:
+    """Finds content for one project.
+
+    Args:
+        dvc: the project.
+        scratch: a folder of the caller's, for what Git keeps.
+    """
+
+    def __init__(self, dvc: DvcProject, scratch: Path) -> None:
+        self._dvc, self._scratch = dvc, scratch
+        self._made = 0
+
+    def folder_list(self, version: Version) -> Path | Absent:
+        """Return the list of what is in a folder."""
+        oid = _dvc_objects.object_id(version.digest)
+        if oid is None:
+            return Absent("has no digest that DVC could have given")
+        found = self._cached([oid]).get(oid) or self._list_of_work_tree(version, oid)
+        return found or self._fetched(version, [oid])
+
+    def members(self, version: Version) -> list[Entry] | Absent:
+        """Return name and object of the first files of a folder, at most one more than :data:`MOST_FILES`."""
+        listed = self.folder_list(version)
+        if isinstance(listed, Absent):
+            return listed
+        try:
+            return list(itertools.islice(entries(listed), MOST_FILES + 1))
+        except (UnreadableListError, OSError) as error:
+            return Absent(f"cannot be read: {error}")
+
+    def files(self, version: Version, members: Sequence[Entry] = ()) -> Files | Absent:
+        """Return the files of a version.
+
+        Args:
+            version: what is wanted.
+            members: the wanted files, when it is a folder.
+        """
+        if version.is_folder:
+            return self._files_of_folder(version, members)
+        oid = _dvc_objects.object_id(version.digest)
+        if oid is None:
+            return Absent("was never made" if version.digest is None else "has no digest that DVC could have given")
+        name = posixpath.basename(version.path)
+        place = self._cached([oid]).get(oid) or self._on_disk(version, version.path) or self._in_git(version)
+        place = place or self._fetched(version, [oid])
+        return place if isinstance(place, Absent) else ((name, place),)
+
+    def _files_of_folder(self, version: Version, members: Sequence[Entry]) -> Files | Absent:
+        if len(members) > MOST_FILES:
+            return Absent(f"has more than {MOST_FILES:,} files", version.size_bytes)
+        places = self._cached([oid for _, oid in members])
+        for name, oid in members:
+            if oid not in places and (on_disk := self._on_disk(version, f"{version.path}/{name}")):
+                places[oid] = on_disk
+        if missing := [oid for _, oid in members if oid not in places]:
+            fetched = self._fetched(version, missing)
+            if isinstance(fetched, Absent):
+                return fetched
+            places |= self._cached(missing)
+        return tuple((name, places[oid]) for name, oid in members)
+
+    def _cached(self, oids: list[str]) -> dict[str, Path]:
+        found = ((oid, _dvc_objects.cached(self._dvc.repo, oid)) for oid in oids)
+        return {oid: place for oid, place in found if place is not None}
+
+    def _on_disk(self, version: Version, path: str) -> Path | None:
+        """Return the file of the work tree; None for a link that leads out of the repository and out of the cache."""
+        if version.commit is not None:
+            return None
+        try:
+            place = (self._dvc.root / path).resolve(strict=True)
+        except (OSError, ValueError, RuntimeError):
+            return None
+        inside = any(place.is_relative_to(top) for top in (self._dvc.root, *self._cache_folders()))
+        return place if inside and place.is_file() else None
+
+    def _cache_folders(self) -> list[Path]:
+        return [_dvc_objects.folder(store) for store in (self._dvc.repo.cache.local, self._dvc.repo.cache.legacy)]
+
+    def _list_of_work_tree(self, version: Version, oid: str) -> Path | None:
+        """Make the list of a folder of the work tree that was never added to the cache."""
+        if version.commit is not None or not (self._dvc.root / version.path).is_dir():
+            return None
+        with self._dvc.session(f"list {version.path}") as repo:
+            text = _dvc_objects.listed_on_disk(repo, str(self._dvc.root / version.path), oid)
+        return None if text is None else self._write(text)
+
+    def _in_git(self, version: Version) -> Path | Absent | None:
+        if version.commit is None:
+            return None
+        git = GitRepository(self._dvc.root)
+        said = git.run("cat-file", "-s", f"{version.commit}:./{version.path}", check=False)
+        if said.status:
+            return None
+        if (size := int(said.text)) > MOST_GIT_BYTES:
+            return Absent("is too large to read from Git", size)
+        content = git.read_file(version.commit, version.path)
+        return None if content is None else self._write(content)
+
+    def _write(self, content: bytes) -> Path:
+        self._made += 1
+        place = self._scratch / f"content-{self._made}"
+        place.write_bytes(content)
+        return place.resolve()
+
+    def _fetched(self, version: Version, oids: list[str]) -> Path | Absent:
+        """Fetch some objects of a version; return where the first of them is."""
+        remote = self._dvc.remote()
+        if remote is None:
+            return Absent("is not in the cache, and there is no default DVC remote", version.size_bytes)
+        try:
+            with self._dvc.session(f"fetch {version.path}", remote=remote) as repo:
+                own = _dvc_objects.remote_of(repo, str(self._dvc.root / version.path))
+                size = version.size_bytes
+                if len(oids) == 1 and not oids[0].endswith(".dir"):
+                    size = _dvc_objects.remote_size(repo, oids[0], own) or size
+                if size is not None and size > MOST_FETCHED_BYTES and not oids[0].endswith(".dir"):
+                    return Absent("is not in the cache and too large to fetch for a comparison", size)
+                _dvc_objects.fetch(repo, oids, own)
+        except GraphshipError as error:
+            reason = "; ".join((error.fact, *error.known[:1]))
+            return Absent(f"is not in the cache, and the remote could not give it: {reason}", version.size_bytes)
+        places = self._cached(oids)
+        if len(places) < len(set(oids)):
+            some = "" if len(oids) == 1 else f"in part ({len(set(oids)) - len(places):,} of {len(oids):,} files) "
+            return Absent(f"is {some}in neither the cache nor the remote", version.size_bytes)
+        return places[oids[0]]

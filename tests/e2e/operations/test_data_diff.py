@@ -1,0 +1,252 @@
+"""Content of tables and folders of two revisions, from a real DVC project's cache, work tree, Git and remote."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ci_core.monitoring.table_diff import TableDiff
+from ci_core.operations.data_diff import compare_content, with_folders
+from ci_core.testing.projects import SampleProject, make_project
+from ci_core.types import CommitId
+from ci_core.versioning.compare import compare
+from ci_core.versioning.dvc import DvcProject
+from ci_core.versioning.snapshot import take_snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ci_core.versioning.difference import SnapshotDiff
+
+pytestmark = pytest.mark.e2e
+
+
+def _with_new_raw_data(folder: Path, rows: str) -> tuple[SampleProject, CommitId, CommitId]:
+    project = make_project(folder)
+    base = CommitId(project.head())
+    (project.root / "data/raw.csv").unlink()
+    project.write("data/raw.csv", rows)
+    DvcProject(project.root).add(["data/raw.csv"])
+    return project, base, CommitId(project.commit())
+
+
+def _difference(project: SampleProject, base: str, head: str | None) -> tuple[DvcProject, SnapshotDiff]:
+    dvc = DvcProject(project.root)
+    return dvc, compare(take_snapshot(project.root, base, dvc=dvc), take_snapshot(project.root, head, dvc=dvc))
+
+
+def _tables(project: SampleProject, base: CommitId, head: CommitId | None) -> tuple[TableDiff, ...]:
+    dvc, diff = _difference(project, base, head)
+    return compare_content(dvc, diff, base=base, head=head)
+
+
+def test_a_changed_csv_is_compared_from_the_cache_with_neither_revision_checked_out(tmp_path: Path) -> None:
+    project, base, head = _with_new_raw_data(tmp_path, "x,y,city\n1,2,Rome\n2,,Oslo\n")
+    shutil.rmtree(project.root / "data")
+
+    (table,) = _tables(project, base, head)
+
+    assert (table.path, table.problem, table.old_rows, table.new_rows) == ("data/raw.csv", None, 40, 2)
+    assert [(column.name, column.change, column.new_missing) for column in table.columns] == [
+        ("x", "same", 0.0),
+        ("y", "same", 0.5),
+        ("city", "added", 0.0),
+    ]
+
+
+def test_what_the_cache_lacks_is_fetched_and_only_that(tmp_path: Path) -> None:
+    project, base, head = _with_new_raw_data(tmp_path, "x,y\n1,2\n")
+    DvcProject(project.root).push()
+    shutil.rmtree(project.root / ".dvc/cache")
+
+    (table,) = _tables(project, base, head)
+
+    assert (table.problem, table.old_rows, table.new_rows) == (None, 40, 1)
+    objects = [path for path in (project.root / ".dvc/cache").rglob("*") if path.is_file()]
+    assert len(objects) == 2
+
+
+def test_an_object_in_neither_cache_nor_remote_is_told_with_its_size(tmp_path: Path) -> None:
+    project, base, head = _with_new_raw_data(tmp_path, "x,y\n1,2\n")
+    shutil.rmtree(project.root / ".dvc/cache")
+    shutil.rmtree(project.dvc_remote)
+
+    (table,) = _tables(project, base, head)
+
+    assert table == TableDiff(
+        path="data/raw.csv",
+        problem="base's version is in neither the cache nor the remote (239 B); "
+        "head's version is in neither the cache nor the remote (8 B)",
+    )
+
+
+def test_an_object_that_was_damaged_in_the_remote_is_not_compared(tmp_path: Path) -> None:
+    project, base, head = _with_new_raw_data(tmp_path, "x,y\n1,2\n")
+    shutil.rmtree(project.root / ".dvc/cache")
+    digest = hashlib.md5(b"x,y\n1,2\n", usedforsecurity=False).hexdigest()
+    place = project.dvc_remote / "files/md5" / digest[:2] / digest[2:]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("x,y\n9,9\n")
+
+    (table,) = _tables(project, base, head)
+
+    assert table.problem is not None
+    assert table.problem.startswith("head's version is in neither the cache nor the remote")
+
+
+def test_a_file_that_was_changed_and_never_added_is_read_from_the_work_tree(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    (project.root / "data/raw.csv").unlink()
+    project.write("data/raw.csv", "x,y\n1,2\n")
+
+    (table,) = _tables(project, CommitId(project.head()), None)
+
+    assert (table.problem, table.old_rows, table.new_rows) == (None, 40, 1)
+
+
+def test_a_small_table_that_git_keeps_is_read_from_git(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    base = CommitId(project.head())
+    content = "x,error\n1,0.5\n"
+    lock = (project.root / "dvc.lock").read_text()
+    old = hashlib.md5((project.root / "plots/errors.csv").read_bytes(), usedforsecurity=False).hexdigest()
+    new = hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
+    assert old in lock
+    project.write("dvc.lock", lock.replace(old, new))
+    project.write("plots/errors.csv", content)
+    head = CommitId(project.commit())
+
+    (table,) = _tables(project, base, head)
+
+    assert (table.path, table.problem, table.old_rows, table.new_rows) == ("plots/errors.csv", None, 20, 1)
+
+
+def test_a_folder_of_csv_files_is_one_table_and_its_files_are_told(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.write("data/parts/a.csv", "x,y\n1,2\n")
+    project.write("data/parts/b.csv", "x,y\n3,4\n")
+    DvcProject(project.root).add(["data/parts"])
+    base = CommitId(project.commit())
+    project.write("data/parts/c.csv", "x,y\n5,6\n7,8\n")
+    (project.root / "data/parts/a.csv").rename(project.root / "data/parts/d.csv")
+    DvcProject(project.root).add(["data/parts"])
+    head = CommitId(project.commit())
+    dvc, diff = _difference(project, base, head)
+
+    (table,) = compare_content(dvc, diff, base=base, head=head)
+    (file,) = with_folders(dvc, diff).data
+
+    assert (table.path, table.problem, table.old_rows, table.new_rows) == ("data/parts", None, 2, 4)
+    assert file.folder is not None
+    assert (file.folder.added, file.folder.removed, file.folder.changed, file.folder.renamed) == (1, 0, 0, 1)
+    assert file.folder.examples == ("a.csv → d.csv", "+ c.csv")
+    assert (file.folder.old_bytes, file.folder.new_bytes) == (16, 28)
+
+
+def test_a_folder_of_the_work_tree_that_was_never_added_is_compared(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.write("data/parts/a.csv", "x,y\n1,2\n")
+    DvcProject(project.root).add(["data/parts"])
+    base = CommitId(project.commit())
+    project.write("data/parts/b.csv", "x,y\n3,4\n5,6\n")
+    dvc, diff = _difference(project, base, None)
+
+    (table,) = compare_content(dvc, diff, base=base, head=None)
+    (file,) = with_folders(dvc, diff).data
+
+    assert (table.problem, table.old_rows, table.new_rows) == (None, 1, 3)
+    assert file.folder is not None
+    assert (file.folder.problem, file.folder.examples) == (None, ("+ b.csv",))
+
+
+def test_a_folder_of_other_files_is_no_table(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.write("data/parts/a.csv", "x,y\n1,2\n")
+    project.write("data/parts/a.png", "picture")
+    DvcProject(project.root).add(["data/parts"])
+    base = CommitId(project.commit())
+    project.write("data/parts/b.csv", "x,y\n1,2\n")
+    DvcProject(project.root).add(["data/parts"])
+    head = CommitId(project.commit())
+
+    assert _tables(project, base, head) == ()
+
+
+def test_an_added_table_tells_its_rows_and_columns(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    base = CommitId(project.head())
+    project.write("data/more.jsonl", '{"a": 1, "b": "x"}\n{"a": 2}\n')
+    DvcProject(project.root).add(["data/more.jsonl"])
+    head = CommitId(project.commit())
+
+    (table,) = _tables(project, base, head)
+
+    assert (table.path, table.old_rows, table.new_rows, table.problem) == ("data/more.jsonl", None, 2, None)
+    assert [(column.name, column.change, column.new_type, column.new_missing) for column in table.columns] == [
+        ("a", "added", "BIGINT", 0.0),
+        ("b", "added", "VARCHAR", 0.5),
+    ]
+
+
+def test_a_list_of_a_folder_with_names_that_lead_out_is_told_and_nothing_is_opened(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.write("data/parts/a.csv", "x,y\n1,2\n")
+    DvcProject(project.root).add(["data/parts"])
+    base = CommitId(project.commit())
+    secret = hashlib.md5(b"secret", usedforsecurity=False).hexdigest()
+    listed = json.dumps([{"md5": secret, "relpath": "../../../../etc/passwd.csv"}])
+    oid = hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest()
+    place = project.root / ".dvc/cache/files/md5" / oid[:2] / f"{oid[2:]}.dir"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(listed)
+    pointer = (project.root / "data/parts.dvc").read_text()
+    old = next(line.split()[-1] for line in pointer.splitlines() if "md5:" in line)
+    project.write("data/parts.dvc", pointer.replace(old, f"{oid}.dir"))
+    head = CommitId(project.commit())
+
+    (table,) = _tables(project, base, head)
+
+    assert table.problem is not None
+    assert "head's version is in neither the cache nor the remote" in table.problem
+
+
+def test_a_digest_that_is_a_path_is_refused(tmp_path: Path) -> None:
+    project, base, _ = _with_new_raw_data(tmp_path, "x,y\n1,2\n")
+    pointer = (project.root / "data/raw.csv.dvc").read_text()
+    old = next(line.split()[-1] for line in pointer.splitlines() if "md5:" in line)
+    project.write("data/raw.csv.dvc", pointer.replace(old, "../../../../../etc/passwd"))
+    head = CommitId(project.commit())
+
+    (table,) = _tables(project, base, head)
+
+    assert table.problem == "head's version has no digest that DVC could have given"
+
+
+def test_a_link_in_the_cache_that_leads_out_of_it_is_not_followed(tmp_path: Path) -> None:
+    project, base, head = _with_new_raw_data(tmp_path, "x,y\n1,2\n")
+    outside = tmp_path / "outside.csv"
+    outside.write_text("password\nsecret\n")
+    digest = hashlib.md5(b"x,y\n1,2\n", usedforsecurity=False).hexdigest()
+    place = project.root / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    place.unlink()
+    place.symlink_to(outside)
+
+    (table,) = _tables(project, base, head)
+
+    assert table.problem is not None
+    assert "secret" not in str(table)
+
+
+def test_the_layout_of_dvc_2_is_found(tmp_path: Path) -> None:
+    project, base, head = _with_new_raw_data(tmp_path, "x,y\n1,2\n")
+    cache = project.root / ".dvc/cache"
+    for path in (cache / "files/md5").iterdir():
+        path.rename(cache / path.name)
+
+    (table,) = _tables(project, base, head)
+
+    assert (table.problem, table.old_rows, table.new_rows) == (None, 40, 1)
