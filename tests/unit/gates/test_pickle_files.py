@@ -201,6 +201,18 @@ def test_names_by_way_of_the_memo_are_seen() -> None:
     assert blamed(data) == ("posix.system",)
 
 
+def test_a_module_that_imports_another_is_no_way_around() -> None:
+    data = b"\x80\x04\x8c\x0dsklearn.utils\x8c\x09os.system\x93."
+
+    assert blamed(data) == ("sklearn.utils.os.system",)
+
+
+def test_methods_by_dotted_names_are_harmless() -> None:
+    data = b"\x80\x04\x8c\x0csklearn.tree\x8c\x08Tree.fit\x93."
+
+    assert blamed(data) == ()
+
+
 def test_a_pickle_that_claims_to_be_huge_takes_no_memory() -> None:
     claims = b"\x80\x05\x96" + struct.pack("<Q", 1 << 60) + b"x."
 
