@@ -7,6 +7,7 @@ come back from the cache when they are gone. Git is left alone: ``PipelineRun.gi
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -173,12 +174,13 @@ class _Run:
         plan = self._project.plan(self._repo)
         order = [name for stage in plan if stage.cmd and (name := self._project.stage_name(stage))]
         if self._can_pull and self._stale:
-            self._fetch_run_cache()
+            self._reach_remote()
         # DVC lets go of its lock while a program runs. Hours of training must not be lost because somebody else
         # holds it for four seconds just when the program ends.
         self._repo.lock._wait = True  # noqa: SLF001 - DVC has no door for this
         try:
-            self._repo.reproduce(targets=self._pipeline_files(), repro_fn=self._one)
+            with self._project.run_cache_of_remote(self._repo) if self._can_pull else contextlib.nullcontext():
+                self._repo.reproduce(targets=self._pipeline_files(), repro_fn=self._one)
         except ReproductionError as error:
             if self._failure is None:  # not the stage's fault: data that is missing, or a mistake of ours
                 raise error.__cause__ or error from None
@@ -196,13 +198,13 @@ class _Run:
             log_folder=f"{WORKSPACE}/{_LOGS}",
         )
 
-    def _fetch_run_cache(self) -> None:
-        self._watch.begin(f"fetching the run cache from {self._remote}")
-        problem = self._project.fetch_run_cache(self._repo)
+    def _reach_remote(self) -> None:
+        self._watch.begin(f"looking for {self._remote}")
+        problem = self._project.run_cache_problem(self._repo)
         if problem is None:
             return
         if self._needs_remote:
-            raise DataRemoteError(doing="fetch the run cache", remote=self._remote or "", message=problem)
+            raise DataRemoteError(doing="look into the run cache", remote=self._remote or "", message=problem)
         self._notes.append(f"the run cache of the DVC remote was out of reach: {problem}")
         self._can_pull = False
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ci_core.errors import MissingObjectsError, NoDataRemoteError, NoPipelineError, NotADvcProjectError
-from ci_core.versioning import _dvc_artifacts, _dvc_plots, _dvc_read, _dvc_remote, _dvc_values
+from ci_core.versioning import _dvc_artifacts, _dvc_plots, _dvc_read, _dvc_remote, _dvc_runs, _dvc_values
 from ci_core.versioning._dvc_parse import old_locks_understood
-from ci_core.versioning._dvc_session import is_of_a_remote, open_repo, translated
+from ci_core.versioning._dvc_session import open_repo, translated
 from ci_core.versioning._git_process import without_credentials
 
 if TYPE_CHECKING:
@@ -303,22 +303,16 @@ class DvcProject:
         """Return an absolute path of DVC's relative to the project; None for one outside."""
         return _dvc_read.project_path(repo, fs_path, self.prefix)
 
-    def fetch_run_cache(self, repo: Any) -> str | None:
-        """Fetch the entries of the remote's run cache; return why not when the remote is out of reach.
+    def run_cache_problem(self, repo: Any) -> str | None:
+        """Return why the run cache of the remote is out of reach; None when it is not.
 
-        They only save time: what they describe can be made again.
+        What it holds only saves time: it can be made again.
         """
-        from dvc.stage.cache import RunCacheNotSupported
+        return _dvc_runs.run_cache_problem(repo)
 
-        try:
-            repo.stage_cache.pull(None)
-        except RunCacheNotSupported:
-            return None
-        except Exception as error:
-            if not is_of_a_remote(error):
-                raise
-            return str(error) or type(error).__name__
-        return None
+    def run_cache_of_remote(self, repo: Any) -> contextlib.AbstractContextManager[None]:
+        """Let DVC find runs of the remote's run cache, too, inside the ``with`` block; each is fetched when it is."""
+        return _dvc_runs.run_cache_of_remote(repo)
 
     def stage_name(self, stage: Any) -> str | None:
         """Return the name of one of DVC's stages as a person types it; None for one outside the project."""

@@ -265,3 +265,19 @@ def test_a_repository_whose_git_folder_is_a_worktree_runs_as_any_other(tmp_path:
     run = DvcEngine(tree).run()
 
     assert outcomes(run) == {"prepare": "skipped", "train": "ran", "evaluate": "ran"}
+
+
+def test_of_the_remotes_run_cache_only_the_runs_of_stale_stages_are_fetched(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    for rate in ("0.0012", "0.0013", "0.0014"):
+        project.write("params.yaml", f"prepare:\n  keep: 40\ntrain:\n  steps: 3\n  rate: {rate}\n")
+        engine(project).run()
+        engine(project).push()
+    clone = project.clone("fresh")
+    clone.write("params.yaml", "prepare:\n  keep: 40\ntrain:\n  steps: 3\n  rate: 0.0013\n")
+
+    run = engine(clone).run()
+
+    assert outcomes(run) == {"prepare": "skipped", "train": "cached", "evaluate": "cached"}
+    fetched = [file for file in (clone.root / ".dvc/cache/runs").rglob("*") if file.is_file()]
+    assert len(fetched) == 2
