@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,7 +10,7 @@ import pytest
 
 from ci_core.config.settings import EnvironmentSettings, Settings
 from ci_core.deploy.spec import Live
-from ci_core.errors import MissingExtraError, NotPromotableError, PushRejectedError
+from ci_core.errors import GitRemoteError, MissingExtraError, MissingObjectsError, NotPromotableError, PushRejectedError
 from ci_core.operations.project import Project
 from ci_core.operations.promote import promote
 from ci_core.operations.registry import TagOptions, WantedTag, write_tag
@@ -157,3 +158,37 @@ def test_a_release_of_files_that_are_not_committed_is_not_promoted(sample: Sampl
         promote(project, STAGING, PRODUCTION, options=TagOptions())
 
     assert raised.value.reason == "its release was built from files that are not committed"
+
+
+def test_a_remote_that_is_not_reached_leaves_no_tag_behind(sample: SampleProject) -> None:
+    project = opened(sample)
+    sample.git("remote", "set-url", "origin", str(sample.folder / "nowhere.git"))
+
+    with pytest.raises(GitRemoteError):
+        write_tag(
+            project,
+            "churn",
+            project.git.head(),
+            lambda _tags: version_tag("v1.0.0"),
+            options=TagOptions(push=True),
+            on_remote={},
+        )
+
+    assert sample.git("tag", "--list") == ""
+
+
+def test_objects_are_looked_for_before_a_tag_is_written(sample: SampleProject) -> None:
+    project = opened(sample, sample.head())
+    shutil.rmtree(sample.dvc_remote / "files")
+
+    with pytest.raises(MissingObjectsError) as raised:
+        promote(project, STAGING, PRODUCTION, options=TagOptions())
+
+    assert {path for path, _ in raised.value.files} == {
+        "data/prepared",
+        "data/prepared/test.csv",
+        "data/prepared/train.csv",
+        "data/raw.csv",
+        "models/model.json",
+    }
+    assert sample.git("tag", "--list") == ""

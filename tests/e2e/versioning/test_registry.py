@@ -8,8 +8,9 @@ import pytest
 
 from ci_core.testing.projects import make_project, run_git
 from ci_core.versioning.compare import compare
+from ci_core.versioning.dvc import DvcProject
 from ci_core.versioning.git import GitRepository
-from ci_core.versioning.registry import registered_models
+from ci_core.versioning.registry import full_name, registered_models
 from ci_core.versioning.revision import DeclaredArtifact, RegisteredModel
 from ci_core.versioning.snapshot import take_snapshot
 
@@ -294,3 +295,22 @@ def test_thousands_of_versions_are_read_with_as_many_git_calls_as_one(
     assert few[0] == "v1.0.0"
     assert many[0] == "v1.3000.0"
     assert few[1] == many[1]
+
+
+def test_artifacts_of_a_project_below_the_dvc_root_are_those_of_its_folder(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    declare(project)
+    project.write("models/eu/params.yaml", "file: small.json\n")
+    project.write("models/eu/dvc.yaml", "artifacts:\n  churn: {path: '${file}', type: model}\n")
+    project.write("models/eu/deep/dvc.yaml", "artifacts:\n  leavers: {path: ../big.json, labels: [a, b]}\n")
+    project.commit()
+    git, dvc = GitRepository(project.root / "models" / "eu"), DvcProject(project.root / "models" / "eu")
+
+    at_commit, in_work_tree = dvc.artifacts(git.head()), dvc.artifacts()
+
+    assert at_commit == in_work_tree
+    assert at_commit == (
+        DeclaredArtifact(name="leavers", folder="deep", path="big.json", labels=("a", "b")),
+        DeclaredArtifact(name="churn", path="small.json", type="model"),
+    )
+    assert [full_name(git, artifact) for artifact in at_commit] == ["models/eu/deep:leavers", "models/eu:churn"]
