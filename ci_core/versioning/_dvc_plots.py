@@ -56,7 +56,7 @@ def plots(repo: Any, prefix: str) -> tuple[Plot, ...]:
 def _declared(definitions: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Yield ``(dvc.yaml, id, properties)``; the first is empty for plots that are outputs of a stage."""
     for file, content in (definitions.get("data") or {}).items():
-        if not _is_of_another_project(file, prefix):
+        if not file or not _is_of_another_project(file, prefix):
             for plot_id, properties in (content.get("data") or {}).items():
                 yield file, plot_id, properties or {}
 
