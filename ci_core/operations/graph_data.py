@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from ci_core.operations.graph_focus import focused
 from ci_core.operations.pipeline_graph import pipeline_graph
 from ci_core.reports import report as shown
 from ci_core.serving.spec import ANSWER, REQUEST
@@ -30,7 +31,7 @@ def graph_part(head: GraphSpec, base: GraphSpec | None, changed_files: Collectio
         *(_with_content(node, changed_files) for node in _boxes(head, base)),
         _terminal(ANSWER, "answer", "response"),
     ]
-    return shown.Graph(name=head.name, nodes=tuple(nodes), edges=tuple(_lines(head, base)))
+    return focused(shown.Graph(name=head.name, nodes=tuple(nodes), edges=tuple(_lines(head, base))))
 
 
 def _terminal(name: str, text: str, kind: Literal["source", "response"]) -> shown.GraphNode:

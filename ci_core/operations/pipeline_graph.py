@@ -1,28 +1,23 @@
 """Turn the pipelines of two snapshots into the diagram of a report (pure).
 
 Boxes are stages, and data that no stage makes. What stages hand to each other is an arrow: the files' names are in the
-tables of the report. Members of one ``foreach`` or ``matrix`` that fared alike are one box, and so are data files that
-the same stages read. Of a pipeline that is still too large to read, what changed and its neighbours are kept.
+tables of the report.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from ci_core.operations.graph_focus import focused
 from ci_core.reports import report as shown
-from ci_core.reports.text import plural, size
+from ci_core.reports.text import size
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from ci_core.versioning.revision import Snapshot, StageVersion, TrackedFile
 
-MOST_NODES = 60
-"""More boxes than a person reads."""
-MOST_ALIKE = 3
-"""So many members of a group are drawn one by one."""
 _MOST_NAMES = 3
 
 Arrow = tuple[str, str]
@@ -61,36 +56,37 @@ def pipeline_graph(base: Snapshot | None, head: Snapshot) -> shown.Graph | None:
     is_same = all(node.change == "same" and not node.is_stale for node in nodes)
     if base and is_same and all(edge.change == "same" for edge in edges):
         return None
-    nodes, edges = _gathered(nodes, edges)
-    kept = _near_changes(nodes, edges)
-    return shown.Graph(
-        name="pipeline",
-        nodes=tuple(node for node in nodes if node.id in kept),
-        edges=tuple(edge for edge in edges if edge.source in kept and edge.target in kept),
-        hidden=len(nodes) - len(kept),
-    )
+    return focused(shown.Graph(name="pipeline", nodes=tuple(nodes), edges=tuple(edges)))
 
 
 def _pipeline(snapshot: Snapshot) -> _Pipeline:
-    tracked = {file.path: file for file in snapshot.data}
-    makers: dict[str, dict[str, None]] = defaultdict(dict)
-    below: dict[str, dict[str, None]] = defaultdict(dict)
-    for stage in snapshot.stages:
-        for path in stage.makes:
-            makers[path][_stage_id(stage.name)] = None
-            for folder in _folders(path):
-                below[folder][_stage_id(stage.name)] = None
+    tracked = {_data_id(file.path): file for file in snapshot.data}
+    made = [(path, _stage_id(stage.name)) for stage in snapshot.stages for path in stage.makes]
+    origins = _Origins([*made, *((file.path, key) for key, file in tracked.items())])
     arrows: dict[Arrow, None] = {}
-    read: dict[str, TrackedFile] = {}
     for stage in snapshot.stages:
-        for path in stage.needs:
-            starts = [start for place in (path, *_folders(path)) for start in makers.get(place, ())]
-            sources = [tracked[place] for place in (path, *_folders(path)) if place in tracked]
-            read |= {_data_id(source.path): source for source in sources}
-            for start in (*starts, *below.get(path, ()), *(_data_id(source.path) for source in sources)):
-                if start != _stage_id(stage.name):
-                    arrows[start, _stage_id(stage.name)] = None
+        end = _stage_id(stage.name)
+        arrows |= {(start, end): None for path in stage.needs for start in origins.of(path) if start != end}
+    read = {start: tracked[start] for start, _ in arrows if start in tracked}
     return _Pipeline({_stage_id(stage.name): stage for stage in snapshot.stages}, read, arrows)
+
+
+class _Origins:
+    """Where files come from: the stages that make them, and the data that nobody makes."""
+
+    def __init__(self, places: Iterable[tuple[str, str]]) -> None:
+        self._at: dict[str, dict[str, None]] = defaultdict(dict)
+        self._below: dict[str, dict[str, None]] = defaultdict(dict)
+        for path, origin in places:
+            self._at[path][origin] = None
+            for folder in _folders(path):
+                self._below[folder][origin] = None
+
+    def of(self, path: str) -> Iterator[str]:
+        """Yield the origins of a file or folder, of the folders it lies in, and of what lies in it."""
+        for place in (path, *_folders(path)):
+            yield from self._at.get(place, ())
+        yield from self._below.get(path, ())
 
 
 def _stage_id(name: str) -> str:
@@ -181,60 +177,3 @@ def _edges(old: _Pipeline, new: _Pipeline, *, is_compared: bool) -> Iterator[sho
     for source, target in old.arrows:
         if (source, target) not in new.arrows:
             yield shown.GraphEdge(source=source, target=target, change="removed")
-
-
-def _gathered(
-    nodes: list[shown.GraphNode], edges: list[shown.GraphEdge]
-) -> tuple[list[shown.GraphNode], list[shown.GraphEdge]]:
-    """Return the graph with boxes that are alike in one, and the arrows that this leaves."""
-    readers: dict[str, set[str]] = defaultdict(set)
-    for edge in edges:
-        readers[edge.source].add(edge.target)
-    alike: dict[tuple[object, ...], list[shown.GraphNode]] = defaultdict(list)
-    for node in nodes:
-        alike[_likeness(node, readers[node.id])].append(node)
-    made = [one for members in alike.values() for one in _group(members)]
-    new_id = {member: node.id for node, members in made for member in members}
-    changes: dict[Arrow, dict[shown.Change, None]] = defaultdict(dict)
-    for edge in edges:
-        changes[new_id[edge.source], new_id[edge.target]][edge.change] = None
-    drawn = [
-        shown.GraphEdge(source=source, target=target, change=next(iter(found)) if len(found) == 1 else "same")
-        for (source, target), found in changes.items()
-        if source != target
-    ]
-    return [node for node, _ in made], drawn
-
-
-def _likeness(node: shown.GraphNode, readers: set[str]) -> tuple[object, ...]:
-    """Return what two boxes must have in common to be drawn as one."""
-    if node.kind == "data":
-        return ("data", node.change, frozenset(readers))
-    group, sign, _ = node.text.rpartition("@")
-    return ("stage", group, node.change, node.is_stale) if sign else ("stage", node.id)
-
-
-def _group(members: list[shown.GraphNode]) -> Iterable[tuple[shown.GraphNode, list[str]]]:
-    if len(members) <= MOST_ALIKE:
-        return [(node, [node.id]) for node in members]
-    first, names = members[0], [node.text for node in members]
-    group = first.text.rpartition("@")[0]
-    text = f"{group}@… ({len(members)})" if first.kind == "stage" else plural(len(members), "file")
-    detail = f"{', '.join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES} more"
-    reasons = [reason for reason, _ in groupby(sorted(node.detail for node in members)) if first.kind == "stage"]
-    detail = "; ".join(filter(None, [detail, reasons[0] if len(reasons) == 1 else ""]))
-    node = first.model_copy(update={"text": text, "detail": detail})
-    return [(node, [member.id for member in members])]
-
-
-def _near_changes(nodes: list[shown.GraphNode], edges: list[shown.GraphEdge]) -> set[str]:
-    """Return the ids of what is drawn: everything, or what changed, is stale, and then their neighbours."""
-    if len(nodes) <= MOST_NODES:
-        return {node.id for node in nodes}
-    moved = {node.id: None for node in nodes if node.change != "same"}
-    moved |= {end: None for edge in edges if edge.change != "same" for end in (edge.source, edge.target)}
-    moved |= {node.id: None for node in nodes if node.is_stale}
-    beside = {edge.target: None for edge in edges if edge.source in moved}
-    beside |= {edge.source: None for edge in edges if edge.target in moved}
-    order = {**moved, **beside, **({} if moved else {node.id: None for node in nodes})}
-    return set(list(order)[:MOST_NODES])

@@ -1,4 +1,4 @@
-"""A serving graph with its changes as inline SVG, so that a page needs no script and no program (pure).
+"""A serving graph or a pipeline with its changes as inline SVG, so that a page needs no script and no program (pure).
 
 Where things go is decided as for the picture in a notebook, by ``serving/picture/places.py``.
 
@@ -30,13 +30,14 @@ _HEIGHT_PX = 46
 _LEAST_WIDTH_PX = 92
 _MARGIN_PX = 14
 _EDGE_TEXT_PX = 11
+_REST_ROOM_PX = 20
 _BESIDE_PX = 6
 _ON_ERROR = "on error"
 _BESIDE_THE_FLOW = {_ON_ERROR, "goes on"}
 _BESIDE_WEIGHT = 0.001
 """Of arrows to error handlers and back: they bend, so that the flow runs straight."""
-_WIDEST_PX = 1240
-"""Wider graphs go on in a row below, where that can be seen at a glance."""
+_WIDEST_PX = 960
+"""Wider graphs go on in a row below, where that can be seen at a glance: so much room is on the page."""
 _SIGNS = {"added": "+", "removed": "−", "changed": "~", "renamed": "~"}
 
 
@@ -55,6 +56,11 @@ def graph_svg(graph: Graph, *, direction: Literal["right", "down"] = "right", na
     places = _places(nodes, edges, direction)
     width = max([places.width, *(_text_end(*pair, direction) for pair in zip(edges, places.lines, strict=True))])
     width, height = width + 2 * _MARGIN_PX, places.height + 2 * _MARGIN_PX
+    rest = ""
+    if hidden := _hidden(graph):
+        words = f"and {plural(hidden, 'box', 'boxes')} more, far from every change"
+        width, height = max(width, width_px(words, _EDGE_TEXT_PX) + 2 * _MARGIN_PX), height + _REST_ROOM_PX
+        rest = f'<text class="edge-text" x="{_MARGIN_PX}" y="{height - 8:.0f}">{words}</text>'
     lines = [
         _edge(edge, line.moved(_MARGIN_PX, _MARGIN_PX), direction, name)
         for edge, line in zip(edges, places.lines, strict=True)
@@ -63,12 +69,21 @@ def graph_svg(graph: Graph, *, direction: Literal["right", "down"] = "right", na
     return (
         f'<svg class="graph {direction}" role="img" aria-labelledby="{name}-title {name}-desc" '
         f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">'
-        f'<title id="{name}-title">Serving graph {_escape(shorten(graph.name, 80))}</title>'
+        f'<title id="{name}-title">{_title(graph)}</title>'
         f'<desc id="{name}-desc">{_escape(_description(graph))}</desc>'
         f'<defs><marker id="{name}-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         f'orient="auto"><path class="tip" d="M0,0.5L8,4L0,7.5Z"/></marker></defs>'
-        f"{''.join(lines)}{''.join(drawn)}</svg>"
+        f"{''.join(lines)}{''.join(drawn)}{rest}</svg>"
     )
+
+
+def _hidden(graph: Graph) -> int:
+    return graph.hidden + max(0, len(graph.nodes) - MOST_NODES)
+
+
+def _title(graph: Graph) -> str:
+    is_pipeline = any(node.kind == "stage" for node in graph.nodes)
+    return "Pipeline" if is_pipeline else f"Serving graph {_escape(shorten(graph.name, 80))}"
 
 
 def _places(nodes: Mapping[str, GraphNode], edges: Sequence[GraphEdge], direction: str) -> Places:
@@ -96,8 +111,16 @@ def _places(nodes: Mapping[str, GraphNode], edges: Sequence[GraphEdge], directio
 
 
 def _width(node: GraphNode) -> float:
-    letters = len(shorten(visible(node.text), _LONGEST_TEXT))
+    letters = len(_short(node))
     return max(_LEAST_WIDTH_PX, letters * _LETTER_PX + 34)
+
+
+def _short(node: GraphNode) -> str:
+    """Return what is written in a box: of a path, which a stage's name may be, the end says most."""
+    text = visible(node.text)
+    if node.kind in {"stage", "data"} and len(text) > _LONGEST_TEXT:
+        return f"…{text[1 - _LONGEST_TEXT :]}"
+    return shorten(text, _LONGEST_TEXT)
 
 
 def _edge_text(edge: GraphEdge) -> str:
@@ -123,16 +146,19 @@ def _edge(edge: GraphEdge, line: Line, direction: str, name: str) -> str:
 
 
 def _node(node: GraphNode, corner: Point) -> str:
-    text = shorten(visible(node.text), _LONGEST_TEXT)
+    text = _short(node)
     sign = _SIGNS.get(node.change, "")
-    tip = ", ".join(part for part in (f"{node.kind} {node.text}", node.detail, node.change if sign else "") if part)
-    radius = {"source": 23, "response": 23, "router": 4}.get(node.kind, 10)
+    stale = ["stale"] if node.is_stale else []
+    marks = [*([node.change] if sign else []), *stale]
+    kind = ", ".join([node.kind, *stale])
+    tip = ", ".join(part for part in (f"{node.kind} {node.text}", node.detail, *marks) if part)
+    radius = {"source": 23, "response": 23, "data": 23, "router": 4}.get(node.kind, 10)
     left, top, width = corner.x + _MARGIN_PX, corner.y + _MARGIN_PX, _width(node)
     x = left + width / 2
     parts = [
-        f'<g class="node {node.kind} {node.change}"><title>{_escape(shorten(tip, 300))}</title>',
+        f'<g class="{" ".join(["node", node.kind, node.change, *stale])}"><title>{_escape(shorten(tip, 300))}</title>',
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{_HEIGHT_PX}" rx="{radius}"/>',
-        f'<text class="kind" x="{x:.1f}" y="{top + 17:.1f}" text-anchor="middle">{node.kind}</text>',
+        f'<text class="kind" x="{x:.1f}" y="{top + 17:.1f}" text-anchor="middle">{kind}</text>',
         f'<text class="name" x="{x:.1f}" y="{top + 34:.1f}" text-anchor="middle">{_escape(text)}</text>',
     ]
     if sign:
@@ -147,9 +173,10 @@ def _node(node: GraphNode, corner: Point) -> str:
 def _description(graph: Graph) -> str:
     edges = "; ".join(f"{edge.source} to {edge.target}" for edge in graph.edges[:40])
     changed = [f"{node.text} {node.change}" for node in graph.nodes if node.change != "same"]
+    changed += [f"{node.text} stale" for node in graph.nodes if node.is_stale]
     parts = [plural(len(graph.nodes), "node"), edges, ", ".join(changed[:40])]
-    if len(graph.nodes) > MOST_NODES:
-        parts.append(f"only {MOST_NODES} nodes are drawn")
+    if hidden := _hidden(graph):
+        parts.append(f"{hidden} more are not drawn")
     return shorten(". ".join(part for part in parts if part), 2_000)
 
 

@@ -16,14 +16,16 @@ from ci_core.reports.text import shorten, thin, visible
 from ci_core.serving.render import mermaid_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from ci_core.reports.report import Graph, GraphNode, Plot, Series
+    from ci_core.reports.report import Graph, GraphEdge, GraphNode, Plot, Series
 
 MOST_NODES = 60
 """Above, the picture is a thicket; the table of changes says more."""
 MOST_POINTS = 40
 _LONGEST_LABEL = 40
+_BLANK = "(blank)"
+"""Stands for a name without letters: Mermaid takes no empty text."""
 _LONGEST_BIN = 12
 _SHAPES = {
     "step": ("[", "]"),
@@ -38,10 +40,16 @@ _SHAPES = {
     "data": ("[(", ")]"),
 }
 _SIGNS = {"added": "+ ", "removed": "- ", "changed": "~ "}
-_CLASSES = """\
-classDef added fill:#dafbe1,stroke:#1a7f37,color:#0a3d1c
-classDef changed fill:#fff8c5,stroke:#9a6700,color:#4d3400
-classDef removed fill:#ffebe9,stroke:#cf222e,color:#66101a,stroke-dasharray:4 3"""
+_CLASSES = {
+    "added": "fill:#dafbe1,stroke:#1a7f37,color:#0a3d1c",
+    "changed": "fill:#fff8c5,stroke:#9a6700,color:#4d3400",
+    "removed": "fill:#ffebe9,stroke:#cf222e,color:#66101a,stroke-dasharray:4 3",
+    "stale": "stroke:#9a6700,stroke-width:2px,stroke-dasharray:4 3",
+}
+"""Dark letters on pale boxes are readable on a dark page, too."""
+_ARROWS = {"added": "#1a7f37", "removed": "#cf222e"}
+_MOST_LEVELS = 6
+"""Boxes side by side that a comment is wide enough for."""
 _GREYS, _BLUES = ("#8c959f", "#c3c9d0"), ("#2f81f7", "#9cc7ff")
 _COLOURS = {"base": "grey", "head": "blue"}
 _SMALLEST, _LARGEST = 0.01, 1e5
@@ -52,36 +60,64 @@ _TIME_UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60))
 
 def label(text: str, longest: int = _LONGEST_LABEL) -> str:
     """Return text as the inside of a quoted Mermaid label."""
-    return re.sub(r"[^\w .,()/:+\-]", lambda match: f"#{ord(match.group())};", shorten(visible(text), longest))
+    shown = shorten(visible(text), longest).strip() or _BLANK
+    return re.sub(r"[^\w .,()/:+\-]", lambda match: f"#{ord(match.group())};", shown)
 
 
 def flowchart(graph: Graph) -> str:
     """Return a flow chart of the graph, changes coloured and signed with ``+``, ``-``, ``~``.
 
-    Edges whose ends are unknown are left out; so is everything beyond :data:`MOST_NODES` nodes.
+    Edges whose ends are unknown are left out. So is everything beyond :data:`MOST_NODES` nodes; a box says how many.
     """
     nodes = graph.nodes[:MOST_NODES]
     names = {node.id: f"n{index}" for index, node in enumerate(nodes)}
-    lines = ["flowchart LR", *(f"  {names[node.id]}{_node(node)}" for node in nodes)]
-    for edge in graph.edges:
-        if edge.source in names and edge.target in names:
-            arrow = "-.->" if edge.change == "removed" else "==>" if edge.change == "added" else "-->"
-            text = f'|"{_node_label(edge.text)}"|' if edge.text else ""
-            lines.append(f"  {names[edge.source]} {arrow}{text} {names[edge.target]}")
+    edges = [edge for edge in graph.edges if edge.source in names and edge.target in names]
+    direction = "TD" if _longest_way(list(names), edges) > _MOST_LEVELS else "LR"
+    lines = [f"flowchart {direction}", *(f"  {names[node.id]}{_node(node)}" for node in nodes)]
+    if hidden := graph.hidden + len(graph.nodes) - len(nodes):
+        lines.append(f'  more(["… {hidden} more"])')
+    for edge in edges:
+        arrow = "-.->" if edge.change == "removed" else "==>" if edge.change == "added" else "-->"
+        text = f'|"{_node_label(edge.text)}"|' if edge.text else ""
+        lines.append(f"  {names[edge.source]} {arrow}{text} {names[edge.target]}")
+    return "\n".join([*lines, *_styles(nodes, names, edges)])
+
+
+def _styles(nodes: Sequence[GraphNode], names: Mapping[str, str], edges: Sequence[GraphEdge]) -> list[str]:
+    """Return the colours of what changed; of an arrow in the order they are drawn, which is how Mermaid names them."""
     changed = [f"  class {names[node.id]} {node.change}" for node in nodes if node.change in _SIGNS]
-    if changed:
-        lines += [f"  {line}" for line in _CLASSES.splitlines()] + changed
-    return "\n".join(lines)
+    stale = [f"  class {names[node.id]} stale" for node in nodes if node.is_stale and node.change not in _SIGNS]
+    used = {node.change for node in nodes} | ({"stale"} if stale else set())
+    classes = [f"  classDef {name} {style}" for name, style in _CLASSES.items() if name in used]
+    arrows = [
+        f"  linkStyle {','.join(places)} stroke:{colour}"
+        for change, colour in _ARROWS.items()
+        if (places := [str(place) for place, edge in enumerate(edges) if edge.change == change])
+    ]
+    return [*classes, *changed, *stale, *arrows]
+
+
+def _longest_way(nodes: list[str], edges: Sequence[GraphEdge]) -> int:
+    """Return how many boxes stand one behind the other; of circles, as far as they can be followed."""
+    levels = dict.fromkeys(nodes, 1)
+    for _ in nodes:
+        before = dict(levels)
+        for edge in edges:
+            levels[edge.target] = max(levels[edge.target], min(len(nodes), before[edge.source] + 1))
+        if levels == before or max(levels.values()) > _MOST_LEVELS:
+            break
+    return max(levels.values(), default=0)
 
 
 def _node(node: GraphNode) -> str:
     opening, closing = _SHAPES[node.kind]
-    return f'{opening}"{_SIGNS.get(node.change, "")}{_node_label(node.text)}"{closing}'
+    stale = " ⟳" if node.is_stale else ""
+    return f'{opening}"{_SIGNS.get(node.change, "")}{_node_label(node.text)}{stale}"{closing}'
 
 
 def _node_label(text: str) -> str:
     """Return text for a flow chart, where Mermaid reads Markdown, too."""
-    return mermaid_text(shorten(visible(text), _LONGEST_LABEL))
+    return mermaid_text(shorten(visible(text), _LONGEST_LABEL).strip() or _BLANK)
 
 
 def xy_chart(plot: Plot) -> str | None:

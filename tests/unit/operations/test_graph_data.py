@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
@@ -115,6 +116,37 @@ def test_an_error_handler_hangs_on_its_step_with_a_word() -> None:
     graph = graph_data.graph_part(spec, None)
 
     assert [edge.text for edge in graph.edges if edge.target == "tell"] == ["on error"]
+
+
+def test_models_of_a_router_that_are_alike_are_one_box_when_there_are_many() -> None:
+    models = {f"m{index}": f"models/{index}.onnx" for index in range(20)}
+    base = _graph(CLEAN, _router(**models))
+    head = _graph(CLEAN, _router(**{**models, "m7": "models/new.onnx"}))
+
+    graph = graph_data.graph_part(head, base)
+
+    assert _marks(graph) == {
+        "request": "same",
+        "clean": "same",
+        "choose": "changed",
+        "19 models": "same",
+        "m7": "changed",
+        "answer": "same",
+    }
+    assert ("19 models", "answer", "same") in _arrows(graph)
+
+
+def test_of_a_long_graph_what_changed_and_its_neighbours_are_kept() -> None:
+    names = ["request", *(f"s{index}" for index in range(80))]
+    steps = [
+        {"name": name, "step": f"m:{name}", "after": [after]} for after, name in pairwise(names)
+    ]
+    head = [*steps[:40], {**steps[40], "step": "m:other"}, *steps[41:]]
+
+    graph = graph_data.graph_part(_graph(*head), _graph(*steps))
+
+    assert _marks(graph) == {"s39": "same", "s40": "changed", "s41": "same"}
+    assert graph.hidden == 79
 
 
 @given(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_core.operations.pipeline_graph import MOST_NODES, pipeline_graph
+from ci_core.operations.graph_focus import MOST_NODES
+from ci_core.operations.pipeline_graph import pipeline_graph
 from ci_core.types import CommitId, Digest
 from ci_core.versioning.revision import CodeVersion, EnvironmentVersion, Snapshot, StageVersion, TrackedFile
 
@@ -72,7 +73,14 @@ def test_stages_hang_on_the_data_and_on_the_stages_they_need_files_or_folders_of
         ("data/raw.csv", "prepare", "same"),
         ("prepare", "train", "same"),
         ("prepare", "count", "same"),
+        ("data/raw.csv", "count", "same"),
     }
+
+
+def test_a_stage_that_needs_a_folder_hangs_on_the_data_in_it() -> None:
+    graph = pipeline_graph(None, _snapshot(_stage("count", "data/days", "count.txt"), data={"data/days/1.csv": "1"}))
+
+    assert _arrows(graph) == {("data/days/1.csv", "count", "same")}
 
 
 def test_a_pipeline_that_is_as_at_the_base_is_not_drawn() -> None:
