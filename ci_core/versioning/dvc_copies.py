@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,42 +61,52 @@ def copy_tracked(dvc: DvcProject, commit: CommitId, paths: Collection[str], into
 def _cached_files(repo: Any, path: str, out: Any, remote: str | None, store: Any) -> list[tuple[str, Path]]:
     """Return the files of an output and where the cache has each; what it lacks is fetched first."""
     files = _files(path, out)
-    if files is None or any(not source.exists() for _, _, source in files):
-        if store is not None:
-            _forget_contents(store)
-            repo.cloud.pull({out.hash_info}, odb=store)
-            files = _files(path, out)
-        lost = [(name, size) for name, size, source in files or () if not source.exists()]
-        if files is None or lost:
-            place = "the DVC cache" if remote is None else f"the DVC remote `{remote}`"
-            hint = "push them from a clone that has them: `dvc push`"
-            raise MissingObjectsError(place=place, files=lost or [(path, out.meta.size)], hint=hint)
-    return [(name, source) for name, _, source in files]
+    if files is None and store is not None:
+        _fetch(repo, store, {out.hash_info})
+        files = _files(path, out)
+    lacking = {file.digest for file in files or () if not file.source.exists()}
+    if lacking and store is not None:
+        _fetch(repo, store, lacking)
+    lost = [(file.name, file.size_bytes) for file in files or () if not file.source.exists()]
+    if files is None or lost:
+        place = "the DVC cache" if remote is None else f"the DVC remote `{remote}`"
+        hint = "push them from a clone that has them: `dvc push`"
+        raise MissingObjectsError(place=place, files=lost or [(path, out.meta.size)], hint=hint)
+    return [(file.name, file.source) for file in files]
 
 
-def _forget_contents(store: Any) -> None:
-    """Make DVC look at the remote instead of at its note of what is there."""
+def _fetch(repo: Any, store: Any, digests: set[Any]) -> None:
     from dvc_data.hashfile.db import get_index
 
-    index = get_index(store)
+    index = get_index(store)  # a note of what the remote is believed to hold
     index.clear()
     index.close()
+    repo.cloud.pull(digests, odb=store)
 
 
-def _files(path: str, out: Any) -> list[tuple[str, int | None, Path]] | None:
-    """Return path, size and object of each file; None when the list of a folder's files is not in the cache."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    name: str
+    size_bytes: int | None
+    digest: Any
+    """DVC's ``HashInfo``."""
+    source: Path
+    """Where the cache has it, or would."""
 
-    def source(oid: str) -> Path:
-        return Path(out.cache.oid_to_path(oid))
+
+def _files(path: str, out: Any) -> list[_File] | None:
+    """Return the files of an output; None when the list of a folder's files is not in the cache."""
+
+    def file(name: str, size_bytes: int | None, digest: Any) -> _File:
+        source = Path(out.cache.oid_to_path(digest.value))
+        return _File(name=name, size_bytes=size_bytes, digest=digest, source=source)
 
     if not out.is_dir_checksum:
-        return [(path, out.meta.size, source(out.hash_info.value))]
+        return [file(path, out.meta.size, out.hash_info)]
     tree = out.get_obj()
     if tree is None:
         return None
-    return [
-        (posixpath.join(path, *key), meta.size if meta else None, source(digest.value)) for key, meta, digest in tree
-    ]
+    return [file(posixpath.join(path, *key), meta.size if meta else None, digest) for key, meta, digest in tree]
 
 
 def _copy(source: Path, target: Path) -> None:
