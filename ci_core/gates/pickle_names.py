@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-MOST_OPERATIONS: Final = 20_000_000
-"""Some twenty seconds' work; a model of a thousand trees has less than a million."""
+MOST_OPERATIONS: Final = 5_000_000
+"""Some twenty seconds' work; a forest of a thousand trees has a tenth of a million."""
 
 UNKNOWN: Final = ("unknown", "unknown")
 """A name that is computed while the file is loaded, as nobody does who has nothing to hide."""
 
 _ARRAY: Final = ("joblib.numpy_pickle", "NumpyArrayWrapper")
+_STATE: Final = frozenset({"dtype", "shape", "numpy_array_alignment_bytes"})
 _REGISTERED: Final = frozenset({"EXT1", "EXT2", "EXT4"})
 
 
@@ -208,10 +209,12 @@ class _Machine:
         self._fill([key, value])
 
     def _fill(self, items: list[Any]) -> None:
-        """Keep what text names: the state of an array. To compare other keys could be made to take forever."""
+        """Keep what says how long an array is. To compare keys of any kind could be made to take forever."""
         target = self._stack[-1]
         if isinstance(target, dict):
-            target |= {key: value for key, value in zip(items[::2], items[1::2], strict=True) if isinstance(key, str)}
+            for key, value in zip(items[::2], items[1::2], strict=True):
+                if isinstance(key, str) and key in _STATE:
+                    target[key] = value
 
     def call(self, _argument: object) -> None:
         arguments, called = self._stack.pop(), self._stack.pop()
