@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ci_core.gates.spec import GateResult
 from ci_core.gates.wording import exceeds, percentage, shares_apart
@@ -12,12 +12,17 @@ if TYPE_CHECKING:
     from ci_core.gates.evidence import Evidence
 
 
+UNCHANGED: Final = "the serving graph, its code and its models are as at the base"
+
+
 def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
     """Return what the gate came to; None when it is not written. A comparison that is not whole cannot pass."""
     gate, behaviour = gates.behaviour, evidence.behaviour
     if gate is None:
         return None
     limit = f"at most {percentage(gate.max_changed)} changed"
+    if behaviour is not None and behaviour.is_identical:
+        return GateResult(key="behaviour", state="pass", new=0.0, limit=limit, sentence=UNCHANGED)
     share = behaviour.changed_share if behaviour is not None else None
     if behaviour is None or share is None:
         why = (behaviour and behaviour.problem) or "no requests were sent to the serving graphs of base and head"

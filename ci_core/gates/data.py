@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import posixpath
 from typing import TYPE_CHECKING, Final
 
 from ci_core.gates.spec import GateResult
 from ci_core.gates.wording import apart, code, exceeds, first, size, worst
+from ci_core.monitoring.table_diff import table_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ci_core.monitoring.table_diff import ColumnDiff, TableDiff
 
 _SHOWN: Final = 3
-_TABLES: Final = frozenset({".parquet", ".csv", ".tsv", ".jsonl", ".ndjson"})
 
 
 def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
@@ -58,14 +57,10 @@ def _unjudged(evidence: Evidence) -> Iterator[Finding]:
         return
     reasons = [f"{code(table.path)} ({table.problem})" for table in evidence.tables if table.problem is not None]
     seen = {table.path for table in evidence.tables}
-    changed = [file for file in (*evidence.diff.data, *evidence.diff.outputs) if file.change in {"changed", "renamed"}]
-    reasons += [code(file.path) for file in changed if _is_table(file.path) and file.path not in seen]
+    changed = [file.path for file in (*evidence.diff.data, *evidence.diff.outputs) if file.change == "changed"]
+    reasons += [code(path) for path in changed if table_format(path) is not None and path not in seen]
     if reasons:
         yield "warn", f"not compared: {first(reasons, _SHOWN)}"
-
-
-def _is_table(path: str) -> bool:
-    return posixpath.splitext(path)[1].lower() in _TABLES
 
 
 def _schema(tables: list[TableDiff]) -> Finding:

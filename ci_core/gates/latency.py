@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ci_core.gates.behaviour import UNCHANGED
 from ci_core.gates.spec import GateResult
 from ci_core.gates.wording import between, exceeds
 
@@ -21,6 +22,8 @@ def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
     if gate is None:
         return None
     limit = f"at most {gate.max_ratio:g} times the base's"
+    if behaviour is not None and behaviour.is_identical:
+        return GateResult(key="latency", state="pass", limit=limit, sentence=UNCHANGED)
     ratio = behaviour.latency_ratio if behaviour is not None else None
     if ratio is None:
         why = (behaviour and behaviour.problem) or "no requests were timed on the serving graphs of base and head"

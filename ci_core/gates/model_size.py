@@ -24,7 +24,7 @@ def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
         return None
     limit = _limit(gate)
     if models is None:
-        sentence = "the size of the models was not judged: there is no serving graph that loads them"
+        sentence = "the size of the models was not judged: no serving graph was loaded, which would name them"
         return GateResult(key="model-size", state="warn", limit=limit, sentence=sentence)
     if not models:
         return GateResult(key="model-size", state="pass", limit=limit, sentence="the serving graph loads no model file")

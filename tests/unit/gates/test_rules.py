@@ -149,6 +149,18 @@ def test_a_changed_table_that_nobody_compared_is_a_warning() -> None:
     assert (found.state, found.sentence) == ("warn", "not compared: `data/x.csv`")
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        FileDiff(path="data/x.csv", change="renamed", old_path="data/y.csv"),  # the same content
+        FileDiff(path="data/x.csv", change="added"),
+        FileDiff(path="data/x.png", change="changed"),
+    ],
+)
+def test_files_that_have_nothing_to_compare_are_no_warning(file: FileDiff) -> None:
+    assert result(SCHEMA, evidence(diff=diff(data=(file,)))).state == "pass"
+
+
 def test_without_a_base_tables_are_not_judged() -> None:
     found = result(DRIFT, evidence(diff=diff("the clone is shallow")))
 
@@ -239,6 +251,15 @@ def test_behaviour_that_was_not_compared_is_a_warning(found: Evidence, why: str)
     assert (behaviour.state, behaviour.sentence) == ("warn", f"behaviour was not judged: {why}")
     assert latency.state == "warn"
     assert latency.sentence.startswith("latency was not judged: ")
+
+
+def test_a_graph_that_is_as_at_the_base_passes_though_nothing_was_sent() -> None:
+    gates = Gates(behaviour=BehaviourGate(max_changed=0), latency=LatencyGate(max_ratio=1))
+
+    behaviour, latency = judge(gates, behaved(requests=0, is_identical=True, problem="there are no requests"))
+
+    assert (behaviour.state, latency.state) == ("pass", "pass")
+    assert latency.sentence == "the serving graph, its code and its models are as at the base"
 
 
 def test_a_comparison_that_is_not_whole_does_not_pass() -> None:
