@@ -203,8 +203,9 @@ def stage_changes(diff: SnapshotDiff) -> tuple[shown.StageChange, ...]:
 
 
 def model_rows(diff: SnapshotDiff, models: Iterable[str]) -> tuple[shown.ModelRow, ...]:
-    """Return the outputs that differ and that the serving graph loads."""
+    """Return the outputs that differ and that the serving graph loads, with what the registry has of them."""
     wanted = set(models)
+    labels = {model.path: model.label for model in diff.registered}
     return tuple(
         shown.ModelRow(
             path=file.path,
@@ -213,6 +214,7 @@ def model_rows(diff: SnapshotDiff, models: Iterable[str]) -> tuple[shown.ModelRo
             new_digest=file.new_digest,
             old_bytes=file.old_bytes,
             new_bytes=file.new_bytes,
+            registered=labels.get(file.path, ""),
         )
         for file in diff.outputs
         if file.path in wanted

@@ -64,6 +64,7 @@ def compare(
         head=head.code,
         base_problem=base_problem or "there is no base to compare with",
         metrics=metrics,
+        registered=head.models,
         stale=head.stale,
         problems=_problems("head", head),
     )

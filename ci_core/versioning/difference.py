@@ -126,6 +126,8 @@ class SnapshotDiff:
     """Sorted by name; whether they ran is another matter."""
     models: tuple[ModelDiff, ...] = ()
     """Sorted by name. Stages are as they are now on both sides, so they make no difference."""
+    registered: tuple[RegisteredModel, ...] = ()
+    """All models of the head, also those that do not differ."""
     stale: tuple[str, ...] = ()
     """Stages of the head that have not run since their inputs moved: its metrics describe an older state."""
     problems: tuple[str, ...] = ()
