@@ -29,7 +29,7 @@ def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
         findings.append(_missing(evidence.missing))
     if gate.same_schema or gate.max_drift is not None:
         findings += _unjudged(evidence)
-        readable = [table for table in evidence.tables if table.problem is None]
+        readable = [table for table in _tables(evidence) if table.problem is None]
         if gate.same_schema:
             findings.append(_schema(readable))
         if gate.max_drift is not None:
@@ -55,12 +55,16 @@ def _unjudged(evidence: Evidence) -> Iterator[Finding]:
     if evidence.diff.base_problem is not None:
         yield "warn", f"the tables were not compared: {evidence.diff.base_problem}"
         return
-    reasons = [f"{code(table.path)} ({table.problem})" for table in evidence.tables if table.problem is not None]
-    seen = {table.path for table in evidence.tables}
+    reasons = [f"{code(table.path)} ({table.problem})" for table in _tables(evidence) if table.problem is not None]
+    seen = {table.path for table in evidence.tables} | evidence.results
     changed = [file.path for file in (*evidence.diff.data, *evidence.diff.outputs) if file.change == "changed"]
     reasons += [code(path) for path in changed if table_format(path) is not None and path not in seen]
     if reasons:
         yield "warn", f"not compared: {first(reasons, _SHOWN)}"
+
+
+def _tables(evidence: Evidence) -> list[TableDiff]:
+    return [table for table in evidence.tables if table.path not in evidence.results]
 
 
 def _schema(tables: list[TableDiff]) -> Finding:
@@ -68,6 +72,7 @@ def _schema(tables: list[TableDiff]) -> Finding:
         f"{code(table.path)}: {first([_broken(column) for column in columns], _SHOWN)}"
         for table in tables
         if (columns := [column for column in table.columns if column.change in {"removed", "changed"}])
+        and any(column.change != "removed" for column in table.columns)  # a table that is gone has no schema to keep
     ]
     if broken:
         return "fail", f"the schema changed of {first(broken, _SHOWN, joint='; ')}"
@@ -95,9 +100,14 @@ def _drift(tables: list[TableDiff], limit: float) -> Iterator[Finding]:
         yield "pass", f"the largest drift is {_rounded(distance or 0.0, limit)}, {code(name)} of {code(path)}"
     else:
         yield "pass", "no column drifted"
-    mute = [table.path for table in tables if table.columns and not any(_moved(column) for column in table.columns)]
+    mute = [table.path for table in tables if (kept := _kept(table)) and not any(map(_moved, kept))]
     if mute:
         yield "warn", f"no drift could be had of {first([code(path) for path in mute], _SHOWN)}"
+
+
+def _kept(table: TableDiff) -> list[ColumnDiff]:
+    """Return the columns that both versions have; a new table has none of them."""
+    return [column for column in table.columns if column.change in {"same", "changed"}]
 
 
 def _rounded(distance: float, limit: float) -> str:

@@ -104,6 +104,8 @@ class Evidence:
 
     diff: SnapshotDiff
     tables: tuple[TableDiff, ...] = ()
+    results: frozenset[str] = frozenset()
+    """Files that DVC declares as metrics or plots: they may be tables, and are no data."""
     behaviour: Behaviour | None = None
     """None when the project has no serving graph or no requests for it."""
     folds: Mapping[str, Folds] = field(default_factory=lambda: MappingProxyType({}))

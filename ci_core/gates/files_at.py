@@ -95,6 +95,16 @@ class FilesAt:
             except FileNotFoundError:
                 return ()
 
+    def results(self) -> frozenset[str]:
+        """Return the files that stages declare as metrics or plots.
+
+        Raises:
+            GraphshipError: DVC cannot read the project at this commit.
+        """
+        with self._session("dvc.yaml") as (repo, _root):
+            declared = [out.fs_path for out in repo.index.outs if out.metric or out.plot]
+            return frozenset(filter(None, (self._dvc.path_of(repo, path) for path in declared)))
+
     def values(self, file: str) -> JsonValue:
         """Return what a metrics file holds, lists too, which DVC leaves out; None when it cannot be read.
 

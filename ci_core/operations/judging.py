@@ -134,11 +134,13 @@ class _Change:
         """Return what the gates that decide, and those of the change beside them, ask for."""
         asked = [policy.gates, *([policy.own] if policy.own is not None else [])]
         wants_objects = any(gates.data is not None and gates.data.no_missing_objects for gates in asked)
+        wants_tables = any(gates.data is not None for gates in asked)
         wants_sizes = any(gates.model_size is not None for gates in asked)
         folds = {gate.folds for gates in asked for gate in gates.metrics if gate.folds is not None}
         return Evidence(
             diff=self._diff,
             tables=tuple(tables),
+            results=self._results() if wants_tables else frozenset(),
             behaviour=behaviour,
             folds=MappingProxyType({key: self._folds(key) for key in sorted(folds)}),
             missing=self._missing() if wants_objects else MissingObjects(),
@@ -162,6 +164,12 @@ class _Change:
             sides.append(numbers)
         old, new = sides
         return Folds(old=old, new=new)
+
+    def _results(self) -> frozenset[str]:
+        try:
+            return self._new.results()
+        except GraphshipError:
+            return frozenset()
 
     def _missing(self) -> MissingObjects:
         try:

@@ -259,6 +259,19 @@ def test_objects_that_were_not_pushed_fail_with_path_and_size(sample: SampleProj
     assert "`models/model.json` (19 B)" in found.sentence or "and" in found.sentence
 
 
+def test_a_table_that_nobody_compared_warns_but_a_plot_is_no_data(sample: SampleProject) -> None:
+    sample.write("graphship.yaml", gates("data: {no-missing-objects: false, same-schema: true}"))
+    base = sample.commit("a gate on data")
+    sample.write("plots/errors.csv", "x,other\n1,2\n")
+
+    assert result(judged(sample, base), "data").state == "pass"
+
+    sample.write("data/raw.csv", "x\n1\n")
+    found = result(judged(sample, base), "data")
+
+    assert (found.state, found.sentence) == ("warn", "not compared: `data/raw.csv`")
+
+
 def test_a_project_without_a_remote_warns(sample: SampleProject) -> None:
     sample.write("graphship.yaml", gates("data: {}"))
     base = sample.commit("a gate on data")

@@ -161,6 +161,28 @@ def test_files_that_have_nothing_to_compare_are_no_warning(file: FileDiff) -> No
     assert result(SCHEMA, evidence(diff=diff(data=(file,)))).state == "pass"
 
 
+def test_metrics_and_plots_that_are_tables_are_no_data() -> None:
+    plot = table(column("x", 0.9), column("y", change="removed"), path="plots/roc.csv")
+    gates = Gates(data=DataGate(no_missing_objects=False, same_schema=True, max_drift=0.2))
+    files = (FileDiff(path="plots/roc.csv", change="changed"), FileDiff(path="plots/pr.csv", change="changed"))
+
+    found = result(
+        gates,
+        evidence(tables=(plot,), diff=diff(outputs=files), results=frozenset({"plots/roc.csv", "plots/pr.csv"})),
+    )
+
+    assert found.state == "pass"
+
+
+@pytest.mark.parametrize("change", ["added", "removed"])
+def test_a_table_that_is_new_or_gone_has_neither_schema_to_keep_nor_drift(change: str) -> None:
+    gates = Gates(data=DataGate(no_missing_objects=False, same_schema=True, max_drift=0.2))
+
+    found = result(gates, evidence(tables=(table(column("a", change=change), column("b", change=change)),)))
+
+    assert found.state == "pass"
+
+
 def test_without_a_base_tables_are_not_judged() -> None:
     found = result(DRIFT, evidence(diff=diff("the clone is shallow")))
 
