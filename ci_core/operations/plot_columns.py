@@ -47,8 +47,9 @@ class Columns:
 def read_columns(plot: Plot) -> Columns:
     """Return the columns that a plot declares, in its order."""
     rows = {source.path: source.rows for source in plot.sources if not source.problem and source.image is None}
-    ys = list(_declared(plot.properties.get("y"), plot.id)) or _last_column(plot, rows)
-    xs = _aligned_x(plot, ys)
+    own_file = plot.sources[0].path if plot.sources else plot.id
+    ys = list(_declared(plot.properties.get("y"), own_file)) or _last_column(own_file, rows)
+    xs = _aligned_x(plot.properties.get("x"), own_file, ys)
     if xs is None:
         return Columns(problems=("it names another number of columns for `x` than for `y`",))
     if not ys and rows:
@@ -89,19 +90,18 @@ def _declared(value: JsonValue, own_file: str) -> Iterator[tuple[str, str]]:
         yield own_file, str(value)
 
 
-def _last_column(plot: Plot, rows: Mapping[str, Sequence[JsonObject]]) -> list[tuple[str, str]]:
-    found = rows.get(plot.id)
-    return [(plot.id, list(found[0])[-1])] if found and found[0] else []
+def _last_column(file: str, rows: Mapping[str, Sequence[JsonObject]]) -> list[tuple[str, str]]:
+    found = rows.get(file)
+    return [(file, list(found[0])[-1])] if found and found[0] else []
 
 
-def _aligned_x(plot: Plot, ys: list[tuple[str, str]]) -> list[tuple[str, str] | None] | None:
+def _aligned_x(value: JsonValue, own_file: str, ys: list[tuple[str, str]]) -> list[tuple[str, str] | None] | None:
     """Return the place of x for each y; None when they cannot be told apart."""
-    value = plot.properties.get("x")
     if value is None:
         return [None] * len(ys)
     if not isinstance(value, dict | list):
         return [(file, str(value)) for file, _ in ys]
-    xs = list(_declared(value, plot.id))
+    xs = list(_declared(value, own_file))
     if len(xs) == 1:
         return [xs[0]] * len(ys)
     return list(xs) if len(xs) == len(ys) else None

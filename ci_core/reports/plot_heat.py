@@ -130,5 +130,5 @@ def _opacity(shade: int) -> float:
 def _cell_text(x: float, y: float, value: str, difference: int) -> list[str]:
     if not difference:
         return [text(x, y + 4, value, anchor="middle", fill="var(--ink)")]
-    signed = text(x, y + 13, f"{difference:+,}", anchor="middle", more=' font-size="9"')
+    signed = text(x, y + 13, f"{difference:+,}", anchor="middle", fill="var(--ink)", more=' font-size="9"')
     return [text(x, y, value, anchor="middle", fill="var(--ink)"), signed]

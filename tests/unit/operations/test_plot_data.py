@@ -89,6 +89,11 @@ class TestColumns:
         assert (plot.x_label, plot.y_label) == ("step", "loss")
         assert _lines(plot) == [("head", "", (0.0, 1.0), (0.5, 0.25))]
 
+    def test_the_file_of_a_plot_is_its_first_source_whatever_it_is_called(self) -> None:
+        plot = Plot(id="model/dvc.yaml::loss.csv", properties={"y": "loss"}, sources=(_rows("loss.csv", loss=[1]),))
+
+        assert _lines(_one(plot)) == [("head", "", (0.0,), (1.0,))]
+
     def test_several_columns_of_a_file_are_lines_with_their_names(self) -> None:
         source = _rows("log.csv", step=[0, 1], train=[3, 2], test=[4, 3])
 
