@@ -29,6 +29,7 @@ _COMMANDS: dict[str, str] = {
     "plan": "Say what a deployment would do.",
     "promote": "Promote what one environment has to the next one.",
     "register": "Register a version of a model.",
+    "report": "Compare two revisions, judge the gates, and write the report of it.",
     "retrain": "Train a challenger on new windows and open a change request if it wins.",
     "rollback": "Put the previous release back.",
     "run": "Run the pipeline stages that are stale.",

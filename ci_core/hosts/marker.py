@@ -7,7 +7,8 @@ Format, version 1: the first line of a body, alone on that line::
 * ``key``: sha256 of the scope, shortened: what this text is about. Two scopes never share a text.
 * ``sha``: the commit that the text speaks of.
 * ``run``: which run wrote it; a larger one is newer.
-* ``body``: sha256 of everything that the reader sees, shortened: equal means that nothing new is to be said.
+* ``body``: sha256 of everything that the reader sees but measured times, shortened: equal means that nothing new is to
+  be said.
 
 A marker is recognized by parsing the whole first line and comparing ``key`` for equality; a part of a line, another
 version, or a marker further down (a name from somebody's repository may contain one) is no marker. Who wrote it is the

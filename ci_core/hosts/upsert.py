@@ -76,7 +76,14 @@ T = TypeVar("T", bound=_Text)
 
 
 def upsert_comment(
-    host: _CommentHost, *, topic: int, scope: Sequence[str], body: str, head: CommitId, run: Run
+    host: _CommentHost,
+    *,
+    topic: int,
+    scope: Sequence[str],
+    body: str,
+    head: CommitId,
+    run: Run,
+    essence: str | None = None,
 ) -> Delivery:
     """Make the one comment of `scope` on `topic` say `body`.
 
@@ -87,11 +94,14 @@ def upsert_comment(
         body: Markdown without times of the run; with the marker (``MARKER_ROOM``) inside the host's body limit.
         head: the commit that `body` speaks of.
         run: who writes; an older run leaves the text of a newer one alone.
+        essence: `body` without what differs from run to run though nothing changed, such as how long something took:
+            when this is as before nothing is written. All of `body` by default.
 
     Raises:
         HostError: the host refused, or kept failing.
     """
-    marker = Marker(key=scope_key(scope), sha=head, run=run, body=content_hash(body))
+    seen = content_hash(body if essence is None else essence)
+    marker = Marker(key=scope_key(scope), sha=head, run=run, body=seen)
     return _persist(lambda: _comment_once(host, topic, marker, marker.attach(body)))
 
 

@@ -10,25 +10,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_core import __version__
-from ci_core.errors import ExitCode, GraphshipError, PushRejectedError, UnknownRevisionError, worst
-from ci_core.gates.metrics import judge_gates
+from ci_core.errors import ExitCode, GraphshipError, Location, PushRejectedError, worst
 from ci_core.hosts.marker import MARKER_ROOM, Run
 from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_comment
 from ci_core.operations import report_data
+from ci_core.operations.comparison import base_snapshot, compare_revisions
 from ci_core.operations.delivery import Deliveries
-from ci_core.operations.graph_data import graph_part
 from ci_core.operations.pipeline import push_objects, run_stale
-from ci_core.operations.plot_data import plot_parts
 from ci_core.operations.release import build_with_lowering, live_release, make_plan, pull_served
+from ci_core.operations.report import Occasion, exit_code, make_report, without_measures, write_report
 from ci_core.printable import one_line
 from ci_core.reports import report as shown
-from ci_core.reports.render import render_html, render_junit, render_markdown
+from ci_core.reports.render import render_markdown
 from ci_core.reports.text import plural
 from ci_core.types import CommitId
-from ci_core.versioning.compare import compare
-from ci_core.versioning.snapshot import take_snapshot
-from ci_core.workspace import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,14 +32,10 @@ if TYPE_CHECKING:
     from ci_core.ci.console import Console
     from ci_core.ci.context import Context
     from ci_core.hosts.spec import ChangeRequest
+    from ci_core.operations.comparison import Part
     from ci_core.operations.project import Project
     from ci_core.pipelines.spec import PipelineRun
     from ci_core.serving.spec import GraphSpec
-    from ci_core.versioning.difference import SnapshotDiff
-    from ci_core.versioning.plots import Plot
-    from ci_core.versioning.revision import Snapshot
-
-_REMOTE = "origin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +72,18 @@ def report_change_request(project: Project, context: Context) -> ReportResult:
                 return _overtaken(project, request)
             troubles.add("do not merge yet: what the pipeline made could not be kept", error)
     serving = _serving(project, context, troubles) if run.failure is None else _Serving()
-    report = _compare(project, context, request, head, run, serving=serving, troubles=troubles)
-    folder = _write_files(project, report)
+    report = _report(project, context, request, head, run, serving=serving, troubles=troubles)
+    folder = project.output("report", "report.json").parent
+    write_report(project, report, folder)
+    project.console.output("report-path", str(folder / "report.html"))
     project.console.summary(render_markdown(report))
+    _annotate(project.console, report)
     if request is not None and context.is_trusted:
         _deliver(project, context, request, report, deliveries)
     return ReportResult(
         report=report,
         folder=folder,
-        exit_code=worst([_exit_code(report), *troubles.codes]),
+        exit_code=worst([exit_code(report), *troubles.codes]),
         is_delivered=deliveries.is_complete,
     )
 
@@ -135,13 +130,6 @@ def _serving(project: Project, context: Context, troubles: _Troubles) -> _Servin
     return _Serving(graph=graph.spec, plans=plans, live_graph=live_graph)
 
 
-def _exit_code(report: shown.Report) -> ExitCode:
-    if report.pipeline is not None and report.pipeline.failure is not None:
-        return ExitCode.USER_CODE
-    is_red = any(gate.state == "fail" for gate in report.gates)
-    return ExitCode.CHECK_FAILED if is_red else ExitCode.DONE
-
-
 def _request(project: Project, context: Context, deliveries: Deliveries) -> ChangeRequest | None:
     """Return the change request; None without a host that tells us of it: then the report stays in files."""
     host, number = project.host, context.change_request
@@ -185,7 +173,7 @@ def _keep_lock(project: Project, request: ChangeRequest, run: PipelineRun) -> Co
     return commit
 
 
-def _compare(
+def _report(
     project: Project,
     context: Context,
     request: ChangeRequest | None,
@@ -196,19 +184,16 @@ def _compare(
     troubles: _Troubles,
 ) -> shown.Report:
     target = request.target_branch if request else context.default_branch
-    after = take_snapshot(project.root, dvc=project.dvc)
-    base, problem = _base_snapshot(project, target, head)
-    diff = compare(base, after, gates=project.settings.gates.metrics, base_problem=problem)
-    base_commit = diff.base.commit if diff.base else None
-    gates = judge_gates(project.settings.gates.metrics, diff)
-    graph = serving.graph
-    models = report_data.model_rows(diff, graph.models if graph else ())
-    return shown.Report(
-        project=project.settings.name,
+    base, problem = base_snapshot(project, head, branch=target)
+    # The graphs of two revisions answer the same requests only when the head's can be loaded at all.
+    without: tuple[Part, ...] = () if serving.graph else ("behaviour",)
+    with project.console.group("compare with the base"):
+        comparison = compare_revisions(project, base, None, base_problem=problem, without=without)
+    occasion = Occasion(
         title=request.title if request else "",
-        verdict="fail" if troubles.notes else report_data.verdict(gates, run),
-        base=_commit(project, base_commit, target),
-        head=_commit(project, head, context.branch or head[:7]) or shown.Commit(id=head, label=head[:7]),
+        base_label=target,
+        head_label=context.branch or head[:7],
+        head=head,
         run=shown.Run(
             system=context.system,
             event=context.event,
@@ -216,49 +201,16 @@ def _compare(
             url=context.run_url,
             version=__version__,
         ),
-        gates=report_data.gate_rows(gates),
-        metrics=report_data.metric_rows(diff),
-        params=report_data.param_rows(diff),
-        data=report_data.data_rows(diff),
-        models=models,
-        environment=report_data.environment_rows(diff),
-        pipeline=report_data.pipeline_part(run),
-        graph=graph_part(graph, serving.live_graph, [row.path for row in models]) if graph else None,
+        pipeline=run,
+        graph=serving.graph,
+        base_graph=serving.live_graph,
         plans=serving.plans,
-        plots=plot_parts(_plots(project, base_commit) if base_commit else (), _plots(project, None)),
-        notes=_notes(diff, context, troubles),
-        links=(shown.Link(kind="run", text="run", url=context.run_url),) if context.run_url else (),
+        troubles=tuple(troubles.notes),
+        warnings=()
+        if context.is_trusted
+        else ("the change comes from another repository: what its merge deploys was not looked up",),
     )
-
-
-def _base_snapshot(project: Project, target: str, head: CommitId) -> tuple[Snapshot | None, str | None]:
-    """Return the snapshot of where the change began, or one sentence on why there is none."""
-    try:
-        base = project.git.merge_base(_remote_branch(project, target), head, remote=_REMOTE)
-        if base is None:
-            return None, f"nothing to compare with: this branch and `{target}` have no common commit"
-        return take_snapshot(project.root, base, dvc=project.dvc), None
-    except GraphshipError as error:
-        return None, f"the base could not be read: {'; '.join((error.fact, *error.known[:1]))}"
-
-
-def _remote_branch(project: Project, branch: str) -> str:
-    """Return what this clone calls the remote's branch; it is fetched when the CI system cloned one branch only."""
-    name = f"{_REMOTE}/{branch}"
-    try:
-        project.git.resolve(name)
-    except UnknownRevisionError:
-        project.git.fetch(f"+refs/heads/{branch}:refs/remotes/{name}", remote=_REMOTE)
-    return name
-
-
-def _plots(project: Project, revision: CommitId | None) -> tuple[Plot, ...]:
-    """Return the plots of a commit (None: the work tree); a base without plots is no reason to fail."""
-    try:
-        return project.dvc.plots(revision)
-    except GraphshipError as error:
-        project.console.warning(f"no plots of {'the head' if revision is None else 'the base'}: {error.fact}")
-        return ()
+    return make_report(project, comparison, occasion)
 
 
 def _plans(project: Project) -> tuple[tuple[shown.Plan, ...], GraphSpec | None]:
@@ -277,29 +229,12 @@ def _plans(project: Project) -> tuple[tuple[shown.Plan, ...], GraphSpec | None]:
     return plans, GraphSpec.from_dict(live.graph) if live else None
 
 
-def _commit(project: Project, commit: CommitId | None, label: str) -> shown.Commit | None:
-    if commit is None:
-        return None
-    url = project.host.commit_url(commit) if project.host else None
-    return shown.Commit(id=commit, label=label, url=url)
-
-
-def _notes(diff: SnapshotDiff, context: Context, troubles: _Troubles) -> tuple[shown.Note, ...]:
-    """Return what the reader must know: a base that cannot be read is said, never shown as no change."""
-    said = [*troubles.notes, *([diff.base_problem] if diff.base_problem else [])]
-    if not context.is_trusted:
-        said.append("the change comes from another repository: what its merge deploys was not looked up")
-    return tuple(shown.Note(kind="warning", text=text) for text in (*said, *diff.problems))
-
-
-def _write_files(project: Project, report: shown.Report) -> Path:
-    folder = project.output("report", "report.json").parent
-    write_whole(folder / "report.json", report.to_json())
-    write_whole(folder / "report.md", render_markdown(report))
-    write_whole(folder / "report.html", render_html(report))
-    write_whole(folder / "junit.xml", render_junit(report))
-    project.console.output("report-path", str(folder / "report.html"))
-    return folder
+def _annotate(console: Console, report: shown.Report) -> None:
+    """Say on the changed lines what they did to a gate, where the CI system can show it there."""
+    say = {"error": console.error, "warning": console.warning, "notice": console.notice}
+    for annotation in report.annotations:
+        place = annotation.where
+        say[annotation.level](annotation.text, where=Location(file=place.file, line=place.line, key=place.key or None))
 
 
 def _deliver(
@@ -313,12 +248,14 @@ def _deliver(
     host, head = project.host, CommitId(report.head.id)
     if host is None:
         return
+    said, room = _about_the_change(report), host.body_limit - MARKER_ROOM
     with deliveries.attempt("the report"):
         delivery = upsert_comment(
             host,
             topic=request.number,
             scope=("report", project.settings.name),
-            body=render_markdown(_about_the_change(report), host.body_limit - MARKER_ROOM),
+            body=render_markdown(said, room),
+            essence=render_markdown(without_measures(said), room),
             head=head,
             run=Run(id=context.run_id, attempt=context.attempt),
         )
@@ -343,9 +280,11 @@ def _about_the_change(report: shown.Report) -> shown.Report:
 def _in_short(report: shown.Report) -> str:
     if report.pipeline is not None and report.pipeline.failure is not None:
         return f"stage {report.pipeline.failure.stage} failed"[:140]
-    failed = [gate.key for gate in report.gates if gate.state == "fail"]
-    if failed:
-        return f"{len(failed)} of {plural(len(report.gates), 'gate')} failed: {', '.join(failed)}"[:140]
-    if report.verdict == "fail":
-        return one_line(report.notes[0].text, max_chars=140)
-    return f"{plural(len(report.gates), 'gate')} passed" if report.gates else "nothing is gated"
+    gates = plural(len(report.gates), "gate")
+    for state, verb in (("fail", "failed"), ("warn", "warned")):
+        keys = [gate.key for gate in report.gates if gate.state == state]
+        if keys:
+            return one_line(f"{len(keys)} of {gates} {verb}: {', '.join(keys)}", max_chars=140)
+        if report.verdict == state and report.notes:
+            return one_line(report.notes[0].text, max_chars=140)
+    return f"{gates} passed" if report.gates else "nothing is gated"

@@ -150,6 +150,7 @@ def behaviour_part(behaviour: Behaviour) -> shown.Behaviour:
         source=behaviour.source,
         requests=behaviour.requests,
         changed=behaviour.changed,
+        unsteady=behaviour.unsteady,
         tolerance=behaviour.tolerance,
         largest=tuple(
             shown.AnswerChange(
@@ -165,7 +166,9 @@ def behaviour_part(behaviour: Behaviour) -> shown.Behaviour:
         head=shown.BehaviourSide(**_fields(behaviour.head)) if behaviour.head else None,
         latency_ratio=_interval(behaviour.latency_ratio),
         memory_ratio=behaviour.memory_ratio,
+        is_identical=behaviour.is_identical,
         problem=behaviour.problem,
+        notes=behaviour.notes,
     )
 
 

@@ -69,7 +69,10 @@ class Behaviour(Part):
     source: str
     """Where the requests come from."""
     requests: int = 0
+    """Requests that both were asked; when nothing can differ, those there are."""
     changed: int = 0
+    unsteady: int = 0
+    """Requests whose answer the base gives otherwise when it is asked again."""
     tolerance: float = 1e-6
     """Relative difference up to which numbers are equal."""
     largest: tuple[AnswerChange, ...] = ()
@@ -78,5 +81,9 @@ class Behaviour(Part):
     latency_ratio: Interval | None = None
     """Median time of head over that of base."""
     memory_ratio: float | None = None
+    is_identical: bool = False
+    """Whether code, models and data files are those of the base: then nothing was replayed."""
     problem: str | None = None
     """Why there is no comparison, or why it is not whole."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know and is no fault."""

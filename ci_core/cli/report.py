@@ -1,0 +1,69 @@
+"""``graphship report``: what a change does and whether it may merge, as files and on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ci_core.cli._common import json_option, need, project_option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ci_core.errors import ExitCode
+
+_PARTS = ("tables", "behaviour", "plots", "html")
+
+
+@click.command()
+@click.argument("base", required=False)
+@click.argument("head", required=False)
+@project_option
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    show_default=".graphship/report",
+    help="Folder for report.json, report.md, report.html and junit.xml.",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice(_PARTS),
+    help="Leave a part out: the content of tables, the requests through both graphs, plots, the HTML page.",
+)
+@json_option
+@click.pass_obj
+def command(
+    env: Mapping[str, str],
+    *,
+    base: str | None,
+    head: str | None,
+    project: Path,
+    output: Path | None,
+    without: tuple[str, ...],
+    as_json: bool,
+) -> ExitCode:
+    """Compare two revisions, judge the gates, and write the report of it.
+
+    BASE is where the work began by default: the newest commit that the checked-out one shares with the default branch.
+    HEAD is the work tree by default. Nothing is run but recorded requests through both serving graphs; run stages that
+    are stale first, with `graphship run`. Exits with 1 when a gate fails.
+    """
+    need("dvc", "git", "dvc")
+    from ci_core.ci.plain import PlainConsole
+    from ci_core.cli._project import open_project
+    from ci_core.operations.comparison import PARTS
+    from ci_core.operations.report import exit_code, report_revisions, write_report
+    from ci_core.reports.render import render_terminal
+
+    opened = open_project(project, env, PlainConsole.from_environment(env, sys.stderr))
+    report = report_revisions(opened, base, head, without=[part for part in PARTS if part in without])
+    folder = output or opened.output("report", "report.json").parent
+    folder.mkdir(parents=True, exist_ok=True)
+    write_report(opened, report, folder, with_html="html" not in without)
+    click.echo(report.to_json() if as_json else render_terminal(report, redactor=opened.redactor), nl=not as_json)
+    opened.console.output("report-path", str(folder / "report.json"))
+    return exit_code(report)

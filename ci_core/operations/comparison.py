@@ -1,0 +1,144 @@
+"""Compare two revisions of a project in everything that a reviewer wants to know.
+
+Called by ``graphship diff``, ``graphship report`` and the report on a change request. Nothing is run but, unless it is
+left out, the requests through both serving graphs, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ci_core.errors import GraphshipError
+from ci_core.operations.behaviour import compare_behaviour
+from ci_core.operations.data_diff import compare_content, with_folders
+from ci_core.versioning.base_revision import find_base
+from ci_core.versioning.compare import compare
+from ci_core.versioning.snapshot import snapshot_or_problem, take_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ci_core.behaviour.spec import Behaviour
+    from ci_core.monitoring.table_diff import TableDiff
+    from ci_core.operations.project import Project
+    from ci_core.types import CommitId
+    from ci_core.versioning.difference import SnapshotDiff
+    from ci_core.versioning.plots import Plot
+    from ci_core.versioning.revision import Snapshot
+
+Part = Literal["tables", "behaviour", "plots"]
+"""What costs more than reading two snapshots, and may be left out."""
+PARTS: tuple[Part, ...] = ("tables", "behaviour", "plots")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two revisions side by side."""
+
+    base: Snapshot | None
+    """None when it could not be read; ``diff.base_problem`` says why."""
+    head: Snapshot
+    diff: SnapshotDiff
+    tables: tuple[TableDiff, ...] = ()
+    behaviour: Behaviour | None = None
+    base_plots: tuple[Plot, ...] = ()
+    head_plots: tuple[Plot, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What could not be read beside the snapshots, one sentence each."""
+
+
+def compare_named(
+    project: Project, base: str | None, head: str | None, *, without: Collection[Part] = ()
+) -> Comparison:
+    """Return what differs between two revisions as a person names them.
+
+    Args:
+        project: the project and its adapters.
+        base: a revision, which must be readable; None for where the work on `head` began, and for the reason if that
+            cannot be read.
+        head: a revision; None for the work tree.
+        without: parts to leave out.
+
+    Raises:
+        GraphshipError: a revision that was named, or the head, cannot be read.
+    """
+    commit = None if head is None else project.git.resolve(head)
+    old: Snapshot | None
+    if base is not None:
+        old, problem = take_snapshot(project.root, base, dvc=project.dvc), None
+    else:
+        old, problem = base_snapshot(project, head or "HEAD")
+    return compare_revisions(project, old, commit, base_problem=problem, without=without)
+
+
+def base_snapshot(project: Project, head: str, *, branch: str | None = None) -> tuple[Snapshot | None, str | None]:
+    """Return the snapshot of where the work on `head` began, or one sentence on why there is none.
+
+    Args:
+        project: the project and its adapters.
+        head: a revision.
+        branch: the branch it will be merged into; the default branch by default.
+    """
+    chosen = find_base(project.git, head, branch=branch)
+    if chosen.commit is None:
+        return None, chosen.problem
+    return snapshot_or_problem(project.root, chosen.commit, dvc=project.dvc)
+
+
+def compare_revisions(
+    project: Project,
+    base: Snapshot | None,
+    head: CommitId | None,
+    *,
+    base_problem: str | None = None,
+    without: Collection[Part] = (),
+) -> Comparison:
+    """Return what differs from `base` to `head`.
+
+    Args:
+        project: the project and its adapters.
+        base: the older side; None when it could not be read.
+        head: a commit, which is not checked out for it; None for the work tree.
+        base_problem: why `base` is None, one sentence.
+        without: parts to leave out.
+
+    Raises:
+        GraphshipError: the head cannot be read.
+    """
+    after = take_snapshot(project.root, head, dvc=project.dvc)
+    diff = compare(base, after, gates=project.settings.gates.metrics, base_problem=base_problem)
+    if base is None:
+        plots, problem = ((), None) if "plots" in without else _plots(project, head, "head")
+        return Comparison(base=None, head=after, diff=diff, head_plots=plots, problems=(problem,) if problem else ())
+    problems: list[str] = []
+    tables: tuple[TableDiff, ...] = ()
+    if "tables" not in without:
+        diff = with_folders(project.dvc, diff)
+        tables = compare_content(project.dvc, diff, base=base.code.commit, head=head)
+    behaviour = None
+    if "behaviour" not in without:
+        behaviour = compare_behaviour(project, base=base.code.commit, head=head)
+    plots_of: dict[str, tuple[Plot, ...]] = {}
+    if "plots" not in without:
+        for side, revision in (("base", base.code.commit), ("head", head)):
+            plots_of[side], problem = _plots(project, revision, side)
+            problems += [problem] if problem else []
+    return Comparison(
+        base=base,
+        head=after,
+        diff=diff,
+        tables=tables,
+        behaviour=behaviour,
+        base_plots=plots_of.get("base", ()),
+        head_plots=plots_of.get("head", ()),
+        problems=tuple(problems),
+    )
+
+
+def _plots(project: Project, revision: CommitId | None, side: str) -> tuple[tuple[Plot, ...], str | None]:
+    """Return the plots of a side, or why they cannot be had: no reason to keep the rest of the report back."""
+    try:
+        return project.dvc.plots(revision), None
+    except GraphshipError as error:
+        return (), f"no plots of the {side}: {error.fact}"

@@ -1,0 +1,172 @@
+"""Make the report of a comparison, and write it to files: data first, then its renderings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ci_core import __version__
+from ci_core.errors import ExitCode
+from ci_core.operations import report_data
+from ci_core.operations.comparison import compare_named
+from ci_core.operations.graph_data import graph_part
+from ci_core.operations.judging import judge_change
+from ci_core.operations.pipeline_graph import pipeline_graph
+from ci_core.operations.plot_data import plot_parts
+from ci_core.reports import report as shown
+from ci_core.reports.render import render_html, render_junit, render_markdown
+from ci_core.workspace import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
+
+    from ci_core.operations.comparison import Comparison, Part
+    from ci_core.operations.project import Project
+    from ci_core.pipelines.spec import PipelineRun
+    from ci_core.serving.spec import GraphSpec
+    from ci_core.types import CommitId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """What a report is about beside the two revisions."""
+
+    title: str = ""
+    """The change request's title."""
+    base_label: str = ""
+    head_label: str = ""
+    """What people call the two sides; empty for the short name of the commit."""
+    head: CommitId | None = None
+    """The head when it is not the snapshot's: the commit that recorded what the pipeline made."""
+    run: shown.Run = field(default_factory=lambda: shown.Run(version=__version__))
+    pipeline: PipelineRun | None = None
+    """None when nothing was run."""
+    graph: GraphSpec | None = None
+    base_graph: GraphSpec | None = None
+    """The serving graphs; None when there is none, or it could not be loaded."""
+    plans: tuple[shown.Plan, ...] = ()
+    troubles: tuple[str, ...] = ()
+    """What went wrong: the check fails."""
+    warnings: tuple[str, ...] = ()
+
+
+def make_report(project: Project, comparison: Comparison, occasion: Occasion) -> shown.Report:
+    """Return the report, judged by the project's gates, with known secrets masked."""
+    diff, graph = comparison.diff, occasion.graph
+    judged = judge_change(project, diff, tables=comparison.tables, behaviour=comparison.behaviour, graph=graph)
+    models = report_data.model_rows(diff, graph.models if graph else ())
+    base, head = diff.base, occasion.head or diff.head.commit
+    report = shown.Report(
+        project=project.settings.name,
+        title=occasion.title,
+        verdict="fail" if occasion.troubles else report_data.verdict(judged.results, occasion.pipeline),
+        base=_commit(project, base.commit, occasion.base_label or base.label) if base else None,
+        head=_commit(project, head, occasion.head_label or diff.head.label),
+        run=occasion.run,
+        gates=report_data.gate_rows(judged.results),
+        metrics=report_data.metric_rows(diff),
+        params=report_data.param_rows(diff),
+        data=report_data.data_rows(
+            diff,
+            makers=report_data.stage_of_files(comparison.base, comparison.head),
+            tables=comparison.tables,
+            besides=_shown_elsewhere(comparison, [row.path for row in models]),
+        ),
+        tables=report_data.table_parts(comparison.tables),
+        models=models,
+        environment=report_data.environment_rows(diff),
+        stages=report_data.stage_changes(diff),
+        pipeline=report_data.pipeline_part(occasion.pipeline) if occasion.pipeline else None,
+        pipeline_graph=pipeline_graph(comparison.base, comparison.head),
+        graph=graph_part(graph, occasion.base_graph, [row.path for row in models]) if graph else None,
+        behaviour=report_data.behaviour_part(comparison.behaviour) if comparison.behaviour else None,
+        plans=occasion.plans,
+        plots=plot_parts(comparison.base_plots, comparison.head_plots),
+        annotations=report_data.annotation_parts(judged.annotations),
+        notes=_notes(comparison, occasion, judged.notes),
+        links=(shown.Link(kind="run", text="run", url=occasion.run.url),) if occasion.run.url else (),
+    )
+    return project.redactor.model(report)
+
+
+def report_revisions(
+    project: Project, base: str | None, head: str | None, *, without: Collection[Part] = ()
+) -> shown.Report:
+    """Return the report on what differs between any two revisions, of which nothing is run.
+
+    Args:
+        project: the project and its adapters.
+        base: a revision; None for where the work on `head` began. One that is named must be readable.
+        head: a revision; None for the work tree.
+        without: parts to leave out.
+
+    Raises:
+        GraphshipError: a named revision cannot be read.
+    """
+    comparison = compare_named(project, base, head, without=without)
+    return make_report(project, comparison, Occasion())
+
+
+def write_report(project: Project, report: shown.Report, folder: Path, *, with_html: bool = True) -> None:
+    """Write ``report.json``, ``report.md``, ``report.html`` and ``junit.xml`` to `folder`, which must be there."""
+    write_whole(folder / "report.json", report.to_json())
+    write_whole(folder / "report.md", render_markdown(report, redactor=project.redactor))
+    if with_html:
+        write_whole(folder / "report.html", render_html(report, redactor=project.redactor))
+    else:  # one of an earlier run would pass for this one's
+        (folder / "report.html").unlink(missing_ok=True)
+    write_whole(folder / "junit.xml", render_junit(report, redactor=project.redactor))
+
+
+def without_measures(report: shown.Report) -> shown.Report:
+    """Return the report without times and memory, which differ between two runs of the same change."""
+    behaviour = report.behaviour
+    if behaviour is None:
+        return report
+    still = {"base": None, "head": None, "latency_ratio": None, "memory_ratio": None}
+    gates = (
+        gate.model_copy(update={"new": None, "interval": None, "sentence": ""}) if gate.key == "latency" else gate
+        for gate in report.gates
+    )
+    return report.model_copy(update={"behaviour": behaviour.model_copy(update=still), "gates": tuple(gates)})
+
+
+def exit_code(report: shown.Report) -> ExitCode:
+    """Return what a command that made this report ends with: a failed stage comes before a failed gate."""
+    if report.pipeline is not None and report.pipeline.failure is not None:
+        return ExitCode.USER_CODE
+    is_red = any(gate.state == "fail" for gate in report.gates)
+    return ExitCode.CHECK_FAILED if is_red else ExitCode.DONE
+
+
+def _shown_elsewhere(comparison: Comparison, models: Iterable[str]) -> set[str]:
+    """Return the outputs that the report shows as models, metrics or plots, and not as data once more."""
+    keys = [key for side in (comparison.base, comparison.head) if side for key in side.metrics]
+    metrics = {key.partition(":")[0] for key in keys}
+    plots = {source.path for plot in (*comparison.base_plots, *comparison.head_plots) for source in plot.sources}
+    return {*models, *metrics, *plots}
+
+
+def _commit(project: Project, commit: CommitId, label: str) -> shown.Commit:
+    return shown.Commit(id=commit, label=label, url=project.host.commit_url(commit) if project.host else None)
+
+
+def _notes(comparison: Comparison, occasion: Occasion, judging: tuple[str, ...]) -> tuple[shown.Note, ...]:
+    """Return what the reader must know: what cannot be read is said, never shown as no change."""
+    diff = comparison.diff
+    stale = (
+        [f"{', '.join(f'`{name}`' for name in diff.stale)} would run again: the metrics describe an older state"]
+        if diff.stale and occasion.pipeline is None
+        else []
+    )
+    said = [
+        *occasion.troubles,
+        *([diff.base_problem] if diff.base_problem else []),
+        *occasion.warnings,
+        *stale,
+        *judging,
+        *diff.problems,
+        *comparison.problems,
+    ]
+    return tuple(shown.Note(kind="warning", text=text) for text in said)
