@@ -68,7 +68,7 @@ class CommitTree:
         """Write files and folders from Git and from DVC; those that neither knows are left out.
 
         Raises:
-            MissingObjectsError: DVC's cache and remote lack what is needed.
+            DvcFailedError: DVC's cache and remote lack what is needed.
             GraphshipError: the DVC project of that commit cannot be read.
         """
         wanted = {PurePosixPath(path).as_posix() for path in paths}

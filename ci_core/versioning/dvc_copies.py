@@ -1,4 +1,4 @@
-"""Copy what DVC keeps of any commit out of its cache, without touching the work tree.
+"""Copy what DVC keeps of any commit to a folder, without touching the work tree.
 
 Copies, and no links: who gets them may write to them, and the cache must not change.
 """
@@ -6,16 +6,16 @@ Copies, and no links: who gets them may write to them, and the cache must not ch
 from __future__ import annotations
 
 import contextlib
-import posixpath
 import shutil
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from ci_core.errors import MissingObjectsError
+from ci_core.errors import DvcFailedError
+from ci_core.versioning import _dvc_read
 from ci_core.versioning._dvc_parse import old_locks_understood
-from ci_core.versioning._dvc_remote import overlap, stores
-from ci_core.versioning._dvc_session import translated
+from ci_core.versioning._dvc_remote import overlap
+from ci_core.versioning.data_files import Absent, DataFiles, Version
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,13 +23,17 @@ if TYPE_CHECKING:
     from ci_core.types import CommitId
     from ci_core.versioning.dvc import DvcProject
 
+_Found = TypeVar("_Found")
+
 _FICLONE: Final = 0x40049409
+"""The system call of Linux that clones a file, see ioctl_ficlone(2)."""
 
 
 def copy_tracked(dvc: DvcProject, commit: CommitId, paths: Collection[str], into: Path) -> tuple[str, ...]:
-    """Write the files that DVC keeps below `paths` at `commit` to the same paths below `into`; return those written.
+    """Write the files that DVC knows below `paths` at `commit` to the same paths below `into`; return those written.
 
-    What the cache lacks is fetched into it. Paths that DVC does not track are left out.
+    What the cache lacks is fetched into it, see :class:`~ci_core.versioning.data_files.DataFiles`. Paths that DVC does
+    not track are left out.
 
     Args:
         dvc: the project.
@@ -39,79 +43,51 @@ def copy_tracked(dvc: DvcProject, commit: CommitId, paths: Collection[str], into
 
     Raises:
         NotADvcProjectError: there is no DVC project at that commit.
-        MissingObjectsError: something is in neither the cache nor the remote; each is named by path and size.
+        DvcFailedError: something is in neither the cache nor the remote; it is named.
         DataRemoteError: the remote cannot be reached or refuses.
     """
+    with old_locks_understood(), dvc.session("list the files of another commit", revision=commit) as repo:
+        data, outputs = _dvc_read.tracked_files(repo, dvc.prefix, from_disk=False)
+    wanted = [file for file in (*data, *outputs) if any(overlap(file.path, path) for path in paths)]
     copied: list[str] = []
-    doing, remote = "fetch files of another commit", dvc.remote()
-    with translated(doing, path=str(dvc.root), remote=remote):
-        opened = stores(dvc.repo)
-    with old_locks_understood(), dvc.session(doing, revision=commit, remote=remote) as repo:
-        outs = [(dvc.path_of(repo, out.fs_path), out) for out in repo.index.outs if out.use_cache and out.hash_info]
-        for path, out in outs:
-            if path is None or not any(overlap(path, wanted) for wanted in paths):
-                continue
-            for file, source in _cached_files(repo, path, out, remote, opened.get(out.hash_name)):
-                if any(overlap(file, wanted) for wanted in paths):
-                    _copy(source, into / file)
-                    copied.append(file)
+    with tempfile.TemporaryDirectory(prefix="graphship-") as scratch:
+        found = DataFiles(dvc, Path(scratch))
+        for file in wanted:
+            version = Version(path=file.path, digest=file.digest, size_bytes=file.size_bytes, commit=commit)
+            for name, source in _sources(found, version, paths):
+                _copy(source, name, into)
+                copied.append(name)
     return tuple(sorted(copied))
 
 
-def _cached_files(repo: Any, path: str, out: Any, remote: str | None, store: Any) -> list[tuple[str, Path]]:
-    """Return the files of an output and where the cache has each; what it lacks is fetched first."""
-    files = _files(path, out)
-    if files is None and store is not None:
-        _fetch(repo, store, {out.hash_info})
-        files = _files(path, out)
-    lacking = {file.digest for file in files or () if not file.source.exists()}
-    if lacking and store is not None:
-        _fetch(repo, store, lacking)
-    lost = [(file.name, file.size_bytes) for file in files or () if not file.source.exists()]
-    if files is None or lost:
-        place = "the DVC cache" if remote is None else f"the DVC remote `{remote}`"
-        hint = "push them from a clone that has them: `dvc push`"
-        raise MissingObjectsError(place=place, files=lost or [(path, out.meta.size)], hint=hint)
-    return [(file.name, file.source) for file in files]
+def _sources(found: DataFiles, version: Version, paths: Collection[str]) -> list[tuple[str, Path]]:
+    """Return path and content of the files of a version that lie below `paths`."""
+    if not version.is_folder:
+        ((_, source),) = _there(version, found.files(version))
+        return [(version.path, source)]
+    members = _there(version, found.members(version))
+    chosen = [member for member in members if any(overlap(f"{version.path}/{member[0]}", path) for path in paths)]
+    return [(f"{version.path}/{name}", source) for name, source in _there(version, found.files(version, chosen))]
 
 
-def _fetch(repo: Any, store: Any, digests: set[Any]) -> None:
-    from dvc_data.hashfile.db import get_index
-
-    index = get_index(store)  # a note of what the remote is believed to hold
-    index.clear()
-    index.close()
-    repo.cloud.pull(digests, odb=store)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
-    name: str
-    size_bytes: int | None
-    digest: Any
-    """DVC's ``HashInfo``."""
-    source: Path
-    """Where the cache has it, or would."""
+def _there(version: Version, found: _Found | Absent) -> _Found:
+    if isinstance(found, Absent):
+        raise DvcFailedError(
+            doing=f"bring `{version.path}` of {(version.commit or '')[:7]}", message=f"it {found.reason}"
+        )
+    return found
 
 
-def _files(path: str, out: Any) -> list[_File] | None:
-    """Return the files of an output; None when the list of a folder's files is not in the cache."""
+def _copy(source: Path, name: str, into: Path) -> None:
+    """Copy a file: as a clone that shares its blocks where the file system can, else byte by byte.
 
-    def file(name: str, size_bytes: int | None, digest: Any) -> _File:
-        source = Path(out.cache.oid_to_path(digest.value))
-        return _File(name=name, size_bytes=size_bytes, digest=digest, source=source)
-
-    if not out.is_dir_checksum:
-        return [file(path, out.meta.size, out.hash_info)]
-    tree = out.get_obj()
-    if tree is None:
-        return None
-    return [file(posixpath.join(path, *key), meta.size if meta else None, digest) for key, meta, digest in tree]
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file: as a clone that shares its blocks where the file system can, else byte by byte."""
+    A name, or a link that Git keeps, which leads out of the folder is left out.
+    """
+    target = into / name
+    if ".." in PurePosixPath(name).parts or not target.parent.resolve().is_relative_to(into.resolve()):
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)  # rather than written through, if it is a link
     with source.open("rb") as reader, target.open("wb") as writer:
         with contextlib.suppress(OSError, ImportError):
             import fcntl  # not on every platform

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ci_core.errors import MissingObjectsError, NotADvcProjectError
+from ci_core.errors import DvcFailedError, NotADvcProjectError
 from ci_core.testing.projects import make_plain_repository, make_project
 from ci_core.types import CommitId
 from ci_core.versioning.dvc import DvcProject
@@ -71,15 +71,32 @@ def test_what_the_cache_lacks_is_fetched_from_the_remote(tmp_path: Path) -> None
     assert not (clone.root / "models/model.json").exists()
 
 
-def test_what_nobody_has_is_named_with_its_size(tmp_path: Path) -> None:
+def test_what_nobody_has_is_named(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     shutil.rmtree(project.root / ".dvc/cache")
     shutil.rmtree(project.dvc_remote)
 
-    with pytest.raises(MissingObjectsError) as caught:
+    with pytest.raises(DvcFailedError) as caught:
         copy_tracked(DvcProject(project.root), CommitId(project.head()), ["data/raw.csv"], tmp_path / "into")
 
-    assert caught.value.files == (("data/raw.csv", 239),)
+    assert caught.value.fact == f"DVC could not bring `data/raw.csv` of {project.head()[:7]}"
+    assert caught.value.known == ("it is in neither the cache nor the remote",)
+
+
+def test_names_and_links_that_lead_out_of_the_folder_are_left_out(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    (outside := tmp_path / "outside").mkdir()
+    (tmp_path / "into").mkdir()
+    (tmp_path / "into/data").symlink_to(outside)
+    (tmp_path / "into/models").mkdir()
+    (tmp_path / "into/models/model.json").symlink_to(outside / "model.json")
+
+    copy_tracked(
+        DvcProject(project.root), CommitId(project.head()), ["data/raw.csv", "models/model.json"], tmp_path / "into"
+    )
+
+    assert list(outside.iterdir()) == []
+    assert not (tmp_path / "into/models/model.json").is_symlink()
 
 
 def test_a_commit_without_dvc_is_told(tmp_path: Path) -> None:
