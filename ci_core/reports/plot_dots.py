@@ -21,6 +21,9 @@ _COLUMNS, _ROWS = 30, 9
 _EMPTY: Final = 0x2800
 _DOTS: Final = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of a sign, by row and column."""
+_HALVES: Final = (0x1B, 0xE4)
+"""Bits of the upper and the lower four: one dot alone is hard to see."""
+_FEW: Final = 60
 _GAP: Final = "   "
 
 
@@ -59,8 +62,10 @@ def plot_dots(figure: PlotFigure) -> str | None:
 
 def _frame(series: Sequence[Series], x: Scale, y: Scale) -> list[str]:
     cells = [[_EMPTY] * _COLUMNS for _ in range(_ROWS)]
+    is_sparse = sum(len(one.y) for one in series) <= _FEW
     for one in series:
         for left, up in zip(places(one.x), one.y, strict=True):
             column, row = round(x.at(left)), round(y.at(up))
-            cells[row // 4][column // 2] |= _DOTS[row % 4][column % 2]
+            dot = _HALVES[row % 4 // 2] if is_sparse else _DOTS[row % 4][column % 2]
+            cells[row // 4][column // 2] |= dot
     return ["".join(map(chr, row)) for row in cells]

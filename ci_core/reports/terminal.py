@@ -21,6 +21,7 @@ from ci_core.reports.document import (
     Table,
     Tiles,
 )
+from ci_core.reports.plot_dots import plot_dots
 from ci_core.reports.plot_text import plot_lines, plot_table
 from ci_core.reports.text import number, shorten, sparkline, visible
 
@@ -120,6 +121,7 @@ class _View:
         table = plot_table(figure)
         lines = [_fit(visible(figure.plot.name), self.width)]
         lines += [_fit(f"  {_line(line)}", self.width) for line in plot_lines(figure)]
+        lines += [_fit(row, self.width) for row in (plot_dots(figure) or "").splitlines()]
         return lines + (self._table(table) if table else [])
 
     def _graph(self, graph: Graph) -> list[str]:

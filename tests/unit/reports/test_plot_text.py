@@ -266,9 +266,16 @@ class TestDots:
 
         blank = "\u2800" * 29
         assert lines[0] == "     base" + " " * 30 + "head"
-        assert lines[1] == f"1.00│{blank}\u2808   │{blank}\u2800"
-        assert lines[9] == f"   0│\u2840{blank}   │{blank}\u2800"
+        assert lines[1] == f"1.00│{blank}⠛   │{blank}\u2800"
+        assert lines[9] == f"   0│⣤{blank}   │{blank}\u2800"
         assert lines[11] == "     0" + " " * 25 + "10.0    0" + " " * 25 + "10.0"
+
+    def test_many_points_are_finer_dots(self) -> None:
+        series = Series(side="head", x=(0.0,) * 60 + (1.0,), y=(0.0,) * 60 + (1.0,))
+
+        text = plot_dots(PlotFigure(plot=Plot(name="p", kind="scatter", series=(series,)))) or ""
+
+        assert text.splitlines()[1] == "1.00│" + "\u2800" * 29 + "⠈"
 
     def test_only_clouds_are_drawn_with_dots(self) -> None:
         assert [name for name, plot in PLOTS.items() if plot_dots(PlotFigure(plot=plot))] == ["scatter"]
