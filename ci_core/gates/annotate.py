@@ -37,6 +37,8 @@ class ChangedFiles:
     """Relative to the project."""
     lines: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
     """File → key path → 1-based line, of the head's ``params.yaml``, ``dvc.yaml`` and ``graphship.yaml``."""
+    gates: Collection[str] = ()
+    """Keys of the gates that the change itself adds or alters."""
 
 
 def annotate(
@@ -44,7 +46,8 @@ def annotate(
 ) -> tuple[Annotation, ...]:
     """Return the lines to point at for each gate that failed or warned, in the order of the gates.
 
-    Only files that the change touches are pointed at: elsewhere there is nothing to show beside the change.
+    Only files that the change touches are pointed at: elsewhere there is nothing to show beside the change. A gate
+    that could not be judged has no cause in it.
     """
     places = _Places(gates, evidence, changed)
     return tuple(one for result in results if result.state != "pass" for one in islice(places.of(result), MOST))
@@ -59,13 +62,13 @@ class _Places:
     def of(self, result: GateResult) -> Iterator[Annotation]:
         """Yield what may have caused a result, most likely first."""
         told = f"the gate on {code(result.key)} {'failed' if result.state == 'fail' else 'warns'}"
-        for where, what in self._causes(result.key):
+        for where, what in self._causes(result.key, is_judged=result.state == "fail" or result.is_within_noise):
             if where.file in self._changed.paths:
                 level: Literal["error", "warning"] = "error" if result.state == "fail" else "warning"
                 text = f"{what}; {told}" if what else f"{told}: {result.sentence}"
                 yield Annotation(where=where, level=level, text=text, gate=result.key)
 
-    def _causes(self, key: str) -> Iterator[tuple[Location, str]]:
+    def _causes(self, key: str, *, is_judged: bool) -> Iterator[tuple[Location, str]]:
         """Yield a place and what stands there; empty text where the gate's own sentence says it."""
         diff, models = self._evidence.diff, {model.path for model in self._evidence.models or ()}
         if key == "secrets":
@@ -79,11 +82,12 @@ class _Places:
         elif key == "data":
             yield from self._files({lost.path for lost in self._evidence.missing.lost})
             yield from self._files({table.path for table in self._evidence.tables if self._is_to_blame(table)})
-        else:
+        elif is_judged:
             yield from map(self._param, diff.params)
             yield from (place for stage in diff.stages for place in self._stage(stage))
             yield from (place for file in (*diff.data, *diff.outputs) for place in self._data(file, models))
-        yield self._at(CONFIG_FILE, f"gates.{key}"), ""
+        if key in self._changed.gates:
+            yield self._at(CONFIG_FILE, f"gates.{key}"), ""
 
     def _is_to_blame(self, table: TableDiff) -> bool:
         gate = self._gates.data

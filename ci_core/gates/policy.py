@@ -27,6 +27,8 @@ class Policy:
     gates: Gates
     own: Gates | None = None
     """The change's own gates where they differ and do not decide."""
+    changed: frozenset[str] = frozenset()
+    """Keys of the gates that the change adds, removes or alters."""
     notes: tuple[str, ...] = ()
     """What a reader must know of the choice."""
 
@@ -46,10 +48,10 @@ def choose(own: Gates, base: Gates | None, *, base_label: str, problem: str | No
     if not differences:
         return Policy(gates=base)
     note = (
-        f"`gates` differ: judged by those of base {base_label}; what the change makes of them counts after the merge: "
-        f"{first(differences, _SHOWN, joint='; ')}"
+        f"`gates` differ: judged by those of base {code(base_label)}; what the change makes of them counts after the "
+        f"merge: {first(differences, _SHOWN, joint='; ')}"
     )
-    return Policy(gates=base, own=own, notes=(note,))
+    return Policy(gates=base, own=own, changed=_changed_keys(base, own), notes=(note,))
 
 
 def gate_differences(old: Gates, new: Gates) -> tuple[str, ...]:
@@ -60,6 +62,11 @@ def gate_differences(old: Gates, new: Gates) -> tuple[str, ...]:
         for key in dict.fromkeys((*before, *after))
         for sentence in _difference(key, before.get(key), after.get(key))
     )
+
+
+def _changed_keys(old: Gates, new: Gates) -> frozenset[str]:
+    before, after = dict(_rules(old)), dict(_rules(new))
+    return frozenset(key for key in {*before, *after} if before.get(key) != after.get(key))
 
 
 def own_verdicts(decided: tuple[GateResult, ...], own: tuple[GateResult, ...]) -> tuple[str, ...]:

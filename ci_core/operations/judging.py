@@ -77,7 +77,7 @@ def judge_change(
     own = own_verdicts(results, judge(policy.own, evidence)) if policy.own is not None else ()
     return Judgement(
         results=results,
-        annotations=annotate(results, policy.gates, evidence, change.changed_files()),
+        annotations=annotate(results, policy.gates, evidence, change.changed_files(policy.changed)),
         notes=(*policy.notes, *own),
     )
 
@@ -102,7 +102,7 @@ class _Change:
             problem = "the base, whose gates would decide, could not be read" if own != Gates() else None
             return choose(own, None, base_label="", problem=problem)
         label = self._diff.base.label
-        base, problem = self._gates(self._old, f"base {label}")
+        base, problem = self._gates(self._old, f"base `{label}`")
         return choose(own, base, base_label=label, problem=problem)
 
     def _own_gates(self) -> Gates:
@@ -226,7 +226,7 @@ class _Change:
 
     # --- where to point at ---
 
-    def changed_files(self) -> ChangedFiles:
+    def changed_files(self, gates: frozenset[str]) -> ChangedFiles:
         """Return the files that the change touches, with the lines of keys in those that have keys."""
         lines: dict[str, Mapping[str, int]] = {}
         params = {param.key.partition(":")[0] for param in self._diff.params}
@@ -234,7 +234,7 @@ class _Change:
             is_wanted = path in params or path == CONFIG_FILE or posixpath.basename(path) == "dvc.yaml"
             if is_wanted and path.endswith((".yaml", ".yml")) and (data := self._new.read(path)) is not None:
                 lines[path] = parse_yaml(data[: _LONGEST_YAML + 1], file=path).lines
-        return ChangedFiles(paths=frozenset(self._changed), lines=MappingProxyType(lines))
+        return ChangedFiles(paths=frozenset(self._changed), lines=MappingProxyType(lines), gates=gates)
 
     def _changed_paths(self, base: CommitId) -> tuple[str, ...]:
         """Return the files below the project that Git sees changed, those it does not know yet, too."""

@@ -102,7 +102,7 @@ def test_a_change_that_loosens_its_gate_is_judged_by_the_bases(
     assert (mae.state, mae.sentence) == ("fail", "`metrics.json:mae` is 8, more than the 6.5 it may be")
     policy, *own = found.notes
     assert policy == (
-        f"`gates` differ: judged by those of base {base[:7]}; what the change makes of them counts after the merge: "
+        f"`gates` differ: judged by those of base `{base[:7]}`; what the change makes of them counts after the merge: "
         "max of `metrics.json:mae` 6.5 → 9; `secrets` is new (allow `*`)"
     )
     assert own == [
@@ -160,7 +160,7 @@ def test_a_base_without_a_configuration_leaves_the_change_to_its_own_gates_and_s
 
     found = judged(sample, base)
 
-    assert found.notes == (f"judged by the gates of the change itself: base {base[:7]} has no `graphship.yaml`",)
+    assert found.notes == (f"judged by the gates of the change itself: base `{base[:7]}` has no `graphship.yaml`",)
     assert [one.key for one in found.results] == ["metrics.json:mae"]
 
 
@@ -173,7 +173,7 @@ def test_a_base_whose_configuration_is_broken_is_told(sample: SampleProject) -> 
     (note,) = judged(sample, base).notes
 
     assert note.startswith(
-        f"judged by the gates of the change itself: `graphship.yaml` of base {base[:7]} cannot be read: "
+        f"judged by the gates of the change itself: `graphship.yaml` of base `{base[:7]}` cannot be read: "
     )
 
 

@@ -109,15 +109,30 @@ def test_data_and_models_are_pointed_at_by_their_dvc_files() -> None:
     ]
 
 
-def test_the_line_of_the_gate_is_pointed_at_where_the_change_touches_it() -> None:
+def test_the_line_of_the_gate_is_pointed_at_where_the_change_alters_it() -> None:
     changed = ChangedFiles(
-        paths=["graphship.yaml"], lines={"graphship.yaml": {"gates": 2, "gates.metrics.json:auc": 3}}
+        paths=["graphship.yaml"],
+        lines={"graphship.yaml": {"gates": 2, "gates.metrics.json:auc": 3}},
+        gates={"metrics.json:auc"},
     )
 
     (found,) = places(FAILED, changed)
 
     assert str(found.where) == "graphship.yaml:3, gates.metrics.json:auc"
     assert found.text == "the gate on `metrics.json:auc` failed: `metrics.json:auc` is 0.7"
+
+
+def test_a_gate_that_the_change_leaves_alone_is_not_pointed_at_in_a_file_that_it_touches() -> None:
+    changed = ChangedFiles(paths=["graphship.yaml"], lines={"graphship.yaml": {"gates.metrics.json:auc": 3}})
+
+    assert places(FAILED, changed) == []
+
+
+def test_what_could_not_be_judged_has_no_cause_in_the_change() -> None:
+    params = (ParamDiff(key="p.json:a", old=1, new=2, change="changed"),)
+    unjudged = GateResult(key="latency", state="warn", sentence="latency was not judged: no requests")
+
+    assert places(unjudged, ChangedFiles(paths=["p.json"]), params=params) == []
 
 
 def test_files_that_the_change_does_not_touch_are_not_pointed_at() -> None:
@@ -137,10 +152,10 @@ def test_a_warning_is_one() -> None:
     changed = ChangedFiles(paths=["p.json"])
     params = (ParamDiff(key="p.json:a", old=1, new=2, change="changed"),)
 
-    (found,) = places(GateResult(key="latency", state="warn"), changed, params=params)
+    (found,) = places(GateResult(key="m.json:auc", state="warn", is_within_noise=True), changed, params=params)
 
     assert found.level == "warning"
-    assert found.text == "`a` rose from 1 to 2 here; the gate on `latency` warns"
+    assert found.text == "`a` rose from 1 to 2 here; the gate on `m.json:auc` warns"
 
 
 def test_at_most_ten_places_are_pointed_at_for_a_gate() -> None:

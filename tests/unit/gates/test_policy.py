@@ -29,9 +29,10 @@ def test_the_bases_gates_decide_and_the_difference_is_told() -> None:
 
     assert policy.gates == auc(min=0.8)
     assert policy.own == auc(min=0.7)
+    assert policy.changed == {"metrics.json:auc"}
     (note,) = policy.notes
     assert note == (
-        "`gates` differ: judged by those of base 3f2a9c1; what the change makes of them counts after the merge: "
+        "`gates` differ: judged by those of base `3f2a9c1`; what the change makes of them counts after the merge: "
         "min of `metrics.json:auc` 0.8 → 0.7"
     )
 

@@ -111,7 +111,7 @@ DRIFT = Gates(data=DataGate(no_missing_objects=False, max_drift=0.2))
 
 
 def column(name: str, distance: float | None = None, **more: Any) -> ColumnDiff:
-    return ColumnDiff(**{"name": name, "change": "same", "distance": distance, **more})
+    return ColumnDiff(**{"name": name, "change": "same", "distance": distance, "has_drifted": True, **more})
 
 
 def table(*columns: ColumnDiff, path: str = "train.parquet", problem: str | None = None) -> TableDiff:
@@ -208,6 +208,33 @@ def test_drift_exactly_at_the_limit_passes(distance: float, state: str) -> None:
     assert found.state == state
     if state == "fail":
         assert found.sentence == "drifted: `a` of `train.parquet` by 0.2001; 0.2 is allowed"
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        (column("a", 0.9, has_drifted=False), "`a` of `train.parquet` by 0.9"),
+        (
+            column("a", 0.9, has_drifted=None, note="fewer than 500 rows: not judged"),
+            "`a` of `train.parquet` by 0.9 (fewer than 500 rows: not judged)",
+        ),
+    ],
+)
+def test_drift_that_may_be_chance_is_within_noise_and_warns(column: ColumnDiff, told: str) -> None:
+    found = result(DRIFT, evidence(tables=(table(column),)))
+
+    assert (found.state, found.is_within_noise) == ("warn", True)
+    assert found.sentence == f"within noise: {told}; 0.2 is allowed"
+
+
+def test_drift_that_is_sure_fails_beside_drift_that_is_not() -> None:
+    found = result(DRIFT, evidence(tables=(table(column("a", 0.9, has_drifted=None), column("b", 0.3)),)))
+
+    assert (found.state, found.is_within_noise) == ("fail", False)
+    assert found.sentence == (
+        "drifted: `b` of `train.parquet` by 0.3; 0.2 is allowed; "
+        "within noise: `a` of `train.parquet` by 0.9; 0.2 is allowed"
+    )
 
 
 def test_a_table_without_any_distance_is_a_warning() -> None:
