@@ -154,8 +154,9 @@ def moments(grid: NumericGrid, counts: ColumnCounts) -> Moments:
     if total == 0:
         return Moments(mean=math.nan, sd=math.nan)
     positions = positions_of(grid, codes)
-    mean = float((rows * positions).sum() / total)
-    return Moments(mean=mean, sd=float(np.sqrt((rows * (positions - mean) ** 2).sum() / total)))
+    with np.errstate(over="ignore", invalid="ignore"):  # near the largest double there is no finite answer
+        mean = float((rows * positions).sum() / total)
+        return Moments(mean=mean, sd=float(np.sqrt((rows * (positions - mean) ** 2).sum() / total)))
 
 
 def plain_cells(grid: NumericGrid, a: ColumnCounts, b: ColumnCounts) -> tuple[Floats, Floats, NDArray[np.bool_]]:

@@ -54,15 +54,21 @@ class TableFiles:
         if self.kind == "jsonl":
             source = f"read_json({_listed(links)}, format = 'newline_delimited', "
         else:
-            header = str(has_header(self.files[0][1])).lower()
-            source = f"read_csv({_listed(links)}, header = {header}, nullstr = {CSV_NULLS}, "
+            separator, header = first_line_of(self.files[0][1])
+            # Nothing is left to be guessed but types: a guess at a broken file can skip all of its rows.
+            source = (
+                f"read_csv({_listed(links)}, header = {str(header).lower()}, delim = '{separator}', quote = '\"', "
+                f"escape = '\"', comment = '', skip = 0, nullstr = {CSV_NULLS}, "
+            )
         source += f"sample_size = -1, union_by_name = true, hive_partitioning = {str(is_partitioned).lower()})"
         converted = DUCKDB.string(str(scratch / "table.parquet"))
         connection.execute(f"COPY (SELECT * FROM {source}) TO {converted} (FORMAT parquet)")
         return f"read_parquet({converted})"
 
     def reason(self, error: Exception, scratch: Path) -> str:
-        """Return what the engine says of these files, on one line and by their own names."""
+        """Return what the engine says of these files, on one line and by their own names, or in our words."""
+        if "Error when sniffing file" in str(error):
+            return "it cannot be read as CSV: rows of different lengths, broken quotes, or not text in UTF-8"
         lines = [line.strip() for line in str(error).splitlines()]
         said = [first_line(error), *(line for line in lines[1:] if line.startswith(_DETAILS))]
         text = re.sub(r"^[A-Za-z ]+ Error: ", "", ": ".join(line.rstrip(":. ") for line in said))
@@ -85,20 +91,27 @@ class TableFiles:
         return links
 
 
-def has_header(path: Path) -> bool:
-    """Whether the first line of a CSV file names the columns: it does unless all it holds are numbers.
+def first_line_of(path: Path) -> tuple[str, bool]:
+    """Return what separates the columns of a CSV file, and whether its first line names them.
 
-    Numbers that count from 0, as a data frame without names writes them, are names.
+    It does unless all it holds are numbers. Numbers that count from 0, as a data frame without names writes them, are
+    names.
+
+    Raises:
+        EOFError: the file is empty, or is cut short inside its compression.
+        OSError: it cannot be read.
     """
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     with gzip.open(path) if packed else path.open("rb") as stream:
         line = stream.readline(_FIRST_LINE_BYTES).decode("utf-8", "replace").removeprefix("\ufeff")
+    if not line:
+        raise EOFError("the file is empty")
     separator = max(",;\t|", key=line.count)
     cells = next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
     if cells == [str(number) for number in range(len(cells))]:
-        return True
-    return not all(_is_number(cell) for cell in cells) if cells else True
+        return separator, True
+    return separator, not all(map(_is_number, cells))
 
 
 def _is_number(cell: str) -> bool:

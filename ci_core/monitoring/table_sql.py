@@ -55,7 +55,8 @@ def column_facts(relation: str, columns: Mapping[str, str]) -> str:
 
 def nan_counts(relation: str, columns: Sequence[str]) -> str:
     """Return SQL for: per column the rows with NaN."""
-    return f"SELECT {', '.join(f'count_if(isnan({DUCKDB.name(column)}))' for column in columns)} FROM {relation}"
+    counts = (f"count(*) FILTER (WHERE isnan({DUCKDB.name(column)}))" for column in columns)
+    return f"SELECT {', '.join(counts)} FROM {relation}"
 
 
 def text_facts(relation: str, columns: Sequence[str]) -> str:
@@ -112,16 +113,16 @@ def folded_counts(relation: str, column: str, grid: NumericGrid) -> str:
     return f"""\
 SELECT TRY_CAST({CELLS} * (d / ({DUCKDB.number(grid.scale)} + abs(d))) AS SMALLINT) AS cell, count(*) AS n
 FROM (SELECT CAST({DUCKDB.name(column)} AS DOUBLE) - {DUCKDB.number(grid.centre)} AS d FROM {relation}) AS source
-GROUP BY cell"""
+GROUP BY 1"""
 
 
 def not_finite(relation: str, column: str, grid: NumericGrid) -> str:
     """Return SQL for: rows with infinity, with minus infinity, and with finite values too far off to subtract."""
     distance = f"x - {DUCKDB.number(grid.centre)}"
     return f"""\
-SELECT count_if(isinf(x) AND x > 0), count_if(isinf(x) AND x < 0),
-  count_if(isfinite(x) AND NOT isfinite({distance}) AND x > 0),
-  count_if(isfinite(x) AND NOT isfinite({distance}) AND x < 0)
+SELECT count(*) FILTER (WHERE isinf(x) AND x > 0), count(*) FILTER (WHERE isinf(x) AND x < 0),
+  count(*) FILTER (WHERE isfinite(x) AND NOT isfinite({distance}) AND x > 0),
+  count(*) FILTER (WHERE isfinite(x) AND NOT isfinite({distance}) AND x < 0)
 FROM (SELECT CAST({DUCKDB.name(column)} AS DOUBLE) AS x FROM {relation}) AS source"""
 
 
@@ -130,7 +131,7 @@ def all_levels(relation: str, column: str) -> str:
     name = DUCKDB.name(column)
     return (
         f"SELECT CAST(x AS VARCHAR), n FROM "
-        f"(SELECT {name} AS x, count(*) AS n FROM {relation} WHERE {name} IS NOT NULL GROUP BY x)"
+        f"(SELECT {name} AS x, count(*) AS n FROM {relation} WHERE {name} IS NOT NULL GROUP BY 1)"
     )
 
 
@@ -143,5 +144,5 @@ def listed_levels(relation: str, column: str) -> str:
     """Return SQL for: level, rows, of the levels in the list that is its one parameter."""
     return (
         f"SELECT x, count(*) FROM (SELECT CAST({DUCKDB.name(column)} AS VARCHAR) AS x FROM {relation}) AS source "
-        f"WHERE x IN (SELECT unnest(CAST(? AS VARCHAR[]))) GROUP BY x"
+        f"WHERE x IN (SELECT unnest(CAST(? AS VARCHAR[]))) GROUP BY 1"
     )
