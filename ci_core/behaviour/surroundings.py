@@ -1,7 +1,8 @@
 """The environment variables of a process that runs the graph of some commit (pure but for paths).
 
 It gets what a program needs to run, by name, and nothing else: no token of the job, no password, no remote's address.
-Its home folder is an empty one, since that is where clients of clouds and hosts keep what they log in with.
+Its home folder is an empty one, since that is where clients of clouds and hosts keep what they log in with; temporary
+files go there, too, and are removed with it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _NAMES: Final = frozenset(
     {
-        *("PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH"),
+        *("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH"),
         *("VIRTUAL_ENV", "CONDA_PREFIX", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "SYSTEMROOT"),
         *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "MALLOC_ARENA_MAX"),
         *("PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS", "PYTHONMALLOC"),
@@ -48,7 +49,7 @@ def scrubbed(
         kept.setdefault("PYTHONUSERBASE", user_base)  # else it is looked for in the home folder
     if "PYTHONPATH" in kept:
         kept["PYTHONPATH"] = os.pathsep.join(led(kept["PYTHONPATH"].split(os.pathsep), moved))
-    return {**kept, **_FIXED, "HOME": str(home)}
+    return {**kept, **_FIXED, "HOME": str(home), "TMPDIR": str(home)}
 
 
 def led(entries: list[str], moved: tuple[Path, Path] | None) -> list[str]:

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 KEPT_BYTES: Final = 256 * 1024
 """Of one answer; of a larger one the beginning is told, and the sha256."""
-KEPT_IN_ALL_BYTES: Final = 32 * 1024 * 1024
-"""Of all answers to one ``answer``."""
+KEPT_IN_ALL_BYTES: Final = 8 * 1024 * 1024
+"""Of all answers to one ``answer``: as objects they take ten times as much where they are compared."""
 _START_BYTES: Final = 400
 _REMOTE: Final = ("Remote", "BatchRemote")
 

@@ -49,6 +49,7 @@ def test_a_graph_gets_what_programs_need_and_a_home_folder_of_its_own() -> None:
         "LC_ALL": "C.UTF-8",
         "OMP_NUM_THREADS": "1",
         "HOME": "/scratch/home",
+        "TMPDIR": "/scratch/home",
         "PYTHONUSERBASE": "/home/robin/.local",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
