@@ -35,6 +35,16 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")(function)
 
 
+def without_option(*parts: str) -> Callable[[F], F]:
+    """Add ``--without PART``, which may be repeated."""
+    return click.option(
+        "--without",
+        multiple=True,
+        type=click.Choice(parts),
+        help="Leave a part out: the content of tables, recorded requests through both graphs, …; may be repeated.",
+    )
+
+
 def dry_run_option(function: F) -> F:
     """Add ``--dry-run``, which every writing command has."""
     return click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")(function)

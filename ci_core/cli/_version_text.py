@@ -1,4 +1,4 @@
-"""Snapshots, comparisons and pipeline runs as text for a terminal."""
+"""Snapshots and pipeline runs as text for a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from ci_core.printable import one_line
-from ci_core.reports.text import arrow, exact, pair, plural, seconds, signed, size
+from ci_core.reports.text import exact, plural, seconds, size
 from ci_core.versioning.plain import to_plain
 
 if TYPE_CHECKING:
@@ -14,13 +14,11 @@ if TYPE_CHECKING:
 
     from ci_core.pipelines.spec import PipelineRun
     from ci_core.types import Digest, JsonValue
-    from ci_core.versioning.difference import FileDiff, MetricDiff, ModelDiff, ParamDiff, SnapshotDiff
     from ci_core.versioning.dvc import StaleStage
     from ci_core.versioning.revision import RegisteredModel, Snapshot, TrackedFile
 
 _CELL = 60
 """Characters of one cell; a longer value is cut."""
-_ABSENT = "–"
 
 
 def snapshot_text(snapshot: Snapshot) -> str:
@@ -41,29 +39,6 @@ def snapshot_text(snapshot: Snapshot) -> str:
     lines += _block("params", ((key, _value(value)) for key, value in snapshot.params.items()))
     lines += _block("metrics", ((key, _value(value)) for key, value in snapshot.metrics.items()))
     lines += _block("could not be read", ((problem,) for problem in snapshot.problems))
-    return "\n".join(lines)
-
-
-def difference_text(diff: SnapshotDiff) -> str:
-    """Return a comparison as aligned lines; what did not change is left out, except metrics."""
-    lines = [f"{diff.base.label if diff.base else 'nothing'} → {diff.head.label}"]
-    if diff.base_problem:
-        lines.append(f"not compared: {diff.base_problem}")
-    if diff.stale:
-        lines.append(f"stale: {', '.join(diff.stale)}; the metrics describe an older state")
-    lines += _block("metrics", (_metric(metric) for metric in diff.metrics))
-    lines += _block("params", (_param(param) for param in diff.params))
-    lines += _block("data", (_file(file) for file in diff.data))
-    lines += _block("outputs", (_file(file) for file in diff.outputs))
-    lines += _block(
-        "environment",
-        ((row.name, _short(row.old or _ABSENT), "→", _short(row.new or _ABSENT)) for row in diff.environment),
-    )
-    lines += _block("pipeline", ((stage.change, stage.name, ", ".join(stage.details)) for stage in diff.stages))
-    lines += _block("models", (_model_diff(model) for model in diff.models))
-    lines += _block("could not be read", ((problem,) for problem in diff.problems))
-    if not diff.has_changes:
-        lines += ["", "nothing differs in metrics, params, data, outputs, environment and pipeline"]
     return "\n".join(lines)
 
 
@@ -100,43 +75,11 @@ def _tracked(file: TrackedFile) -> tuple[str, ...]:
     return file.path, _extent(file.size_bytes, file.files), _digest(file.digest)
 
 
-def _metric(metric: MetricDiff) -> tuple[str, ...]:
-    moved = f"{arrow(metric.difference)} {signed(metric.difference)}" if metric.difference is not None else metric.note
-    judged = metric.direction if metric.direction != "neutral" else ""
-    old, new = _value(metric.old), _value(metric.new)
-    if isinstance(metric.old, int | float) and isinstance(metric.new, int | float):
-        old, new = pair(metric.old, metric.new)
-    was = _ABSENT if metric.change == "added" else old
-    return metric.key, was, "→", _ABSENT if metric.change == "removed" else new, moved, judged
-
-
-def _param(param: ParamDiff) -> tuple[str, ...]:
-    old = _ABSENT if param.change == "added" else _value(param.old)
-    return param.key, old, "→", _ABSENT if param.change == "removed" else _value(param.new)
-
-
-def _file(file: FileDiff) -> tuple[str, ...]:
-    what = f"{file.old_path} → {file.path}" if file.old_path else file.path
-    old, new = _extent(file.old_bytes, file.old_files), _extent(file.new_bytes, file.new_files)
-    return file.change, what, old if file.old_digest else _ABSENT, "→", new if file.new_digest else _ABSENT
-
-
 def _model(model: RegisteredModel) -> tuple[str, ...]:
     version = model.version or "no version"
     stages = ", ".join(f"{stage} {_short_version(now)}" for stage, now in model.stages.items())
     where = f"at {model.version_commit[:7]}" if model.version_commit else ""
     return model.name, version + (" (deprecated)" if model.is_deprecated else ""), where, stages, model.path or ""
-
-
-def _model_diff(model: ModelDiff) -> tuple[str, ...]:
-    old, new = (_declared(side) for side in (model.old, model.new))
-    return model.change, model.name, old, "→", new
-
-
-def _declared(model: RegisteredModel | None) -> str:
-    if model is None:
-        return _ABSENT
-    return ", ".join(part for part in (model.version or "no version", model.path, model.type) if part)
 
 
 def _short_version(label: str) -> str:

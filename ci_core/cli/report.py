@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci_core.cli._common import json_option, need, project_option
+from ci_core.cli._common import json_option, need, project_option, without_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ci_core.errors import ExitCode
-
-_PARTS = ("tables", "behaviour", "plots", "html")
 
 
 @click.command()
@@ -28,12 +26,7 @@ _PARTS = ("tables", "behaviour", "plots", "html")
     show_default=".graphship/report",
     help="Folder for report.json, report.md, report.html and junit.xml.",
 )
-@click.option(
-    "--without",
-    multiple=True,
-    type=click.Choice(_PARTS),
-    help="Leave a part out: the content of tables, the requests through both graphs, plots, the HTML page.",
-)
+@without_option("tables", "behaviour", "plots", "html")
 @json_option
 @click.pass_obj
 def command(

@@ -19,7 +19,7 @@ from ci_core.operations.comparison import base_snapshot, compare_revisions
 from ci_core.operations.delivery import Deliveries
 from ci_core.operations.pipeline import push_objects, run_stale
 from ci_core.operations.release import build_with_lowering, live_release, make_plan, pull_served
-from ci_core.operations.report import Occasion, exit_code, make_report, without_measures, write_report
+from ci_core.operations.report import Occasion, exit_code, judged_report, without_measures, write_report
 from ci_core.printable import one_line
 from ci_core.reports import report as shown
 from ci_core.reports.render import render_markdown
@@ -210,7 +210,7 @@ def _report(
         if context.is_trusted
         else ("the change comes from another repository: what its merge deploys was not looked up",),
     )
-    return make_report(project, comparison, occasion)
+    return judged_report(project, comparison, occasion)
 
 
 def _plans(project: Project) -> tuple[tuple[shown.Plan, ...], GraphSpec | None]:

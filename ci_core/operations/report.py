@@ -10,7 +10,7 @@ from ci_core.errors import ExitCode
 from ci_core.operations import report_data
 from ci_core.operations.comparison import compare_named
 from ci_core.operations.graph_data import graph_part
-from ci_core.operations.judging import judge_change
+from ci_core.operations.judging import Judgement, judge_change
 from ci_core.operations.pipeline_graph import pipeline_graph
 from ci_core.operations.plot_data import plot_parts
 from ci_core.reports import report as shown
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ci_core.pipelines.spec import PipelineRun
     from ci_core.serving.spec import GraphSpec
     from ci_core.types import CommitId
+
+
+NOT_JUDGED = Judgement()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +54,27 @@ class Occasion:
     warnings: tuple[str, ...] = ()
 
 
-def make_report(project: Project, comparison: Comparison, occasion: Occasion) -> shown.Report:
-    """Return the report, judged by the project's gates, with known secrets masked."""
+def judged_report(project: Project, comparison: Comparison, occasion: Occasion) -> shown.Report:
+    """Return the report with what the gates say of it.
+
+    Raises:
+        MissingExtraError: a library that a gate needs is not installed.
+    """
+    judged = judge_change(
+        project,
+        comparison.diff,
+        tables=comparison.tables,
+        behaviour=comparison.behaviour,
+        graph=occasion.graph,
+    )
+    return make_report(project, comparison, occasion, judged)
+
+
+def make_report(
+    project: Project, comparison: Comparison, occasion: Occasion, judged: Judgement = NOT_JUDGED
+) -> shown.Report:
+    """Return the report of a comparison, with known secrets masked."""
     diff, graph = comparison.diff, occasion.graph
-    judged = judge_change(project, diff, tables=comparison.tables, behaviour=comparison.behaviour, graph=graph)
     models = report_data.model_rows(diff, graph.models if graph else ())
     base, head = diff.base, occasion.head or diff.head.commit
     report = shown.Report(
@@ -104,8 +124,7 @@ def report_revisions(
     Raises:
         GraphshipError: a named revision cannot be read.
     """
-    comparison = compare_named(project, base, head, without=without)
-    return make_report(project, comparison, Occasion())
+    return judged_report(project, compare_named(project, base, head, without=without), Occasion())
 
 
 def write_report(project: Project, report: shown.Report, folder: Path, *, with_html: bool = True) -> None:

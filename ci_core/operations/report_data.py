@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ci_core.monitoring.table_diff import TableDiff
     from ci_core.pipelines.spec import PipelineRun
     from ci_core.types import Interval, JsonValue
-    from ci_core.versioning.difference import FileDiff, SnapshotDiff
-    from ci_core.versioning.revision import Snapshot
+    from ci_core.versioning.difference import FileDiff, ModelDiff, SnapshotDiff
+    from ci_core.versioning.revision import RegisteredModel, Snapshot
 
 _SHOWN_CHARACTERS: Final = 2_000
 """Of one request or answer; renderers show less."""
@@ -206,21 +206,42 @@ def stage_changes(diff: SnapshotDiff) -> tuple[shown.StageChange, ...]:
 
 
 def model_rows(diff: SnapshotDiff, models: Iterable[str]) -> tuple[shown.ModelRow, ...]:
-    """Return the outputs that differ and that the serving graph loads, with what the registry has of them."""
-    wanted = set(models)
-    labels = {model.path: model.label for model in diff.registered}
+    """Return the outputs that differ and are models, and the models whose registered version differs.
+
+    Args:
+        diff: what differs.
+        models: what the serving graph loads; what the registry knows is a model, too.
+    """
+    known = {model.path: model for model in diff.registered if model.path}
+    moved = {_registered_path(one): one for one in diff.models}
+    wanted = {*models, *known, *moved}
+    files = {file.path: file for file in diff.outputs if file.path in wanted}
     return tuple(
-        shown.ModelRow(
-            path=file.path,
-            change=file.change,
-            old_digest=file.old_digest,
-            new_digest=file.new_digest,
-            old_bytes=file.old_bytes,
-            new_bytes=file.new_bytes,
-            registered=labels.get(file.path, ""),
-        )
-        for file in diff.outputs
-        if file.path in wanted
+        _model_row(path, files.get(path), moved.get(path), known.get(path)) for path in dict.fromkeys((*files, *moved))
+    )
+
+
+def _registered_path(model: ModelDiff) -> str:
+    """Return the file of a registered model; its name when only tags know it."""
+    return next((side.path for side in (model.new, model.old) if side and side.path), model.name)
+
+
+def _model_row(
+    path: str, file: FileDiff | None, moved: ModelDiff | None, known: RegisteredModel | None
+) -> shown.ModelRow:
+    registered = known.label if known else ""
+    if moved is not None and moved.change == "changed" and moved.old and moved.new:
+        registered = f"{moved.old.label} → {moved.new.label}"
+    elif moved is not None and moved.change == "removed":
+        registered = f"{moved.name} is not declared any more"
+    return shown.ModelRow(
+        path=path,
+        change=file.change if file else "same",
+        old_digest=file.old_digest if file else None,
+        new_digest=file.new_digest if file else None,
+        old_bytes=file.old_bytes if file else None,
+        new_bytes=file.new_bytes if file else None,
+        registered=registered,
     )
 
 

@@ -57,14 +57,17 @@ def test_a_comparison_reads_well(tmp_path: Path) -> None:
     done = graphship(project, "diff", "HEAD~1", "HEAD")
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[:7] == [
-        f"{old} → {new}",
+    assert done.stdout.splitlines()[:10] == [
+        f"sample · {new} against {old}",
+        "· 1 metric better",
+        "  mae 6.346 → 2.937 (better)",
+        "  Changed: 1 param, 1 data file.",
         "",
-        "metrics",
-        "  metrics.json:mae        6.346  →  2.937  ▼ -3.41  better",
-        "  metrics.json:test.rows  20     →  20     = 0",
-        "",
-        "params",
+        "Metrics",
+        "───────",
+        "metric                  before  after  difference",
+        "metrics.json:mae         6.346  2.937  ▼ -3.41 better",
+        "metrics.json:test.rows      20     20  =",
     ]
 
 

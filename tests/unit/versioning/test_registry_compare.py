@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ci_core.cli._version_text import difference_text, snapshot_text
+from ci_core.cli._version_text import snapshot_text
 from ci_core.operations.report_data import model_rows
 from ci_core.types import CommitId, Digest
 from ci_core.versioning.compare import compare
@@ -76,15 +76,26 @@ def test_a_snapshot_in_text_has_its_models() -> None:
     )
 
 
-def test_a_difference_in_text_has_the_models_that_differ() -> None:
-    text = difference_text(compare(snapshot(OLD, FIRST), snapshot(NEW, SECOND)))
-
-    assert "models\n  changed  churn  v1.0.0, models/churn.onnx  →  v1.1.0, models/churn.onnx" in text
-
-
 def test_a_row_of_the_report_says_what_the_registry_has_of_the_file() -> None:
     diff = compare(snapshot(OLD, FIRST), snapshot(NEW, SECOND, digest="md5:2"))
 
     (row,) = model_rows(diff, ["models/churn.onnx"])
 
-    assert row.registered == "churn v1.1.0, production v1.0.0"
+    assert row.change == "changed"
+    assert row.registered == "churn v1.0.0, production v1.0.0 → churn v1.1.0, production v1.0.0"
+
+
+def test_a_model_that_is_only_registered_anew_has_a_row_too() -> None:
+    (row,) = model_rows(compare(snapshot(OLD, FIRST), snapshot(NEW, SECOND)), [])
+
+    assert (row.path, row.change, row.new_digest) == ("models/churn.onnx", "same", None)
+
+
+def test_a_registered_file_is_a_model_without_any_graph() -> None:
+    (row,) = model_rows(compare(snapshot(OLD, FIRST), snapshot(NEW, FIRST, digest="md5:2")), [])
+
+    assert (row.path, row.change, row.registered) == (
+        "models/churn.onnx",
+        "changed",
+        "churn v1.0.0, production v1.0.0",
+    )
