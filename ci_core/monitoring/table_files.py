@@ -137,5 +137,8 @@ def _partitions(name: str) -> list[tuple[str, str]]:
     found = [folder.partition("=") for folder in name.split("/")[:-1]]
     if not all(key.isidentifier() and key.isascii() and equals for key, equals, _ in found):
         return []
-    parts = [(key, urllib.parse.quote(urllib.parse.unquote(value), safe="")) for key, _, value in found]
+    try:
+        parts = [(key, urllib.parse.quote(urllib.parse.unquote(value), safe="")) for key, _, value in found]
+    except UnicodeEncodeError:  # bytes that are no text
+        return []
     return parts if all(len(value) < 200 for _, value in parts) else []  # noqa: PLR2004 - a file name has 255 bytes

@@ -397,6 +397,15 @@ def test_hive_partitions_are_columns_whatever_characters_their_files_names_have(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("folder", ["year=\udc80", "year=" + "9" * 300, "a b=1", "..", "year=1/month"])
+def test_a_folders_name_that_makes_no_column_is_left_aside(parquet: Parquet, folder: str) -> None:
+    path = parquet("SELECT 1 AS x").files[0][1]
+
+    table = compare_versions("t", None, TableFiles(kind="parquet", files=((f"{folder}/a.parquet", path),)))
+
+    assert [column.name for column in table.columns] == ["x"]
+
+
 def test_columns_of_a_folders_files_are_matched_by_name(parquet: Parquet) -> None:
     first, second = parquet("SELECT 1 AS a, 2 AS b").files[0][1], parquet("SELECT 3 AS b, 4 AS c").files[0][1]
     both = TableFiles(kind="parquet", files=(("1.parquet", first), ("2.parquet", second)))
