@@ -1,6 +1,8 @@
 """Bound what files of a project may cost, and read the lock files of DVC 1, while DVC parses them.
 
 DVC has no hook for this: its two parsers of YAML and JSON are replaced by ones that call them, in this process only.
+What YAML files hold is kept, too, since DVC parses the same text for each question it is asked.
+
 Refused, as a file that DVC cannot read, are: nesting deeper than :data:`MAX_DEPTH` (else the interpreter's stack ends
 somewhere in DVC), YAML aliases that stand for more than :data:`MAX_ALIASED` values (a kilobyte of them can stand for
 gigabytes once DVC copies them), and the pointers that Git LFS leaves where it did not put the file itself.
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import copy
 import posixpath
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +26,9 @@ MAX_DEPTH: Final = 100
 """Levels of mappings and lists."""
 MAX_ALIASED: Final = 1_000_000
 """Values that the aliases of one YAML file may stand for, together."""
+_MAX_KEPT: Final = 1_000_000
+"""Characters of a YAML file whose content is kept for the next time it is read."""
+_MAX_TEXTS: Final = 64
 _LOCK: Final = "dvc.lock"
 _SCHEMA: Final = "2.0"
 LFS_POINTER: Final = "version https://git-lfs.github.com/spec/"
@@ -30,7 +36,7 @@ LFS_POINTER: Final = "version https://git-lfs.github.com/spec/"
 _old_locks: contextvars.ContextVar[bool] = contextvars.ContextVar("old_locks", default=False)
 
 
-class _TooMuchError(Exception):
+class _RefusedError(Exception):
     """A file is refused; the message completes "it …"."""
 
 
@@ -62,6 +68,8 @@ def old_locks_understood() -> Iterator[None]:
 def _bounded(parse: Parser, *, is_yaml: bool) -> Parser:
     from dvc.utils.serialize import ParseError
 
+    parse = _once(parse) if is_yaml else parse
+
     def parse_bounded(text: str | bytes, path: Any, *arguments: Any, **options: Any) -> Any:
         if isinstance(text, str) and text.startswith(LFS_POINTER):
             raise ParseError(path, "only the pointer of Git LFS is there, not the file")
@@ -69,23 +77,47 @@ def _bounded(parse: Parser, *, is_yaml: bool) -> Parser:
             data = parse(text, path, *arguments, **options)
             if is_yaml or len(text) > MAX_DEPTH:
                 check(data)
-        except _TooMuchError as error:
+            return _lock(data) if is_yaml and posixpath.basename(str(path)) == _LOCK else data
+        except _RefusedError as error:
             raise ParseError(path, str(error)) from None
         except RecursionError:
             raise ParseError(path, f"it nests deeper than {MAX_DEPTH} levels") from None
-        if not is_yaml or posixpath.basename(str(path)) != _LOCK or not isinstance(data, Mapping):
-            return data
-        if "schema" in data and data["schema"] != _SCHEMA:
-            what = f"its schema is `{data['schema']}`, and this version of DVC knows `{_SCHEMA}`: a newer one wrote it"
-            raise ParseError(path, what)
-        if not _is_of_dvc_1(data):
-            return data
-        if not _old_locks.get():
-            raise ParseError(path, f"DVC 1 wrote it: put `schema: '{_SCHEMA}'` first, and its stages under `stages:`")
-        return {"schema": _SCHEMA, "stages": data}
 
     parse_bounded.is_bounded = True  # type: ignore[attr-defined] # a mark for ourselves
     return parse_bounded
+
+
+def _once(parse: Parser) -> Parser:
+    """Return a parser that copies what the same text gave the last time, which costs a tenth of parsing it."""
+    known: dict[str, Any] = {}
+
+    def parse_once(text: str | bytes, path: Any, *arguments: Any, **options: Any) -> Any:
+        if not isinstance(text, str) or len(text) > _MAX_KEPT or arguments or options not in ({}, {"typ": "safe"}):
+            return parse(text, path, *arguments, **options)
+        if text not in known:
+            data = parse(text, path, **options)
+            check(data)  # before it is copied
+            if len(known) >= _MAX_TEXTS:
+                known.clear()
+            known[text] = data
+        return copy.deepcopy(known[text])
+
+    return parse_once
+
+
+def _lock(data: Any) -> Any:
+    """Return the content of a ``dvc.lock`` in the form of DVC 2 and 3."""
+    if not isinstance(data, Mapping):
+        return data
+    if "schema" in data and data["schema"] != _SCHEMA:
+        raise _RefusedError(
+            f"its schema is `{data['schema']}`, and this version of DVC knows `{_SCHEMA}`: a newer one wrote it"
+        )
+    if not _is_of_dvc_1(data):
+        return data
+    if not _old_locks.get():
+        raise _RefusedError(f"DVC 1 wrote it: put `schema: '{_SCHEMA}'` first, and its stages under `stages:`")
+    return {"schema": _SCHEMA, "stages": data}
 
 
 def check(data: object) -> None:
@@ -101,20 +133,20 @@ def check(data: object) -> None:
             return 1, 0
         if id(value) not in known:
             if depth > MAX_DEPTH:
-                raise _TooMuchError(f"it nests deeper than {MAX_DEPTH} levels")
+                raise _RefusedError(f"it nests deeper than {MAX_DEPTH} levels")
             values, levels = 1, 0
             for inner in value.values() if isinstance(value, Mapping) else value:
                 more, height = measure(inner, depth + 1)
                 values, levels = values + more, max(levels, height + 1)
             known[id(value)] = values, levels
         if depth + known[id(value)][1] > MAX_DEPTH:
-            raise _TooMuchError(f"it nests deeper than {MAX_DEPTH} levels")
+            raise _RefusedError(f"it nests deeper than {MAX_DEPTH} levels")
         return known[id(value)]
 
     values, _ = measure(data, 0)
     own = sum(len(value) for value in _containers(data))
     if values - own > MAX_ALIASED:
-        raise _TooMuchError(f"its aliases stand for more than {MAX_ALIASED:,} values")
+        raise _RefusedError(f"its aliases stand for more than {MAX_ALIASED:,} values")
 
 
 def _containers(data: object) -> Iterator[Mapping[object, object] | list[object]]:

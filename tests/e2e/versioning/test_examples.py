@@ -10,7 +10,7 @@ from ci_core.versioning.base_revision import find_base
 from ci_core.versioning.dvc import DvcProject
 from ci_core.versioning.git import GitRepository
 from ci_core.versioning.snapshot import take_snapshot
-from examples.build import NAMES, SOURCES, build
+from examples.build import SOURCES, build
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from examples.build import Example
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module", params=NAMES)
-def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Example:
-    return build(request.param, tmp_path_factory.mktemp("examples") / request.param)
 
 
 def test_a_fresh_clone_has_every_commit_with_nothing_stale_and_nothing_unreadable(example: Example) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_core.versioning._dvc_parse import MAX_ALIASED, MAX_DEPTH, _is_of_dvc_1, _TooMuchError, check
+from ci_core.versioning._dvc_parse import MAX_ALIASED, MAX_DEPTH, _is_of_dvc_1, _RefusedError, bound_parsers, check
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
@@ -30,7 +30,7 @@ def test_what_people_write_is_never_refused(data: Any) -> None:
 def test_the_deepest_that_is_read_and_one_level_more() -> None:
     check(nested(MAX_DEPTH))
 
-    with pytest.raises(_TooMuchError, match="it nests deeper than 100 levels"):
+    with pytest.raises(_RefusedError, match="it nests deeper than 100 levels"):
         check(nested(MAX_DEPTH + 1))
 
 
@@ -40,7 +40,7 @@ def test_depth_is_counted_through_aliases() -> None:
     for _ in range(60):
         outer = {"a": half, "b": outer}
 
-    with pytest.raises(_TooMuchError, match="deeper"):
+    with pytest.raises(_RefusedError, match="deeper"):
         check(outer)
 
 
@@ -48,7 +48,7 @@ def test_a_value_that_holds_itself_is_refused() -> None:
     loop: dict[str, Any] = {}
     loop["again"] = loop
 
-    with pytest.raises(_TooMuchError, match="deeper"):
+    with pytest.raises(_RefusedError, match="deeper"):
         check(loop)
 
 
@@ -57,7 +57,7 @@ def test_aliases_that_grow_beyond_the_bound_are_refused_without_writing_them_out
     for _ in range(50):  # 10^51 values
         level = [level] * 10
 
-    with pytest.raises(_TooMuchError, match="its aliases stand for more than 1,000,000 values"):
+    with pytest.raises(_RefusedError, match="its aliases stand for more than 1,000,000 values"):
         check(level)
 
 
@@ -80,3 +80,18 @@ def test_aliases_within_the_bound_and_many_values_without_aliases_are_read() -> 
 )
 def test_a_lock_file_of_dvc_1_is_known_by_its_stages(lock: dict[str, Any], is_old: bool) -> None:
     assert _is_of_dvc_1(lock) is is_old
+
+
+def test_a_file_that_is_read_again_is_as_new_whatever_became_of_the_first() -> None:
+    from dvc.utils.serialize import parse_yaml
+
+    bound_parsers()
+    from dvc.utils import serialize
+
+    text = "a: {b: [1]}\nday: 2024-01-01\n"
+    first = serialize.parse_yaml(text, "params.yaml")
+    first["a"]["b"].append(2)
+
+    assert serialize.parse_yaml(text, "params.yaml") == parse_yaml(text, "params.yaml")
+    assert serialize.parse_yaml(text, "params.yaml")["a"] == {"b": [1]}
+    assert type(serialize.parse_yaml(text, "x", typ="rt")).__name__ == "CommentedMap"
