@@ -74,7 +74,9 @@ class Masker:
         whole = _NEIGHBOURS.join(texts)
         spans = [found.span() for found in self._known.finditer(whole)] if self._known is not None else []
         masked = list(_without(whole, spans, texts)) if spans else list(texts)
-        return [SHAPES.sub(MASK, text) for text in masked] if may_hold_one(whole) else masked
+        if not may_hold_one(whole):
+            return masked
+        return [SHAPES.sub(MASK, text) if may_hold_one(text) else text for text in masked]
 
 
 SHAPES_ONLY = Masker()

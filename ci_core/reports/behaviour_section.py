@@ -23,7 +23,7 @@ _CHANGES = (
     Column(title="by", align="right"),
     Column(title="where"),
 )
-_SIDES = (Column(title="per request"), Column(title="base", align="right"), Column(title="head", align="right"))
+_SIDES = (Column(title="measured"), Column(title="base", align="right"), Column(title="head", align="right"))
 _SAME_MEMORY = 0.05
 """Relative: a peak moves by as much from run to run."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.reports.document import Column, Mark, Paragraph, Section, Strong, code, prose
+from ci_core.reports.document import BulletList, Column, Mark, Paragraph, Section, Strong, code, prose
 from ci_core.reports.rows import CHANGE, DIFFERENCE, RIGHT_PAIR, change_mark, codes, count_changes, name_cell, table
 from ci_core.reports.text import ABSENT, number, percent, plural, shorten, signed_count, signed_size, size
 
@@ -38,6 +38,9 @@ def data_section(report: Report, extent: Extent) -> Section | None:
     tables = {content.path: content for content in report.tables}
     rows = [_file(_with_rows(row, tables.get(row.path))) for row in report.data[: extent.rows]]
     blocks: list[Block] = [table(_FILES, rows, len(report.data))] if rows else []
+    inside = [_inside(row) for row in report.data[: extent.rows] if row.examples]
+    if inside:
+        blocks.append(BulletList(items=tuple(inside[:_MOST_TABLES])))
     for content in report.tables[:_MOST_TABLES]:
         blocks += _table(content, extent)
     hidden = len(report.tables) - _MOST_TABLES
@@ -66,7 +69,7 @@ def _file(row: DataRow) -> tuple[Line, ...]:
         (_extent(row.old_rows, row.old_bytes),),
         (_extent(row.new_rows, row.new_bytes),),
         _growth(row),
-        _detail(row),
+        prose(shorten(row.detail, 200)),
     )
 
 
@@ -84,10 +87,9 @@ def _growth(row: DataRow) -> Line:
     return (", ".join(parts),) if parts else ()
 
 
-def _detail(row: DataRow) -> Line:
-    detail = prose(shorten(row.detail, 200))
-    examples = codes(row.examples, _MOST_EXAMPLES)
-    return (*detail, ": ", *examples) if detail and examples else detail or examples
+def _inside(row: DataRow) -> Line:
+    """Return some of what differs in a folder: below the table, where there is room for it."""
+    return ("in ", code(row.path), ": ", *codes(row.examples, _MOST_EXAMPLES))
 
 
 def _table(content: TableContent, extent: Extent) -> list[Block]:

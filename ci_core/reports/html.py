@@ -138,9 +138,8 @@ class _Page:
         hint = f' <span class="hint">{_text(section.hint)}</span>' if section.hint else ""
         if not section.folded:
             return f'<section class="section" id="{_text(section.slug)}"><h2>{title}{hint}</h2>\n{inner}</section>'
-        return (
-            f'<details class="section" id="{_text(section.slug)}"><summary>{title}{hint}</summary>\n{inner}</details>'
-        )
+        summary = f"<summary><h2>{title}{hint}</h2></summary>"
+        return f'<details class="section" id="{_text(section.slug)}">{summary}\n{inner}</details>'
 
     def _graph(self, figure: GraphFigure) -> str:
         self._graphs += 1
@@ -186,7 +185,7 @@ def _tile(tile: Tile) -> str:
 def _table(table: Table) -> str:
     classes = [' class="right"' if column.align == "right" else "" for column in table.columns]
     titles = [_text(column.title) for column in table.columns]
-    head = "".join(f"<th{css}>{title}</th>" for css, title in zip(classes, titles, strict=True))
+    head = "".join(f'<th scope="col"{css}>{title}</th>' for css, title in zip(classes, titles, strict=True))
     opens = [f'<td{css} data-label="{title}">' for css, title in zip(classes, titles, strict=True)]
     rows = "".join(
         f"<tr>{''.join(f'{opening}{_line(cell)}</td>' for opening, cell in zip(opens, row, strict=True))}</tr>\n"

@@ -183,7 +183,7 @@ def percent(share: float) -> str:
 
 def ratio(value: float) -> str:
     """Return how many times: ``1.08 ×``, ``12 ×``, ``0.4 ×``; three significant digits at most."""
-    return f"{short(value)} ×"
+    return f"{short(value)}\N{NO-BREAK SPACE}×"
 
 
 def sparkline(values: Sequence[float], *, low: float | None = None, high: float | None = None) -> str:

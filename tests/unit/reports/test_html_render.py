@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from ci_core.reports import plots
 from ci_core.reports.html import LARGEST_PAGE_BYTES, stylesheet
-from ci_core.reports.render import render_deployments_page, render_html, render_monitoring_page
+from ci_core.reports.markdown import length
+from ci_core.reports.render import render_deployments_page, render_html, render_markdown, render_monitoring_page
 from ci_core.reports.report import (
     Commit,
-    DataRow,
+    Gate,
     Graph,
     GraphEdge,
     GraphNode,
@@ -29,6 +30,7 @@ from ci_core.reports.report import (
     Series,
 )
 from ci_core.testing.golden import assert_golden
+from ci_core.testing.sample_edges import huge_report, unchanged_report, unreadable_base_report
 from ci_core.testing.sample_reports import sample_deployments, sample_failed_report, sample_monitoring, sample_report
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ VOID = {"meta", "link"}
 PAGES: list[tuple[str, Callable[[], str]]] = [
     ("report.html", lambda: render_html(sample_report(), stylesheet_url="graphship.css")),
     ("report-failed.html", lambda: render_html(sample_failed_report(), stylesheet_url="graphship.css")),
+    ("report-unchanged.html", lambda: render_html(unchanged_report(), stylesheet_url="graphship.css")),
+    ("report-unreadable-base.html", lambda: render_html(unreadable_base_report(), stylesheet_url="graphship.css")),
     ("monitoring.html", lambda: render_monitoring_page(sample_monitoring(), stylesheet_url="graphship.css")),
     ("deployments.html", lambda: render_deployments_page(sample_deployments(), stylesheet_url="graphship.css")),
 ]
@@ -178,36 +182,79 @@ def test_names_of_a_stranger_stay_text(name: str) -> None:
     assert "\u202e" not in "".join(page.words)
 
 
-@pytest.mark.parametrize("rows", [2_000, 8_000])
-def test_pages_stay_below_a_megabyte_whatever_the_data(rows: int) -> None:
-    long = "é<&'\"" * 120
-    values = tuple(float(index % 97) for index in range(rows))
-    plot = Plot(
-        name=long,
-        kind="line",
-        series=(Series(side="base", x=values, y=values), Series(side="head", x=values, y=values)),
-    )
-    report = sample_report().model_copy(
-        update={
-            "title": long,
-            "params": tuple(ParamRow(key=f"{long}{index}", old=long, new=long) for index in range(rows // 20)),
-            "data": tuple(
-                DataRow(path=f"{long}{index}", old_path=long, change="renamed", detail=long)
-                for index in range(rows // 20)
-            ),
-            "metrics": tuple(MetricRow(key=f"{index}", old=long, new=index) for index in range(rows // 20)),
-            "plots": (plot,) * 30,
-            "notes": tuple(Note(kind="warning", text=long) for _ in range(rows // 20)),
-            "graph": Graph(
-                nodes=tuple(GraphNode(id=str(index), text=long, detail=long) for index in range(rows // 20)),
-                edges=tuple(GraphEdge(source=str(index), target=str(index + 1)) for index in range(rows // 20)),
-            ),
-        }
-    )
+LONG = "é<&'\"" * 2_000_000
+"""Ten million characters, each of which takes more than one byte in a page."""
+ENORMOUS: dict[str, Callable[[], dict[str, object]]] = {
+    "10^5 metrics": lambda: {
+        "metrics": tuple(MetricRow(key=f"m{index}", old=index, new=index + 1) for index in range(100_000))
+    },
+    "10^4 params": lambda: {
+        "params": tuple(ParamRow(key=f"{'k' * 200}{index}", old="é" * 500, new="<" * 500) for index in range(10_000))
+    },
+    "10^4 gates": lambda: {
+        "gates": tuple(Gate(key=f"{'g' * 200}{index}", state="fail", sentence="<" * 900) for index in range(10_000))
+    },
+    "500 plots": lambda: {"plots": huge_report(2_000).plots},
+    "2,000 columns in each of 50 tables": lambda: {"tables": huge_report(2_000).tables * 50},
+    "a graph of 5,000 nodes": lambda: {
+        "graph": Graph(
+            nodes=tuple(GraphNode(id=str(index), text="n" * 300, detail="d" * 300) for index in range(5_000)),
+            edges=tuple(GraphEdge(source=str(index), target=str(index + 1)) for index in range(4_999)),
+        )
+    },
+    "10^4 warnings": lambda: {"notes": tuple(Note(kind="warning", text="é<" * 500) for _ in range(10_000))},
+    "10 MB in one text": lambda: {
+        "title": LONG,
+        "metrics": (MetricRow(key=LONG, old=1, new=2),),
+        "params": (ParamRow(key="p", old=LONG, new="short"),),
+        "notes": (Note(kind="warning", text=LONG),),
+    },
+    "all of it": lambda: dict(huge_report(4_000)),
+}
+
+
+@pytest.mark.parametrize("case", ENORMOUS)
+def test_renderings_stay_below_their_limits_whatever_the_data(case: str) -> None:
+    report = sample_report().model_copy(update=ENORMOUS[case]())
 
     html = render_html(report)
 
     assert len(html.encode()) <= LARGEST_PAGE_BYTES
+    assert length(render_markdown(report)) <= 65_536
+    Page(html)
+
+
+def test_headings_go_from_one_to_the_next() -> None:
+    html = render_html(sample_report())
+
+    assert re.findall(r"<h([1-6])", html) == ["1"] + ["2"] * 12
+    assert html.count("<th ") == html.count('<th scope="col"')
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_can_be_read_on_what_is_below_them(scheme: str) -> None:
+    """WCAG 2.2, success criterion 1.4.3: a contrast of 4.5 for text."""
+    blocks = re.findall(r":root \{(.*?)\n *\}", stylesheet(), re.DOTALL)
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[0 if scheme == "light" else 1]))
+
+    pairs = [("ink", "paper"), ("ink", "card"), ("ink", "soft"), ("muted", "paper"), ("muted", "card")]
+    pairs += [("accent", "paper"), *((tone, f"{tone}-soft") for tone in ("good", "warn", "bad", "info"))]
+    pairs += [("ink", f"{tone}-soft") for tone in ("good", "warn", "bad", "info")]
+    pairs += [("muted", "soft")]
+    faint = {pair: round(contrast(colours[pair[0]], colours[pair[1]]), 2) for pair in pairs}
+    assert {pair: value for pair, value in faint.items() if value < 4.5} == {}
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, 1 to 21, as WCAG defines it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
 
 
 def test_without_the_drawing_library_plots_become_sparklines_and_tables(monkeypatch: pytest.MonkeyPatch) -> None:
