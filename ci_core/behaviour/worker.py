@@ -12,7 +12,6 @@ one a request and then ``done``::
         {"number": 0, "status": 200, "seconds": 0.0012, "sha256": "…", "bytes": 7, "body": "[0.123]", "whole": true}
         {"done": true, "peak-bytes": 81000000, "foreign": []}
     {"do": "time", "numbers": [0, 5, 9]}          {"seconds": [0.0012, …]}
-    {"do": "end"}                                 {"ended": true}
 
 A reply ``{"error": "…", "hint": "…"}`` is the last one. When standard input ends, whoever gave the orders is gone, and
 the process ends, whatever it is doing.
@@ -150,9 +149,8 @@ async def _answer_orders(orders: Orders, application: Application, moved: tuple[
                 orders.reply(
                     seconds=[(await _ask(application, number, requests[number]))[1] for number in order["numbers"]]
                 )
-            case _:
-                orders.reply(ended=True)
-                return
+            case unknown:
+                raise ValueError(unknown)
 
 
 def _read_requests(file: Path) -> list[tuple[str, str, dict[str, str], bytes]]:

@@ -53,11 +53,15 @@ def compare_behaviour(
         None when the head serves nothing, or there is nothing to send. Whatever else keeps the graphs from being
         compared is told in ``Behaviour.problem``.
     """
-    with ExitStack() as stack:
-        # resolved: some systems keep temporary files behind a link, and modules are told apart by their folders
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graphship-behaviour-"))).resolve()
-        run = _Run(project=project, env=os.environ if env is None else env, scratch=scratch, stack=stack)
-        return run.compare(base, head)
+    try:
+        with ExitStack() as stack:
+            folder = tempfile.TemporaryDirectory(prefix="graphship-behaviour-", ignore_cleanup_errors=True)
+            # resolved: some systems keep temporary files behind a link, and modules are told apart by their folders
+            scratch = Path(stack.enter_context(folder)).resolve()
+            run = _Run(project=project, env=os.environ if env is None else env, scratch=scratch, stack=stack)
+            return run.compare(base, head)
+    except OSError as error:  # the disk is full, or there is no place for temporary files
+        return Behaviour(source="", problem=f"the graphs could not be asked: {error.strerror or error}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

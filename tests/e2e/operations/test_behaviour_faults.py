@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -221,6 +222,13 @@ return {"y": round(SLOPE * body["x"], 3)}"""
     found = project.compare()
 
     assert (found.requests, found.changed, found.problem) == (3, 0, None)
+
+
+def test_a_machine_without_room_for_temporary_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+
+    assert project.compare().problem == "the graphs could not be asked: No such file or directory"
 
 
 # --- what stays behind ---
