@@ -142,7 +142,7 @@ def _numbers(panel: Panel, mark: Callable[[Panel, Scale, Scale], str]) -> Drawn:
     frame = _frame(panel, [words for _, words in rough.ticks])
     y = number_scale(ys, frame.bottom, frame.top, is_loose=True)
     xs = [x for series in panel.series for x in places(series.x)]
-    most_ticks = 6 if panel.width > 300 else 3  # noqa: PLR2004 - a whole picture, or one of several in it
+    most_ticks = 7 if panel.width > 300 else 3  # noqa: PLR2004 - a whole picture, or one of several in it
     make = time_scale if panel.plot.x_type == "time" else number_scale
     x = make(xs, frame.left + 2, frame.right, most_ticks=most_ticks)
     content = _y_axis(y, frame) + _x_axis(x, frame, panel.width) + mark(panel, x, y) + _names(panel, frame)
