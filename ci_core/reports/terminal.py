@@ -40,7 +40,9 @@ _BOLD, _DIM = "1", "2"
 _SMALLEST_WIDTH = 40
 _MOST_NODES = 60
 _LEAST_COLUMN = 12
-"""A column that is narrower shows the beginnings of words: then each row becomes a few lines."""
+"""A column that is narrower cannot be read: then each row becomes a few lines."""
+_LONGEST_WORD = 30
+"""A longer one may be broken."""
 _GAP = 2
 
 
@@ -145,10 +147,10 @@ class _View:
         if widths is None:
             return [line for row in cells for line in self._card(titles, row)] + more
         aligns = [table.columns[index].align for index in filled]
-        lines = [self._row([titles[index] for index in filled], widths, aligns, [_DIM] * len(filled))]
+        lines = self._row([titles[index] for index in filled], widths, aligns, [_DIM] * len(filled))
         for row, source in zip(cells, table.rows, strict=True):
             codes = [_cell_colour(source[index]) for index in filled]
-            lines.append(self._row([row[index] for index in filled], widths, aligns, codes))
+            lines += self._row([row[index] for index in filled], widths, aligns, codes)
         return lines + more
 
     def _card(self, titles: Sequence[str], row: Sequence[str]) -> list[str]:
@@ -157,14 +159,21 @@ class _View:
         said = [first[1], *(f"{title} {cell}" for title, cell in others)]
         return _wrap(", ".join(said), self.width, first="- ", indent="  ")
 
-    def _row(self, cells: Iterable[str], widths: Sequence[int], aligns: Sequence[str], codes: Sequence[str]) -> str:
-        parts = []
-        for cell, width, align, code in zip(cells, widths, aligns, codes, strict=True):
-            text = _fit(cell, width)
-            pad = " " * (width - _columns(text))
-            painted = self.paint(text, code)
-            parts.append(pad + painted if align == "right" else painted + pad)
-        return (" " * _GAP).join(parts)
+    def _row(
+        self, cells: Sequence[str], widths: Sequence[int], aligns: Sequence[str], codes: Sequence[str]
+    ) -> list[str]:
+        """Return the lines of a row: a cell that is too long goes on below."""
+        columns = [_wrap(cell, width) for cell, width in zip(cells, widths, strict=True)]
+        lines = []
+        for index in range(max(1, *map(len, columns))):
+            parts = []
+            for column, width, align, code in zip(columns, widths, aligns, codes, strict=True):
+                text = column[index] if index < len(column) else ""
+                pad = " " * (width - _columns(text))
+                painted = self.paint(text, code)
+                parts.append(pad + painted if align == "right" else painted + pad)
+            lines.append((" " * _GAP).join(parts))
+        return lines
 
 
 def _cell_colour(cell: Line) -> str:
@@ -178,13 +187,25 @@ def _cell_colour(cell: Line) -> str:
 
 
 def _widths(columns: Sequence[Sequence[str]], width: int) -> list[int] | None:
-    """Return each column's width; the widest give way until the row fits. None when too little of them is left."""
+    """Return each column's width; the widest give way until the row fits. None when they would break words for it."""
     widths = [max(map(_columns, column)) for column in columns]
+    least = [
+        min(whole, max(_LEAST_COLUMN, _longest_word(column))) for whole, column in zip(widths, columns, strict=True)
+    ]
     excess = sum(widths) + _GAP * (len(columns) - 1) - width
-    while excess > 0 and max(widths) > _LEAST_COLUMN:
-        widths[widths.index(max(widths))] -= 1
-        excess -= 1
-    return None if excess > 0 else widths
+    if sum(widths) - excess < sum(least):
+        return None
+    for _ in range(excess):
+        _, index = max(
+            (wide - (wide == need) * wide, at) for at, (wide, need) in enumerate(zip(widths, least, strict=True))
+        )
+        widths[index] -= 1
+    return widths
+
+
+def _longest_word(column: Iterable[str]) -> int:
+    words = (_columns(word) for cell in column for word in cell.split())
+    return min(_LONGEST_WORD, max(words, default=0))
 
 
 def _fit(text: str, width: int) -> str:
