@@ -147,6 +147,8 @@ def _table(
         return None
     files = {}
     for side in formats:
+        if absent:  # then nothing is worth fetching
+            break
         located = _tried(data.files, there[side], members[side])
         if isinstance(located, Absent):
             absent[side] = located

@@ -79,8 +79,7 @@ def test_an_object_in_neither_cache_nor_remote_is_told_with_its_size(tmp_path: P
 
     assert table == TableDiff(
         path="data/raw.csv",
-        problem="base's version is in neither the cache nor the remote (239 B); "
-        "head's version is in neither the cache nor the remote (8 B)",
+        problem="base's version is in neither the cache nor the remote (239 B)",
     )
 
 
@@ -250,3 +249,59 @@ def test_the_layout_of_dvc_2_is_found(tmp_path: Path) -> None:
     (table,) = _tables(project, base, head)
 
     assert (table.problem, table.old_rows, table.new_rows) == (None, 40, 1)
+
+
+def test_what_is_too_large_to_fetch_for_a_comparison_is_told_and_not_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, base, head = _with_new_raw_data(tmp_path, "x,y\n1,2\n")
+    DvcProject(project.root).push()
+    shutil.rmtree(project.root / ".dvc/cache")
+    monkeypatch.setattr("ci_core.versioning.data_files.MOST_FETCHED_BYTES", 100)
+
+    (table,) = _tables(project, base, head)
+
+    assert table.problem == "base's version is not in the cache and too large to fetch for a comparison (239 B)"
+    assert not [path for path in (project.root / ".dvc/cache").rglob("*") if path.is_file() and "runs" not in str(path)]
+
+
+def test_a_link_of_the_work_tree_that_leads_out_of_the_repository_is_not_followed(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    outside = tmp_path / "outside.csv"
+    outside.write_text("password\nsecret\n")
+    (project.root / "data/raw.csv").unlink()
+    (project.root / "data/raw.csv").symlink_to(outside)
+
+    (table,) = _tables(project, CommitId(project.head()), None)
+
+    assert table.problem is not None
+    assert "secret" not in str(table)
+
+
+def test_without_a_remote_what_the_cache_lacks_is_told(tmp_path: Path) -> None:
+    project, base, head = _with_new_raw_data(tmp_path, "x,y\n1,2\n")
+    shutil.rmtree(project.root / ".dvc/cache")
+    project.write(".dvc/config", "")
+
+    (table,) = _tables(project, base, head)
+
+    assert table.problem is not None
+    assert table.problem.startswith("base's version is not in the cache, and there is no default DVC remote (239 B)")
+
+
+def test_a_folder_whose_list_is_gone_is_told_and_not_called_equal(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.write("data/parts/a.csv", "x,y\n1,2\n")
+    DvcProject(project.root).add(["data/parts"])
+    base = CommitId(project.commit())
+    project.write("data/parts/b.csv", "x,y\n1,2\n")
+    DvcProject(project.root).add(["data/parts"])
+    head = CommitId(project.commit())
+    for path in (project.root / ".dvc/cache").rglob("*.dir"):
+        path.unlink()
+    dvc, diff = _difference(project, base, head)
+
+    (file,) = with_folders(dvc, diff).data
+
+    assert file.folder is not None
+    assert file.folder.problem == "base's version is in neither the cache nor the remote"

@@ -359,7 +359,7 @@ _NOT_CSV = "it cannot be read as CSV: rows of different lengths, broken quotes, 
     ("name", "content", "problem"),
     [
         ("a.csv", 'a,b\n1,"x\n2,y\n', _NOT_CSV),
-        ("a.csv", "a,b\n" + "1,2\n" * 3000 + "1,2,3,4\n", _NOT_CSV),
+        ("a.csv", "a,b\n" + "1,2\n" * 3000 + "1,2,3,4\n", "CSV Error on Line: 3002: Expected Number of Columns: 2"),
         ("a.csv", "", "the file is empty"),
         ("a.jsonl", '{"a": 1}\n{"a":\n', 'Malformed JSON in file "a.jsonl", at byte 7 in line 3'),
         ("a.parquet", "PAR1", "File 'a.parquet' too small to be a Parquet file"),
