@@ -172,8 +172,25 @@ class _Run:
         )
         sides.each(Side.begin)
         sides.each(Side.look)
+        self._look_again(sides)
         sides.provide()
         return sides
+
+    def _look_again(self, sides: _Sides) -> None:
+        """Give a side that could not be loaded what the other one names: its code may read that when it is imported."""
+        for name in sorted(sides.started.keys() - sides.running.keys()):
+            version, other = sides.versions[name], next(iter(sides.running.values()), None)
+            if version.tree is None or other is None or not other.needs:
+                continue
+            side = self.stack.enter_context(Side(version.name, version.place, self.scratch / f"{name}-again"))
+            try:
+                version.tree.bring(other.needs)
+                side.begin()
+                side.look()
+            except (GraphshipError, SideFailedError):
+                continue  # what was told the first time stands
+            self.problems.remove(sides.dropped.pop(name))
+            sides.started[name] = sides.running[name] = side
 
     def _explain_absent(self, sides: _Sides) -> None:
         """Say which files of the work tree DVC could bring, when the head could not be loaded without them."""
@@ -236,10 +253,12 @@ class _Sides:
     """The sides that have not failed yet; what fails is told in `problems`."""
 
     versions: Mapping[str, _Version]
-    started: Mapping[str, Side]
+    started: dict[str, Side]
     """Also those that failed since."""
     running: dict[str, Side]
     problems: list[str]
+    dropped: dict[str, str] = field(default_factory=dict)
+    """Name of a side that failed → what was told of it."""
 
     def get(self, name: str) -> Side | None:
         return self.running.get(name)
@@ -298,6 +317,7 @@ class _Sides:
 
     def _drop(self, name: str, problem: str) -> None:
         self.problems.append(problem)
+        self.dropped[name] = problem
         self.running.pop(name).end()
 
 

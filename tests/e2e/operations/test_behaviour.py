@@ -316,6 +316,16 @@ def test_a_model_of_the_base_that_nobody_has_is_named(tmp_path: Path) -> None:
     assert found.head.failed == 0
 
 
+def test_a_graph_whose_code_reads_a_model_when_it_is_imported_is_replayed(tmp_path: Path) -> None:
+    graph = f"import json\nMODEL = json.load(open('models/model.json'))\n{GRAPH}"
+    project = make(tmp_path, {"serving/graph.py": graph}, count=2)
+    project.sample.write("models/model.json", '{"slope": 3.0}')
+
+    found = project.compare()
+
+    assert (found.requests, found.changed, found.problem) == (2, 1, None)
+
+
 # --- projects of other shapes ---
 
 
