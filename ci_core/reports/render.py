@@ -10,13 +10,13 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ci_core.reports import plots
 from ci_core.reports.build import COMMENT, PAGE, SUMMARY, TERMINAL, document
 from ci_core.reports.deployments import deployments_document
 from ci_core.reports.html import LARGEST_PAGE_BYTES, to_html
 from ci_core.reports.junit import to_junit
 from ci_core.reports.markdown import GITHUB_COMMENT_LIMIT, SUMMARY_LIMIT_BYTES, length_bytes, to_markdown
 from ci_core.reports.monitoring_document import monitoring_document
+from ci_core.reports.plots import plot_svg
 from ci_core.reports.redact import SHAPES_ONLY
 from ci_core.reports.terminal import to_terminal
 
@@ -103,7 +103,7 @@ def render_deployments_markdown(
 
 
 def _page(make: Callable[[Extent], Document], stylesheet_url: str | None) -> str:
-    draw = cache(plots.plot_svg) if plots.can_draw() else None  # a smaller page has the same plots, drawn already
+    draw = cache(plot_svg)  # a smaller page has the same plots, drawn already
     page = ""
     for extent in _PAGE_STEPS:
         page = to_html(make(extent), draw_plot=draw, stylesheet_url=stylesheet_url)
