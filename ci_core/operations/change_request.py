@@ -22,7 +22,7 @@ from ci_core.operations.release import build_with_lowering, live_release, make_p
 from ci_core.operations.report import Occasion, exit_code, judged_report, without_measures, write_report
 from ci_core.printable import one_line
 from ci_core.reports import report as shown
-from ci_core.reports.render import render_markdown
+from ci_core.reports.render import render_markdown, render_summary
 from ci_core.reports.text import plural
 from ci_core.types import CommitId
 
@@ -76,7 +76,7 @@ def report_change_request(project: Project, context: Context) -> ReportResult:
     folder = project.output("report", "report.json").parent
     write_report(project, report, folder)
     project.console.output("report-path", str(folder / "report.html"))
-    project.console.summary(render_markdown(report))
+    project.console.summary(render_summary(report))
     _annotate(project.console, report)
     if request is not None and context.is_trusted:
         _deliver(project, context, request, report, deliveries)
