@@ -42,8 +42,9 @@ class Comparison:
     diff: SnapshotDiff
     tables: tuple[TableDiff, ...] = ()
     behaviour: Behaviour | None = None
-    base_plots: tuple[Plot, ...] = ()
-    head_plots: tuple[Plot, ...] = ()
+    base_plots: tuple[Plot, ...] | None = None
+    head_plots: tuple[Plot, ...] | None = None
+    """None when they are left out, or could not be read: that is not the same as none declared."""
     problems: tuple[str, ...] = ()
     """What could not be read beside the snapshots, one sentence each."""
 
@@ -109,7 +110,7 @@ def compare_revisions(
     after = take_snapshot(project.root, head, dvc=project.dvc)
     diff = compare(base, after, gates=project.settings.gates.metrics, base_problem=base_problem)
     if base is None:
-        plots, problem = ((), None) if "plots" in without else _plots(project, head, "head")
+        plots, problem = (None, None) if "plots" in without else _plots(project, head, "head")
         return Comparison(base=None, head=after, diff=diff, head_plots=plots, problems=(problem,) if problem else ())
     problems: list[str] = []
     tables: tuple[TableDiff, ...] = ()
@@ -119,7 +120,7 @@ def compare_revisions(
     behaviour = None
     if "behaviour" not in without:
         behaviour = compare_behaviour(project, base=base.code.commit, head=head)
-    plots_of: dict[str, tuple[Plot, ...]] = {}
+    plots_of: dict[str, tuple[Plot, ...] | None] = {}
     if "plots" not in without:
         for side, revision in (("base", base.code.commit), ("head", head)):
             plots_of[side], problem = _plots(project, revision, side)
@@ -130,15 +131,15 @@ def compare_revisions(
         diff=diff,
         tables=tables,
         behaviour=behaviour,
-        base_plots=plots_of.get("base", ()),
-        head_plots=plots_of.get("head", ()),
+        base_plots=plots_of.get("base"),
+        head_plots=plots_of.get("head"),
         problems=tuple(problems),
     )
 
 
-def _plots(project: Project, revision: CommitId | None, side: str) -> tuple[tuple[Plot, ...], str | None]:
+def _plots(project: Project, revision: CommitId | None, side: str) -> tuple[tuple[Plot, ...] | None, str | None]:
     """Return the plots of a side, or why they cannot be had: no reason to keep the rest of the report back."""
     try:
         return project.dvc.plots(revision), None
     except GraphshipError as error:
-        return (), f"no plots of the {side}: {error.fact}"
+        return None, f"no plots of the {side}: {error.fact}"

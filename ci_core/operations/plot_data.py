@@ -47,13 +47,15 @@ _KINDS_BY_WORD: Final[dict[str, Kind]] = {
 """What the name of a user's template may tell."""
 
 
-def plot_parts(base: Sequence[Plot] | None, head: Sequence[Plot]) -> tuple[shown.Plot, ...]:
+def plot_parts(base: Sequence[Plot] | None, head: Sequence[Plot] | None) -> tuple[shown.Plot, ...]:
     """Return the declared plots with base and head over each other; those without a difference come last.
 
     Args:
         base: the plots of the base; None when there is nothing to compare with.
-        head: the plots of the change.
+        head: the plots of the change; None when they could not be read, which leaves nothing to show.
     """
+    if head is None:
+        return ()
     before = {plot.id: plot for plot in base or ()}
     pairs: list[tuple[Plot | None, Plot]] = [(before.pop(plot.id, None), plot) for plot in head]
     most = max(_LEAST_POINTS, min(MOST_POINTS, _ALL_POINTS // max(1, 2 * (len(pairs) + len(before)))))

@@ -163,7 +163,8 @@ def _shown_elsewhere(comparison: Comparison, models: Iterable[str]) -> set[str]:
     """Return the outputs that the report shows as models, metrics or plots, and not as data once more."""
     keys = [key for side in (comparison.base, comparison.head) if side for key in side.metrics]
     metrics = {key.partition(":")[0] for key in keys}
-    plots = {source.path for plot in (*comparison.base_plots, *comparison.head_plots) for source in plot.sources}
+    declared = (*(comparison.base_plots or ()), *(comparison.head_plots or ()))
+    plots = {source.path for plot in declared for source in plot.sources}
     return {*models, *metrics, *plots}
 
 

@@ -59,6 +59,9 @@ class TestChange:
     def test_without_a_base_nothing_is_said_about_a_change(self) -> None:
         assert _one(_plot(_source((0, 1)))).change is None
 
+    def test_a_head_that_could_not_be_read_has_removed_nothing(self) -> None:
+        assert plot_parts([_plot(_source((0, 1)))], None) == ()
+
     def test_a_plot_that_only_one_side_declares_is_named_so(self) -> None:
         base, head = _plot(_source((0, 1))), Plot(id="new.csv", sources=(_rows("new.csv", y=[1]),))
 
