@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ci_core.behaviour.spec import Behaviour
     from ci_core.testing.projects import SampleProject
 
-REQUESTS, RUNS = 200, 7
+REQUESTS, RUNS = 200, 5
 _GRAPH = """\
 from ci_core.serving import Graph, Route, Router
 

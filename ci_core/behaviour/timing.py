@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -80,7 +81,10 @@ def take_turns(base: Side, head: Side, seconds: Mapping[int, float]) -> Times | 
     warm = [sum(side.time(block, within_s=within_s)) for side in (base, head)]
     times = Times()
     processors = _processors()
+    deadline = time.monotonic() + MOST_S
     for number in range(rounds_in_time(max(warm))):
+        if number >= LEAST_ROUNDS and time.monotonic() > deadline:  # the machine has more to do than this
+            break
         if processors:
             for side in (base, head):
                 side.stay_on(processors[number % len(processors)])
