@@ -67,7 +67,7 @@ def _check_positive(duration: timedelta) -> timedelta:
     return duration
 
 
-METRIC_PATTERN = "^[^:]+:.+$"
+METRIC_PATTERN = r"^[^:]+:[\s\S]+$"
 """A metric: ``file:key``, as in ``metrics.json:auc``."""
 
 
