@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ci_core.reports.report import AnswerChange, Behaviour, BehaviourSide, Report
 
 _MOST_CHANGES = 10
+_ROWS_PER_CHANGE = 10
+"""A request with two answers takes as much room as so many rows of other tables."""
 _CHANGES = (
     Column(title="request"),
     Column(title="before"),
@@ -90,7 +92,8 @@ def behaviour_section(report: Report, extent: Extent) -> Section | None:
     if behaviour.problem and behaviour.requests:
         blocks.append(Paragraph(line=prose(shorten(behaviour.problem, 400)), tone="warn"))
     if behaviour.largest:
-        rows = [_answer(one) for one in behaviour.largest[:_MOST_CHANGES]]
+        most = max(1, min(_MOST_CHANGES, extent.rows // _ROWS_PER_CHANGE))
+        rows = [_answer(one) for one in behaviour.largest[:most]]
         blocks.append(table(_CHANGES, rows, max(behaviour.changed, len(behaviour.largest))))
     sides = _sides(behaviour)
     if sides and extent.with_times:

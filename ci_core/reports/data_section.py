@@ -9,14 +9,14 @@ from ci_core.reports.rows import CHANGE, DIFFERENCE, RIGHT_PAIR, change_mark, co
 from ci_core.reports.text import ABSENT, number, percent, plural, shorten, signed_count, signed_size, size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ci_core.reports.build import Extent
     from ci_core.reports.document import Block, Inline, Line
     from ci_core.reports.report import ColumnRow, DataRow, Report, TableContent
 
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 _MOST_EXAMPLES = 5
 _MOST_TABLES = 20
+_MOST_TOLD = 5
 _MISSING_MOVED = 0.01
 """Share of the rows: a column that has this much more or less missing is listed."""
 _FILES = (CHANGE, Column(title="file"), *RIGHT_PAIR, DIFFERENCE, Column(title="detail"))
@@ -75,7 +75,7 @@ def _file(row: DataRow) -> tuple[Line, ...]:
 
 def _extent(rows: int | None, size_bytes: int | None) -> str:
     parts = ([plural(rows, "row")] if rows is not None else []) + ([size(size_bytes)] if size_bytes is not None else [])
-    return ", ".join(parts) or ABSENT
+    return ", ".join(part.replace(" ", _NO_BREAK) for part in parts) or ABSENT
 
 
 def _growth(row: DataRow) -> Line:
@@ -84,7 +84,7 @@ def _growth(row: DataRow) -> Line:
         parts.append(f"{signed_count(row.new_rows - row.old_rows)} rows")
     if row.old_bytes is not None and row.new_bytes is not None and row.old_bytes != row.new_bytes:
         parts.append(signed_size(row.new_bytes - row.old_bytes))
-    return (", ".join(parts),) if parts else ()
+    return (", ".join(part.replace(" ", _NO_BREAK) for part in parts),) if parts else ()
 
 
 def _inside(row: DataRow) -> Line:
@@ -98,10 +98,17 @@ def _table(content: TableContent, extent: Extent) -> list[Block]:
         why = prose(shorten(content.problem, 400))
         return [Paragraph(line=(name, ": the content was not compared: ", *why), tone="warn")]
     notable = sorted(filter(is_notable, content.columns), key=_worst_first)
-    line: Line = (name, ": ", *_rows_line(content), *_columns_line(content, unchanged=_unchanged(content, notable)))
+    line: Line = (
+        name,
+        ": ",
+        *_rows_line(content),
+        *_columns_line(content, unchanged=len(content.columns) - len(notable)),
+    )
     blocks: list[Block] = [Paragraph(line=line)]
     if notable:
         blocks.append(table(_COLUMNS, [_column(column) for column in notable[: extent.rows]], len(notable)))
+    if also := _also(content):
+        blocks.append(Paragraph(line=also))
     return blocks
 
 
@@ -109,12 +116,20 @@ def is_notable(column: ColumnRow) -> bool:
     """Return whether a column is listed: its type changed, it drifted, or something else is to be said of it."""
     missing = abs((column.new_missing or 0.0) - (column.old_missing or 0.0))
     is_unjudged_and_moved = column.has_drifted is None and bool(column.distance)
-    is_odd = missing >= _MISSING_MOVED or bool(column.note) or is_unjudged_and_moved
+    has_news = bool(column.note) and column.has_drifted is not None
+    is_odd = missing >= _MISSING_MOVED or has_news or is_unjudged_and_moved
     return column.change != "same" or bool(column.has_drifted) or is_odd
 
 
-def _unchanged(content: TableContent, notable: Sequence[ColumnRow]) -> int:
-    return len(content.columns) - len(notable)
+def _also(content: TableContent) -> Line:
+    """Return what is to be said of columns whose values have no distance: identifiers, dates."""
+    told = [column for column in content.columns if column.note and column.distance is None and not is_notable(column)]
+    line: Line = ()
+    for column in told[:_MOST_TOLD]:
+        note = prose(shorten(column.note, 200))
+        line += ("; " if line else "Also ", code(column.name), ": ", *note)
+    hidden = len(told) - _MOST_TOLD
+    return (*line, f"; and {plural(hidden, 'column')} more") if hidden > 0 else line
 
 
 def _worst_first(column: ColumnRow) -> tuple[int, float, float]:

@@ -55,7 +55,7 @@ def pipeline_section(report: Report, extent: Extent) -> Section | None:
     blocks += _run(report.pipeline, extent) if report.pipeline else []
     if not blocks:
         return None
-    hints = [_declared_hint(report), _run_hint(report.pipeline) if report.pipeline else ""]
+    hints = [_declared_hint(report), _drawn_hint(report), _run_hint(report.pipeline) if report.pipeline else ""]
     hint = " · ".join(hint for hint in hints if hint)
     return Section(slug="pipeline", title="Pipeline", hint=hint, blocks=tuple(blocks), folded=True)
 
@@ -71,6 +71,15 @@ def _declared(stage: StageChange) -> tuple[Line, ...]:
 def _declared_hint(report: Report) -> str:
     counts = count_changes(stage.change for stage in report.stages)
     return f"declared: {counts}" if counts else ""
+
+
+def _drawn_hint(report: Report) -> str:
+    """Return how much of the diagram differs, and what is stale."""
+    nodes = report.pipeline_graph.nodes if report.pipeline_graph else ()
+    changed = sum(node.change != "same" for node in nodes)
+    stale = sum(node.is_stale for node in nodes)
+    hints = [f"{plural(changed, 'node')} changed"] if changed and not report.stages else []
+    return ", ".join([*hints, *([f"{number(stale)} stale"] if stale else [])])
 
 
 def _run(pipeline: Pipeline, extent: Extent) -> list[Block]:

@@ -133,7 +133,8 @@ class _View:
         for node in graph.nodes[:_MOST_NODES]:
             targets = [names[edge.target] for edge in graph.edges if edge.source == node.id and edge.target in names]
             leads = f" → {', '.join(targets)}" if targets else ""
-            text = _fit(f"{_SIGNS[node.change]}{node.kind} {names[node.id]}{leads}", self.width)
+            stale = " (stale)" if node.is_stale else ""
+            text = _fit(f"{_SIGNS[node.change]}{node.kind} {names[node.id]}{stale}{leads}", self.width)
             lines.append(self.paint(text, _CHANGE_COLOURS[node.change]))
         hidden = len(graph.nodes) - _MOST_NODES
         return [*lines, f"… and {number(hidden)} more"] if hidden > 0 else lines
@@ -204,7 +205,7 @@ def _widths(columns: Sequence[Sequence[str]], width: int) -> list[int] | None:
 
 
 def _longest_word(column: Iterable[str]) -> int:
-    words = (_columns(word) for cell in column for word in cell.split())
+    words = (_columns(word) for cell in column for word in cell.split(" "))
     return min(_LONGEST_WORD, max(words, default=0))
 
 
@@ -228,7 +229,7 @@ def _wrap(text: str, width: int, *, first: str = "", indent: str = "") -> list[s
     """Return the text's words in lines of at most `width` columns; a longer word is broken."""
     lines, line = [], first or indent
     is_fresh = True
-    for word in text.split():
+    for word in filter(None, text.split(" ")):  # not at a blank that must not break
         rest = word
         if not is_fresh and _columns(line) + 1 + _columns(word) <= width:
             line += f" {word}"

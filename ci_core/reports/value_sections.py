@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ci_core.reports.document import Line
     from ci_core.reports.report import Change, EnvironmentRow, MetricRow, ModelRow, ParamRow, Report
 
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 _MOST_OPEN = 10
 """Metrics that stand open: more of them push the rest from the first screen."""
 _DIGEST_LENGTHS = {32, 40, 64}
@@ -113,7 +114,8 @@ def _model(row: ModelRow) -> tuple[Line, ...]:
 def _version(digest: str | None, size_bytes: int | None) -> Line:
     if digest is None:
         return (ABSENT,)
-    return (code(short_digest(digest)), *((f" {size(size_bytes)}",) if size_bytes is not None else ()))
+    shown = f" {size(size_bytes).replace(' ', _NO_BREAK)}" if size_bytes is not None else ""
+    return (code(short_digest(digest)), *((shown,) if shown else ()))
 
 
 def environment_section(report: Report, extent: Extent) -> Section | None:

@@ -69,12 +69,28 @@ def sample_tables() -> tuple[TableContent, ...]:
             note="new values: `EWR`, `JFK`",
         ),
     )
+    told = (
+        ColumnRow(
+            name="flight",
+            change="same",
+            old_type="VARCHAR",
+            new_type="VARCHAR",
+            note="an identifier, not compared: nearly every row has its own value",
+        ),
+        ColumnRow(
+            name="time_hour",
+            change="same",
+            old_type="TIMESTAMP",
+            new_type="TIMESTAMP",
+            note="from 2013-01-01 to 2013-06-15, to 2013-05-31 before",
+        ),
+    )
     even = tuple(
         ColumnRow(name=name, change="same", old_type="DOUBLE", new_type="DOUBLE", distance=0.01, has_drifted=False)
         for name in ("dewp", "humid", "pressure", "visib", "precip")
     )
     return (
-        TableContent(path="data/train.parquet", old_rows=36_012, new_rows=38_377, columns=columns + even),
+        TableContent(path="data/train.parquet", old_rows=36_012, new_rows=38_377, columns=columns + told + even),
         TableContent(
             path="data/weather.csv", problem="the base's version is in neither cache nor remote (12.3 MB, `a.csv`)"
         ),

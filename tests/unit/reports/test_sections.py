@@ -1,0 +1,236 @@
+"""What the sections of a report say, seen through the plainest rendering."""
+
+from __future__ import annotations
+
+import pytest
+
+from ci_core.reports.behaviour_section import behaviour_sentence
+from ci_core.reports.build import COMMENT, document
+from ci_core.reports.data_section import is_notable
+from ci_core.reports.document import Code, Line, Mark, Section, Strong, Table
+from ci_core.reports.render import render_terminal
+from ci_core.reports.report import (
+    AnswerChange,
+    Behaviour,
+    BehaviourSide,
+    ColumnRow,
+    Commit,
+    DataRow,
+    EnvironmentRow,
+    Gate,
+    Interval,
+    MetricRow,
+    ParamRow,
+    Plan,
+    Report,
+    Run,
+    TableContent,
+)
+from ci_core.reports.text import exact
+from ci_core.testing.sample_edges import huge_report, minimal_report, unchanged_report, unreadable_base_report
+from ci_core.testing.sample_reports import sample_report
+
+BASE = Commit(id="b" * 40, label="main")
+
+
+def report_of(**parts: object) -> Report:
+    return Report.model_validate(
+        {"project": "p", "verdict": "pass", "base": BASE, "head": Commit(id="a" * 40, label="x"), **parts}
+    )
+
+
+def words(line: Line) -> str:
+    return "".join(
+        part if isinstance(part, str) else part.text for part in line if isinstance(part, str | Code | Strong | Mark)
+    )
+
+
+def lines(report: Report) -> list[str]:
+    return render_terminal(report, width=200).splitlines()
+
+
+def section(report: Report, slug: str) -> Section:
+    found = [block for block in document(report, COMMENT).blocks if isinstance(block, Section) and block.slug == slug]
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "sentence"),
+    [
+        (Behaviour(source="s", requests=200), "All 200 requests are answered as before."),
+        (
+            Behaviour(source="s", requests=200, changed=1, largest=(AnswerChange(request="{}", size=0.25, where="p"),)),
+            "1 of 200 requests (0.5 %) is answered otherwise, by up to 0.25 in p.",
+        ),
+        (
+            Behaviour(source="s", requests=4, changed=2, largest=(AnswerChange(request="{}", where="label"),)),
+            "2 of 4 requests (50 %) are answered otherwise, the largest change in label.",
+        ),
+        (
+            Behaviour(
+                source="s",
+                requests=4,
+                base=BehaviourSide(failed=1),
+                head=BehaviourSide(failed=3),
+                latency_ratio=Interval(value=0.5, low=0.45, high=0.55),
+                memory_ratio=1.3,
+            ),
+            """All 4 requests are answered as before; the head fails 2 requests more than the base;
+            answering takes 0.5 × the time (95 %: 0.45 to 0.55), and 1.3 × the memory.""",
+        ),
+        (
+            Behaviour(
+                source="s", requests=4, latency_ratio=Interval(value=1.02, low=0.98, high=1.06), memory_ratio=1.01
+            ),
+            "All 4 requests are answered as before; answering takes as long as before (1.02 ×, 95 %: 0.98 to 1.06).",
+        ),
+        (
+            Behaviour(source="s", problem="the base's graph cannot be loaded"),
+            "The answers of base and head were not compared: the base's graph cannot be loaded",
+        ),
+    ],
+)
+def test_behaviour_is_one_sentence(behaviour: Behaviour, sentence: str) -> None:
+    assert words(behaviour_sentence(behaviour)).split() == sentence.split()
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (ColumnRow(name="c", change="same", distance=0.01, has_drifted=False), False),
+        (ColumnRow(name="c", change="same", distance=0.4, has_drifted=True), True),
+        (ColumnRow(name="c", change="added"), True),
+        (ColumnRow(name="c", change="same", old_missing=0.0, new_missing=0.02, has_drifted=False), True),
+        (ColumnRow(name="c", change="same", old_missing=0.2, new_missing=0.205, has_drifted=False), False),
+        (ColumnRow(name="c", change="same", distance=0.2), True),
+        (ColumnRow(name="c", change="same", note="an identifier, not compared"), False),
+        (ColumnRow(name="c", change="same", distance=0.02, has_drifted=False, note="new value: `x`"), True),
+    ],
+)
+def test_columns_without_news_are_counted_and_not_listed(column: ColumnRow, expected: bool) -> None:
+    assert is_notable(column) is expected
+
+
+def test_drifted_columns_come_after_the_schema_and_the_farthest_first() -> None:
+    columns = (
+        ColumnRow(name="near", change="same", distance=0.2, has_drifted=True),
+        ColumnRow(name="even", change="same", distance=0.0, has_drifted=False),
+        ColumnRow(name="far", change="same", distance=0.6, has_drifted=True),
+        ColumnRow(name="new", change="added"),
+    )
+    data = section(report_of(tables=(TableContent(path="t", old_rows=9, new_rows=9, columns=columns),)), "data")
+
+    (shown,) = [block for block in data.blocks if isinstance(block, Table)]
+
+    assert [words(row[0]) for row in shown.rows] == ["new", "far", "near"]
+    assert data.hint == "unchanged · 1 table drifted"
+
+
+def test_rows_that_were_counted_inside_a_table_stand_beside_its_file() -> None:
+    report = report_of(
+        data=(DataRow(path="t.csv", change="changed", old_bytes=10, new_bytes=20),),
+        tables=(TableContent(path="t.csv", old_rows=1, new_rows=12_000),),
+    )
+
+    assert "changed  t.csv  1 row, 10 B  12,000 rows, 20 B  +11,999 rows, +10 B" in [
+        line.replace("\N{NO-BREAK SPACE}", " ") for line in lines(report)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(5, "5"), ("5", '"5"'), (True, "true"), ("true", '"true"'), (None, "null"), ("null", '"null"'), ("", '""')],
+)
+def test_a_param_is_shown_with_its_type(value: object, shown: str) -> None:
+    assert exact(value) == shown  # type: ignore[arg-type]  # one of the scalars above
+
+
+@pytest.mark.parametrize("value", ["text", "1.2.3", "1e", "2013-06-15", "5 trees", "[1, 2]", "nullable"])
+def test_text_that_is_text_has_no_quotes(value: str) -> None:
+    assert exact(value) == value
+
+
+def test_what_changed_is_counted_in_one_line() -> None:
+    report = report_of(
+        params=(ParamRow(key="a", old=1, new=2),),
+        data=(DataRow(path="d", change="removed"), DataRow(path="e", change="same")),
+        environment=(EnvironmentRow(name="onnx", new="1"),),
+    )
+
+    assert "  Changed: 1 param, 1 data file, environment (1)." in lines(report)
+
+
+def test_without_a_base_nothing_is_said_to_be_as_before() -> None:
+    text = render_terminal(unreadable_base_report(), width=200)
+
+    assert "as at the base" not in text
+    assert "unchanged" not in text
+    assert "WARN: the base could not be read: there is no commit origin/main in this shallow clone of depth 1" in text
+
+
+def test_nothing_changed_is_said() -> None:
+    assert "  Params, data, models, pipeline and environment are as at the base." in lines(unchanged_report())
+
+
+@pytest.mark.parametrize(
+    ("parts", "title"),
+    [
+        ({"gates": (Gate(key="a", state="pass"),)}, "✓ The gate passes"),
+        ({"gates": (Gate(key="a", state="pass"), Gate(key="b", state="pass"))}, "✓ All 2 gates pass"),
+        (
+            {"gates": (Gate(key="a", state="fail"), Gate(key="b", state="pass")), "verdict": "fail"},
+            "✗ 1 of 2 gates fails",
+        ),
+        ({"verdict": "fail"}, "✗ This can not be merged"),
+        ({}, "· No metrics"),
+        ({"metrics": (MetricRow(key="m", old=1, new=1, difference=0),)}, "· No metric changed"),
+        ({"metrics": (MetricRow(key="m", old=1, new=2, difference=1),)}, "· Metrics changed"),
+        (
+            {"metrics": (MetricRow(key="m", old=1, new=2, difference=1, direction="better"),)},
+            "· 1 metric better",
+        ),
+        ({"run": Run(event="change-request")}, "· No metrics; no gate is set"),
+        ({"base": None}, "· Nothing to compare with"),
+    ],
+)
+def test_the_heading_says_whether_it_may_merge(parts: dict[str, object], title: str) -> None:
+    assert lines(report_of(**parts))[1] == title
+
+
+def test_gates_that_all_pass_are_folded_and_others_stand_open() -> None:
+    assert section(unchanged_report(), "gates").folded
+    assert not section(sample_report(), "gates").folded
+
+
+def test_metrics_are_folded_when_there_are_many_or_none_moved() -> None:
+    assert not section(sample_report(), "metrics").folded
+    assert not section(minimal_report(), "metrics").folded
+    assert section(unchanged_report(), "metrics").folded
+    assert section(huge_report(50), "metrics").folded
+
+
+def test_a_param_that_is_declared_as_a_metric_is_not_celebrated() -> None:
+    report = report_of(metrics=(MetricRow(key="trees", old=1, new=2, difference=1, note="it is a param"),))
+
+    assert "trees        1      2  ▲ +1, it is a param" in lines(report)
+
+
+def test_digests_are_short_and_versions_are_whole() -> None:
+    rows = (
+        EnvironmentRow(name="uv.lock", old="sha256:" + "ab" * 32, new="cd" * 20),
+        EnvironmentRow(name="x", new="1.2"),
+    )
+
+    text = render_terminal(report_of(environment=rows), width=200)
+
+    assert "uv.lock  abababababab  cdcdcdcdcdcd" in text
+    assert "added    x        –             1.2" in text
+
+
+def test_a_plan_that_changes_nothing_is_one_sentence() -> None:
+    report = report_of(plans=(Plan(environment="staging", action="none", release="8c1f" * 16),))
+
+    text = render_terminal(report, width=200)
+
+    assert "Merging changes nothing in staging: release 8c1f8c1f8c1f is live already." in text
+    assert "What merging deploys" not in text
