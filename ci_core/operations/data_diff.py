@@ -55,7 +55,7 @@ def with_folders(dvc: DvcProject, diff: SnapshotDiff) -> SnapshotDiff:
 
 def _is_changed_folder(file: FileDiff) -> bool:
     is_folder = all((digest or "").endswith(".dir") for digest in (file.old_digest, file.new_digest))
-    return is_folder and file.old_digest != file.new_digest
+    return is_folder and file.old_digest != file.new_digest and not file.is_result
 
 
 def _folder(data: DataFiles, file: FileDiff, base: CommitId | None) -> FolderDiff:
@@ -76,7 +76,7 @@ def _folder(data: DataFiles, file: FileDiff, base: CommitId | None) -> FolderDif
 def compare_content(
     dvc: DvcProject, diff: SnapshotDiff, *, base: CommitId, head: CommitId | None, ignore: Collection[str] = ()
 ) -> tuple[TableDiff, ...]:
-    """Compare the content of each table that differs, in the order of `diff`.
+    """Compare the content of each table that differs, in the order of `diff`; metrics and plots are none.
 
     Tables are Parquet, CSV, TSV and JSON-lines files by their names, and folders that hold files of one such kind
     alone. What the cache does not have is fetched, up to a size (``data_files.py``).
@@ -88,7 +88,8 @@ def compare_content(
         head: the newer one; None: the work tree.
         ignore: columns whose values are not compared.
     """
-    changed = [file for file in (*diff.data, *diff.outputs) if file.old_digest != file.new_digest]
+    files = (file for file in (*diff.data, *diff.outputs) if not file.is_result)
+    changed = [file for file in files if file.old_digest != file.new_digest]
     found: list[TableDiff] = []
     with tempfile.TemporaryDirectory(prefix="graphship-") as scratch:
         data = DataFiles(dvc, Path(scratch))

@@ -18,7 +18,7 @@ from ci_core.reports.render import render_html, render_junit, render_markdown
 from ci_core.workspace import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
     from pathlib import Path
 
     from ci_core.operations.comparison import Comparison, Part
@@ -91,7 +91,7 @@ def make_report(
             diff,
             makers=report_data.stage_of_files(comparison.base, comparison.head),
             tables=comparison.tables,
-            besides=_shown_elsewhere(comparison, [row.path for row in models]),
+            besides=[row.path for row in models],
         ),
         tables=report_data.table_parts(comparison.tables),
         models=models,
@@ -157,15 +157,6 @@ def exit_code(report: shown.Report) -> ExitCode:
         return ExitCode.USER_CODE
     is_red = any(gate.state == "fail" for gate in report.gates)
     return ExitCode.CHECK_FAILED if is_red else ExitCode.DONE
-
-
-def _shown_elsewhere(comparison: Comparison, models: Iterable[str]) -> set[str]:
-    """Return the outputs that the report shows as models, metrics or plots, and not as data once more."""
-    keys = [key for side in (comparison.base, comparison.head) if side for key in side.metrics]
-    metrics = {key.partition(":")[0] for key in keys}
-    declared = (*(comparison.base_plots or ()), *(comparison.head_plots or ()))
-    plots = {source.path for plot in declared for source in plot.sources}
-    return {*models, *metrics, *plots}
 
 
 def _commit(project: Project, commit: CommitId, label: str) -> shown.Commit:

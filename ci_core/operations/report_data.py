@@ -88,10 +88,10 @@ def data_rows(
         diff: what differs.
         makers: file → the stage that makes it.
         tables: tell the rows of those files that are tables.
-        besides: files that the report shows elsewhere: models, metrics, plots.
+        besides: models, which the report shows elsewhere, as it does metrics and plots.
     """
     content = {table.path: table for table in tables}
-    made = [file for file in diff.outputs if file.path not in besides]
+    made = [file for file in diff.outputs if file.path not in besides and not file.is_result]
     return tuple(
         _data_row(file, (makers or {}).get(file.path, ""), content.get(file.path)) for file in (*diff.data, *made)
     )

@@ -53,6 +53,18 @@ def plots(repo: Any, prefix: str) -> tuple[Plot, ...]:
     return tuple(sorted(found, key=lambda plot: plot.id))
 
 
+def plot_files(repo: Any, prefix: str) -> set[str]:
+    """Return the files that are declared as plots, or that plots are drawn from, relative to the project."""
+    from dvc.repo.plots import _collect_definitions, infer_data_sources, onerror_collect
+
+    definitions = _collect_definitions(repo, targets=[], onerror=onerror_collect)
+    return {
+        posixpath.normpath(path)
+        for _, plot_id, properties in _declared(definitions, prefix)
+        for path in infer_data_sources(plot_id, properties)
+    }
+
+
 def _declared(definitions: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Yield ``(dvc.yaml, id, properties)``; the first is empty for plots that are outputs of a stage."""
     for file, content in (definitions.get("data") or {}).items():

@@ -16,7 +16,7 @@ from ci_core.types import Digest
 from ci_core.versioning.revision import StageVersion, TrackedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from ci_core.types import JsonValue
 
@@ -78,21 +78,27 @@ def stage_name(repo: Any, stage: Any, prefix: str) -> str | None:
     return stage.name if file == PIPELINE_FILE else f"{file}:{stage.name}"
 
 
-def tracked_files(repo: Any, prefix: str, *, from_disk: bool) -> tuple[list[TrackedFile], list[TrackedFile]]:
+def tracked_files(
+    repo: Any, prefix: str, *, from_disk: bool, results: Collection[str] = ()
+) -> tuple[list[TrackedFile], list[TrackedFile]]:
     """Return the files that no stage makes, and those that stages make, each sorted by path.
 
     Args:
         repo: DVC's repository.
         prefix: the project's folder relative to the DVC root.
         from_disk: whether a file that is there is hashed, rather than taken as recorded in ``dvc.lock``.
+        results: files that are metrics or plots, relative to the project.
     """
+    shown = {folder for path in results for folder in (path, *_folders(path))}
     data: list[TrackedFile] = []
     outputs: list[TrackedFile] = []
     for out in repo.index.outs:
         inside = out_path(repo, out)
         path = None if inside is None else within(inside, prefix)
         if path is not None:
-            (outputs if out.stage.cmd else data).append(_tracked_file(out, path, from_disk=from_disk))
+            (outputs if out.stage.cmd else data).append(
+                _tracked_file(out, path, from_disk=from_disk, is_result=path in shown)
+            )
     return sorted(data, key=_by_path), sorted(outputs, key=_by_path)
 
 
@@ -195,7 +201,13 @@ def _dependency_reasons(dependency: Any, recorded: Mapping[str, Any]) -> list[st
     return [f"`{dependency.def_path}` changed"]
 
 
-def _tracked_file(out: Any, path: str, *, from_disk: bool) -> TrackedFile:
+def _folders(path: str) -> Iterator[str]:
+    """Yield the folders that a path lies in, without the project's own."""
+    while path := posixpath.dirname(path):
+        yield path
+
+
+def _tracked_file(out: Any, path: str, *, from_disk: bool, is_result: bool) -> TrackedFile:
     meta, digest = out.meta, out.hash_info
     if from_disk and out.exists:
         actual = out.get_hash()
@@ -206,6 +218,7 @@ def _tracked_file(out: Any, path: str, *, from_disk: bool) -> TrackedFile:
         digest=Digest(f"{digest.name.removesuffix('-dos2unix')}:{digest.value}") if digest else None,
         size_bytes=meta.size if digest else None,
         files=meta.nfiles if digest else None,
+        is_result=is_result or bool(out.metric or out.plot),
     )
 
 

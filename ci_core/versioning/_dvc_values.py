@@ -52,15 +52,24 @@ class _Found:
         return dict(sorted(self.values.items())), list(dict.fromkeys(self.problems))
 
 
+def metric_files(repo: Any, prefix: str) -> set[str]:
+    """Return the files that are declared as metrics, relative to the project."""
+    paths = (path for path, *_ in _declared_metrics(repo) if path is not None)
+    return {path for path in (within(path, prefix) for path in paths) if path is not None}
+
+
+def _declared_metrics(repo: Any) -> list[tuple[str | None, str, str]]:
+    declared = [(out_path(repo, out), out.def_path, out.stage.path) for out in repo.index.outs if out.metric]
+    return declared + _top_level(repo, repo.index._metrics)  # noqa: SLF001 - DVC offers no other way to them
+
+
 def metrics(repo: Any, prefix: str) -> tuple[dict[str, JsonValue], list[str]]:
     """Return ``file:key`` → value of all metrics files, and a sentence for each file that could not be read.
 
     Values are those that DVC shows (numbers, text, true and false), and short lists of numbers.
     """
     found = _Found(prefix)
-    declared = [(out_path(repo, out), out.def_path, out.stage.path) for out in repo.index.outs if out.metric]
-    declared += _top_level(repo, repo.index._metrics)  # noqa: SLF001 - DVC offers no other way to them
-    for path in _files(repo, declared, found):
+    for path in _files(repo, _declared_metrics(repo), found):
         content = _read(repo, path, found, _load)
         if content is None:
             continue

@@ -199,6 +199,7 @@ def _file(change: Change, old: TrackedFile | None, new: TrackedFile | None) -> F
         new_bytes=new.size_bytes if new else None,
         old_files=old.files if old else None,
         new_files=new.files if new else None,
+        is_result=any(side.is_result for side in (old, new) if side),
     )
 
 

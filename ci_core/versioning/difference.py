@@ -71,6 +71,8 @@ class FileDiff:
     new_bytes: int | None = None
     old_files: int | None = None
     new_files: int | None = None
+    is_result: bool = False
+    """Whether it is, or holds, what DVC shows as metrics or plots, on either side."""
     folder: FolderDiff | None = None
     """What differs inside, when it is a folder on both sides and somebody looked (``operations/data_diff.py``)."""
 

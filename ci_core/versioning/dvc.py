@@ -137,7 +137,8 @@ class DvcProject:
             as :meth:`session`.
         """
         with old_locks_understood(), self.session("read the project", revision=revision) as repo:
-            data, outputs = _dvc_read.tracked_files(repo, self.prefix, from_disk=revision is None)
+            results = _dvc_values.metric_files(repo, self.prefix) | _dvc_plots.plot_files(repo, self.prefix)
+            data, outputs = _dvc_read.tracked_files(repo, self.prefix, from_disk=revision is None, results=results)
             params, params_problems = _dvc_values.params(repo, self.prefix)
             metrics, metrics_problems = _dvc_values.metrics(repo, self.prefix)
             return DvcState(

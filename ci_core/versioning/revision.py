@@ -26,6 +26,8 @@ class TrackedFile:
     size_bytes: int | None = None
     files: int | None = None
     """Number of files when it is a folder."""
+    is_result: bool = False
+    """Whether it is, or holds, what DVC shows as metrics or plots: it may be a table, and is no data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

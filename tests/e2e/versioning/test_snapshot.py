@@ -134,3 +134,22 @@ def test_a_change_is_compared_with_where_it_began(tmp_path: Path) -> None:
     assert find_base(git).commit == began
     project.git("checkout", "-q", "main")
     assert find_base(git).commit == began
+
+
+def test_what_dvc_shows_as_metrics_or_plots_is_told_from_data(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.replace(
+        "dvc.yaml",
+        "    plots: [{plots/errors.csv: {cache: false, x: x, y: error, title: Errors}}]\n",
+        "    outs: [{plots: {cache: false}}]\n",
+    )
+    project.write(
+        "dvc.yaml", (project.root / "dvc.yaml").read_text() + "plots:\n- plots/errors.csv: {x: x, y: error}\n"
+    )
+    commit = project.commit()
+
+    for revision in (None, commit):
+        outputs = take_snapshot(project.root, revision).outputs
+
+        assert {file.path for file in outputs if file.is_result} == {"metrics.json", "plots"}
+        assert {file.path for file in outputs if not file.is_result} == {"data/prepared", "models/model.json"}
