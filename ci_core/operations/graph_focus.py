@@ -25,7 +25,7 @@ _MOST_NAMES = 3
 
 
 def focused(graph: Graph) -> Graph:
-    """Return the graph with what is alike in one box and, if it is still too large, without what is far from changes."""
+    """Return the graph with alike boxes as one and, if it is still too large, without what is far from every change."""
     graph = _gathered(graph)
     kept = _near_changes(graph)
     return graph.model_copy(
