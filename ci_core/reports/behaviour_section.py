@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.reports.document import Code, Column, Paragraph, Section, Strong, code, prose
+from ci_core.reports.document import BulletList, Code, Column, Paragraph, Section, Strong, code, prose
 from ci_core.reports.rows import LONGEST_VALUE, table
 from ci_core.reports.text import ABSENT, number, percent, plural, ratio, short, shorten
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ci_core.reports.report import AnswerChange, Behaviour, BehaviourSide, Report
 
 _MOST_CHANGES = 10
+_MOST_NOTES = 10
 _ROWS_PER_CHANGE = 10
 """A request with two answers takes as much room as so many rows of other tables."""
 _CHANGES = (
@@ -32,6 +33,9 @@ _SAME_MEMORY = 0.05
 
 def behaviour_sentence(behaviour: Behaviour) -> Line:
     """Return how many answers changed, by how much, and what they cost; or why that is not known."""
+    if behaviour.is_identical:
+        requests = plural(behaviour.requests, "recorded request") if behaviour.requests else "recorded requests"
+        return ("What answers the ", Strong(requests), " is as at the base: code, models and data files.")
     if not behaviour.requests:
         why = prose(shorten(behaviour.problem or "no request was sent to both", 300))
         return ("The answers of base and head were not compared: ", *why)
@@ -69,7 +73,7 @@ def _cost(behaviour: Behaviour) -> Line:
     parts: list[Inline] = []
     latency, memory = behaviour.latency_ratio, behaviour.memory_ratio
     if latency is not None:
-        bounds = f"95 %: {short(latency.low)} to {short(latency.high)}"
+        bounds = f"95\N{NO-BREAK SPACE}%: {short(latency.low)} to {short(latency.high)}"
         if latency.low <= 1 <= latency.high:
             parts.append(f"; answering takes as long as before ({ratio(latency.value)}, {bounds})")
         else:
@@ -95,13 +99,28 @@ def behaviour_section(report: Report, extent: Extent) -> Section | None:
         most = max(1, min(_MOST_CHANGES, extent.rows // _ROWS_PER_CHANGE))
         rows = [_answer(one) for one in behaviour.largest[:most]]
         blocks.append(table(_CHANGES, rows, max(behaviour.changed, len(behaviour.largest))))
+    items = [*_unsteady(behaviour), *(prose(shorten(note, 400)) for note in behaviour.notes[:_MOST_NOTES])]
+    if items:
+        blocks.append(BulletList(items=tuple(items)))
     sides = _sides(behaviour)
     if sides and extent.with_times:
         blocks.append(table(_SIDES, sides, len(sides)))
     return Section(slug="behaviour", title="Behaviour", hint=_hint(behaviour), blocks=tuple(blocks), folded=True)
 
 
+def _unsteady(behaviour: Behaviour) -> list[Line]:
+    if not behaviour.unsteady:
+        return []
+    verb = "is" if behaviour.unsteady == 1 else "are"
+    again = (
+        f"{plural(behaviour.unsteady, 'request')} {verb} answered otherwise by the base itself when it is asked again"
+    )
+    return [(f"{again}: what differs by itself is not compared",)]
+
+
 def _hint(behaviour: Behaviour) -> str:
+    if behaviour.is_identical:
+        return "nothing that answers changed"
     if not behaviour.requests:
         return "not compared"
     return f"{number(behaviour.changed)} of {plural(behaviour.requests, 'answer')} changed"
@@ -125,7 +144,7 @@ def _sides(behaviour: Behaviour) -> list[tuple[Line, ...]]:
     measures: tuple[tuple[str, Callable[[BehaviourSide], str]], ...] = (
         ("not answered", lambda side: number(side.failed)),
         ("median time", lambda side: _unit(side.median_ms, "ms")),
-        ("95 % of times below", lambda side: _unit(side.p95_ms, "ms")),
+        ("95\N{NO-BREAK SPACE}% of times below", lambda side: _unit(side.p95_ms, "ms")),
         ("peak memory", lambda side: _unit(side.peak_mb, "MB")),
     )
     if behaviour.base is None and behaviour.head is None:

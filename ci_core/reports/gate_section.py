@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ci_core.reports.document import BulletList, Column, Mark, Section, Strong, code, prose
-from ci_core.reports.rows import RIGHT_PAIR, table
+from ci_core.reports.rows import RIGHT_PAIR, codes, table
 from ci_core.reports.text import ABSENT, number, pair, shorten, signed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ci_core.reports.build import Extent
     from ci_core.reports.document import Block, Line, Tone
     from ci_core.reports.report import Annotation, Gate, GateState, Report
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 GATE_TONES: dict[GateState, Tone] = {"pass": "good", "warn": "warn", "fail": "bad"}
 _LEVEL_TONES: dict[str, Tone] = {"notice": "muted", "warning": "warn", "error": "bad"}
 _WORST_FIRST = ("fail", "warn", "pass")
+_WORST_LEVEL_FIRST = ("error", "warning", "notice")
 _MOST_LINES = 20
+_MOST_GATES = 5
 _COLUMNS = (
     Column(title="state"),
     Column(title="gate"),
@@ -32,8 +36,9 @@ def gates_section(report: Report, extent: Extent) -> Section | None:
         return None
     gates = sorted(report.gates, key=lambda gate: _WORST_FIRST.index(gate.state))
     blocks: list[Block] = [table(_COLUMNS, [_row(gate) for gate in gates[: extent.rows]], len(gates))]
-    lines = [_annotation(one) for one in report.annotations[:_MOST_LINES]]
-    hidden = len(report.annotations) - _MOST_LINES
+    places = _by_place(report.annotations)
+    lines = [_place(annotations) for annotations in places[:_MOST_LINES]]
+    hidden = len(places) - _MOST_LINES
     if hidden > 0:
         lines.append((f"… and {number(hidden)} more lines",))
     if lines:
@@ -70,8 +75,19 @@ def _difference(gate: Gate) -> Line:
     return (f"{signed(gate.interval.value)} ({low} to {high})",)
 
 
-def _annotation(annotation: Annotation) -> Line:
-    where = annotation.where
+def _by_place(annotations: Sequence[Annotation]) -> list[list[Annotation]]:
+    """Return the annotations of each place together: one line may explain several gates."""
+    places: dict[tuple[str, int | None, str], list[Annotation]] = {}
+    for one in annotations:
+        places.setdefault((one.where.file, one.where.line, one.where.key), []).append(one)
+    return list(places.values())
+
+
+def _place(annotations: Sequence[Annotation]) -> Line:
+    first, *others = sorted(annotations, key=lambda one: _WORST_LEVEL_FIRST.index(one.level))
+    where = first.where
     place = where.file if where.line is None else f"{where.file}:{where.line}"
-    mark = Mark(tone=_LEVEL_TONES[annotation.level], text=annotation.level)
-    return (mark, " ", code(place or ABSENT), ": ", *prose(shorten(annotation.text, 400)))
+    mark = Mark(tone=_LEVEL_TONES[first.level], text=first.level)
+    also = codes([one.gate for one in others if one.gate and one.gate != first.gate], _MOST_GATES)
+    said = prose(shorten(first.text, 400))
+    return (mark, " ", code(place or ABSENT), ": ", *said, *((" (also ", *also, ")") if also else ()))

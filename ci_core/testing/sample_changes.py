@@ -123,6 +123,8 @@ def sample_behaviour() -> Behaviour:
         latency_ratio=Interval(value=1.083, low=1.02, high=1.151),
         memory_ratio=1.3,
         problem="3 of 203 recorded requests were left out: they are not JSON",
+        unsteady=2,
+        notes=("the packages of the head were used for both",),
     )
 
 

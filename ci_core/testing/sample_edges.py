@@ -67,7 +67,18 @@ def unchanged_report() -> Report:
     )
     edges = tuple(edge for edge in graph.edges if edge.change == "same")
     behaviour = sample_behaviour().model_copy(
-        update={"changed": 0, "largest": (), "latency_ratio": None, "memory_ratio": None, "problem": None, "head": None}
+        update={
+            "changed": 0,
+            "unsteady": 0,
+            "largest": (),
+            "base": None,
+            "head": None,
+            "latency_ratio": None,
+            "memory_ratio": None,
+            "problem": None,
+            "notes": (),
+            "is_identical": True,
+        }
     )
     return Report(
         project="flights",

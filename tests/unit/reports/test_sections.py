@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from ci_core.reports.behaviour_section import behaviour_sentence
@@ -10,6 +12,7 @@ from ci_core.reports.data_section import is_notable
 from ci_core.reports.document import Code, Line, Mark, Section, Strong, Table
 from ci_core.reports.render import render_terminal
 from ci_core.reports.report import (
+    Annotation,
     AnswerChange,
     Behaviour,
     BehaviourSide,
@@ -21,6 +24,7 @@ from ci_core.reports.report import (
     Interval,
     MetricRow,
     ParamRow,
+    Place,
     Plan,
     Report,
     Run,
@@ -30,6 +34,7 @@ from ci_core.reports.text import exact
 from ci_core.testing.sample_edges import huge_report, minimal_report, unchanged_report, unreadable_base_report
 from ci_core.testing.sample_reports import sample_report
 
+LEVELS: tuple[tuple[str, Literal["warning", "error"]], ...] = (("a", "warning"), ("b", "error"), ("c", "warning"))
 BASE = Commit(id="b" * 40, label="main")
 
 
@@ -83,6 +88,10 @@ def section(report: Report, slug: str) -> Section:
                 source="s", requests=4, latency_ratio=Interval(value=1.02, low=0.98, high=1.06), memory_ratio=1.01
             ),
             "All 4 requests are answered as before; answering takes as long as before (1.02 ×, 95 %: 0.98 to 1.06).",
+        ),
+        (
+            Behaviour(source="s", requests=60, is_identical=True),
+            "What answers the 60 recorded requests is as at the base: code, models and data files.",
         ),
         (
             Behaviour(source="s", problem="the base's graph cannot be loaded"),
@@ -200,6 +209,16 @@ def test_the_heading_says_whether_it_may_merge(parts: dict[str, object], title: 
 def test_gates_that_all_pass_are_folded_and_others_stand_open() -> None:
     assert section(unchanged_report(), "gates").folded
     assert not section(sample_report(), "gates").folded
+
+
+def test_a_line_that_explains_several_gates_stands_once() -> None:
+    annotations = tuple(
+        Annotation(where=Place(file="params.yaml", line=3), level=level, text=f"`trees` fell; gate `{gate}`", gate=gate)
+        for gate, level in LEVELS
+    )
+    report = report_of(gates=(Gate(key="a", state="warn"),), verdict="warn", annotations=annotations)
+
+    assert "- ✗ error params.yaml:3: trees fell; gate b (also a, c)" in lines(report)
 
 
 def test_metrics_are_folded_when_there_are_many_or_none_moved() -> None:
