@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from ci_core import _process
 from ci_core.behaviour.answers import Answer
 from ci_core.behaviour.conversation import Conversation, LateError, ReplyError
+from ci_core.errors import GraphshipError
+from ci_core.serving.spec import GraphSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,6 +78,7 @@ class Side:
         self.name, self._place, self._scratch = name, place, scratch
         self.needs: tuple[str, ...] = ()
         """Models and data files that the graph names."""
+        self.graph: GraphSpec | None = None
         self.columns: tuple[str, ...] | None = None
         """Of a plain request; None when nobody says."""
         self.remote: tuple[str, ...] = ()
@@ -121,7 +124,12 @@ class Side:
         Raises:
             SideFailedError: its code cannot be loaded.
         """
-        self.needs = tuple(str(path) for path in self._loaded("load")["needs"])
+        reply = self._loaded("load")
+        self.needs = tuple(str(path) for path in reply["needs"])
+        try:
+            self.graph = GraphSpec.from_dict(reply["graph"]) if reply["graph"] else None
+        except GraphshipError:  # what the project's own code says of itself
+            self.graph = None
 
     def compile(self) -> None:
         """Let the graph load its models, which must be there now."""

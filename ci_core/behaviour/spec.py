@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from ci_core.serving.spec import GraphSpec
     from ci_core.types import Interval, JsonValue
 
 TOLERANCE: Final = 1e-6
@@ -72,6 +73,9 @@ class Behaviour:
     """Why there is no comparison, or why it is not whole: ``the base's graph cannot be loaded: …``."""
     notes: tuple[str, ...] = ()
     """What a reader should know and is no fault: ``12 of 200 answers differ by themselves, at `time```."""
+    base_graph: GraphSpec | None = None
+    head_graph: GraphSpec | None = None
+    """The serving graphs, as far as they could be loaded; there with nothing to send, too."""
 
     @property
     def changed_share(self) -> float | None:

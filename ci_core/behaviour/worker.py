@@ -32,7 +32,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.behaviour.surroundings import led
-from ci_core.errors import GraphshipError
+from ci_core.errors import GraphshipError, StepNotImportableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ci_core.serving.graph import Graph
     from ci_core.serving.server import Answer, Application
     from ci_core.serving.spec import GraphSpec
+    from ci_core.types import JsonValue
 
 KEPT_BYTES: Final = 256 * 1024
 """Of one answer; of a larger one the beginning is told, and the sha256."""
@@ -103,7 +104,7 @@ def _obey(orders: Orders) -> None:
     sys.path[:] = led(sys.path, moved)  # a package that is installed as editable may be in the work tree
     root = Path(order["root"])
     graph = load_graph(order["graph"], root, check_files=False)
-    orders.reply(needs=sorted({*graph.models, *graph.files}))
+    orders.reply(needs=sorted({*graph.models, *graph.files}), graph=_stored(graph))
 
     order = orders.next()
     graph = load_graph(order["graph"], root)  # again: its code may read files when it is imported
@@ -119,6 +120,14 @@ def _obey(orders: Orders) -> None:
             await served.end()
 
     run(serve())
+
+
+def _stored(graph: Graph) -> JsonValue:
+    """Return the graph as data; None when it has steps that no file can name."""
+    try:
+        return graph.spec.to_dict()
+    except StepNotImportableError:
+        return None
 
 
 def _columns(graph: Graph, models: Any) -> list[str] | None:

@@ -38,7 +38,7 @@ def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
     if blamed:
         findings.append((severity, first(blamed, _SHOWN, joint="; ")))
     missing = [f"{code(path)} ({why})" for path, why in scan.missing if not is_allowed(path)]
-    if missing:
+    if missing and (gate.is_written or blamed):  # else each clone without the data would be warned
         findings.append(("warn", f"not looked through: {first(missing, _SHOWN)}"))
     if not findings and not gate.is_written:
         return None

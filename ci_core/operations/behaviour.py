@@ -10,7 +10,7 @@ import os
 import site
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ci_core.config.settings import MonitorSettings, Settings
     from ci_core.operations.project import Project
+    from ci_core.serving.spec import GraphSpec
     from ci_core.types import CommitId
 
 _IDENTICAL = "the serving graph, its code and its models are as at the base: no request was sent"
@@ -50,8 +51,8 @@ def compare_behaviour(
             :func:`~ci_core.behaviour.surroundings.scrubbed` lets through.
 
     Returns:
-        None when the head serves nothing, or there is nothing to send. Whatever else keeps the graphs from being
-        compared is told in ``Behaviour.problem``.
+        None when the head serves nothing. With nothing to send it holds the graphs alone. Whatever else keeps them
+        from being compared is told in ``Behaviour.problem``.
     """
     try:
         with ExitStack() as stack:
@@ -92,25 +93,39 @@ class _Run:
         except _NoGraphError as error:
             return None if head is None or error.is_by_choice else Behaviour(source="", problem=str(error))
         file, monitor = recorded_file(new.settings), new.settings.monitor
-        if file is None and monitor is None:
-            return None
-        requests = None if file is None else self._recorded(new, file)
-        if requests is not None and not requests.requests:
-            return Behaviour(source=requests.source, problem=requests.problem) if requests.problem else None
+        requests = None
+        if file is not None:
+            requests = self._recorded(new, file)
+        elif monitor is None:
+            requests = Requests(source="")
         sides = self._begin(base, new)
+        graphs = sides.graphs
+        return replace(
+            self._ask(base, new, sides, requests), base_graph=graphs.get("base"), head_graph=graphs.get("head")
+        )
+
+    def _ask(self, base: CommitId, new: _Version, sides: _Sides, requests: Requests | None) -> Behaviour:
+        """Send the requests (None: rows of the reference) to both sides."""
+        monitor = new.settings.monitor
+        if requests is not None and not requests.requests:
+            sides.end()
+            return self._unasked(requests)
+        sides.provide()
         if sides.are_identical:
             sides.end()
-            requests = requests or self._sampled(new, monitor, None)
-            return _identical(requests)
+            return _identical(requests or self._sampled(new, monitor, None))
         sides.load()
         self._explain_absent(sides)
         if requests is None:
             requests = self._sampled(new, monitor, sides.columns)
         if not requests.requests or not sides.running:
-            said = [*self.problems, *([requests.problem] if requests.problem else [])]
-            return Behaviour(source=requests.source, problem="; ".join(said) or None)
+            return self._unasked(requests)
         time = self._time(base, sides.versions)
         return replay(sides.get("base"), sides.get("head"), requests, time=time, problems=self.problems)
+
+    def _unasked(self, requests: Requests) -> Behaviour:
+        said = [*self.problems, *([requests.problem] if requests.problem else [])]
+        return Behaviour(source=requests.source, problem="; ".join(said) or None)
 
     # --- the two commits ---
 
@@ -154,7 +169,7 @@ class _Run:
         return _Version(name=name, settings=settings, place=place, tree=tree)
 
     def _begin(self, base: CommitId, new: _Version) -> _Sides:
-        """Start both sides and give them the files that they name."""
+        """Start both sides, which look what their graphs name."""
         versions = [new]
         try:
             versions.insert(0, self._version("base", base))
@@ -173,7 +188,6 @@ class _Run:
         sides.each(Side.begin)
         sides.each(Side.look)
         self._look_again(sides)
-        sides.provide()
         return sides
 
     def _look_again(self, sides: _Sides) -> None:
@@ -295,6 +309,11 @@ class _Sides:
         place = version.place
         names = git_files(place.root, ".") if version.tree is None else version.tree.names
         return Files(root=place.root, graph=place.graph, names=frozenset(names), needs=frozenset(needs))
+
+    @property
+    def graphs(self) -> dict[str, GraphSpec | None]:
+        """The serving graphs, as far as their code could be loaded."""
+        return {name: side.graph for name, side in self.started.items()}
 
     def load(self) -> None:
         """Let the graphs load their models, both at the same time."""

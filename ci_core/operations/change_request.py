@@ -18,7 +18,7 @@ from ci_core.operations import report_data
 from ci_core.operations.comparison import base_snapshot, compare_revisions
 from ci_core.operations.delivery import Deliveries
 from ci_core.operations.pipeline import push_objects, run_stale
-from ci_core.operations.release import build_with_lowering, live_release, make_plan, pull_served
+from ci_core.operations.release import build_with_lowering, make_plan, pull_served
 from ci_core.operations.report import Occasion, exit_code, judged_report, without_measures, write_report
 from ci_core.printable import one_line
 from ci_core.reports import report as shown
@@ -109,7 +109,6 @@ class _Serving:
 
     graph: GraphSpec | None = None
     plans: tuple[shown.Plan, ...] = ()
-    live_graph: GraphSpec | None = None
 
 
 def _serving(project: Project, context: Context, troubles: _Troubles) -> _Serving:
@@ -123,11 +122,11 @@ def _serving(project: Project, context: Context, troubles: _Troubles) -> _Servin
         graph = load_graph(project.settings.graph, project.root)
         graph.compile(root=project.root)
         # A look at a target may bring its servers up again, with the environment of this job: not for a fork.
-        plans, live_graph = _plans(project) if context.is_trusted else ((), None)
+        plans = _plans(project) if context.is_trusted else ()
     except GraphshipError as error:
         troubles.add("the serving graph cannot be released", error)
         return _Serving()
-    return _Serving(graph=graph.spec, plans=plans, live_graph=live_graph)
+    return _Serving(graph=graph.spec, plans=plans)
 
 
 def _request(project: Project, context: Context, deliveries: Deliveries) -> ChangeRequest | None:
@@ -188,7 +187,9 @@ def _report(
     # The graphs of two revisions answer the same requests only when the head's can be loaded at all.
     without: tuple[Part, ...] = () if serving.graph else ("behaviour",)
     with project.console.group("compare with the base"):
-        comparison = compare_revisions(project, base, None, base_problem=problem, without=without)
+        comparison = compare_revisions(
+            project, base, None, base_problem=problem, head_graph=serving.graph, without=without
+        )
     occasion = Occasion(
         title=request.title if request else "",
         base_label=target,
@@ -202,8 +203,6 @@ def _report(
             version=__version__,
         ),
         pipeline=run,
-        graph=serving.graph,
-        base_graph=serving.live_graph,
         plans=serving.plans,
         troubles=tuple(troubles.notes),
         warnings=()
@@ -213,20 +212,16 @@ def _report(
     return judged_report(project, comparison, occasion)
 
 
-def _plans(project: Project) -> tuple[tuple[shown.Plan, ...], GraphSpec | None]:
-    """Return what the merge does to each environment, and the live graph of the first one."""
+def _plans(project: Project) -> tuple[shown.Plan, ...]:
+    """Return what the merge does to each environment."""
     environments = [env for env in project.settings.environments if env.deploy_on == "merge"]
     if not environments:
-        return (), None
-    from ci_core.serving.spec import GraphSpec
-
+        return ()
     built = build_with_lowering(project)
-    plans = tuple(
+    return tuple(
         report_data.plan_part(make_plan(project, environment, built.release, notes=built.notes), environment.deploy_on)
         for environment in environments
     )
-    live = live_release(project, project.target(environments[0]).observe(environments[0].name).release)
-    return plans, GraphSpec.from_dict(live.graph) if live else None
 
 
 def _annotate(console: Console, report: shown.Report) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ci_core.behaviour.spec import Behaviour
     from ci_core.monitoring.table_diff import TableDiff
     from ci_core.operations.project import Project
+    from ci_core.serving.spec import GraphSpec
     from ci_core.types import CommitId
     from ci_core.versioning.difference import SnapshotDiff
     from ci_core.versioning.plots import Plot
@@ -45,6 +46,9 @@ class Comparison:
     base_plots: tuple[Plot, ...] | None = None
     head_plots: tuple[Plot, ...] | None = None
     """None when they are left out, or could not be read: that is not the same as none declared."""
+    base_graph: GraphSpec | None = None
+    head_graph: GraphSpec | None = None
+    """The serving graphs; None when there is none, or it could not be loaded."""
     problems: tuple[str, ...] = ()
     """What could not be read beside the snapshots, one sentence each."""
 
@@ -93,6 +97,7 @@ def compare_revisions(
     head: CommitId | None,
     *,
     base_problem: str | None = None,
+    head_graph: GraphSpec | None = None,
     without: Collection[Part] = (),
 ) -> Comparison:
     """Return what differs from `base` to `head`.
@@ -102,6 +107,7 @@ def compare_revisions(
         base: the older side; None when it could not be read.
         head: a commit, which is not checked out for it; None for the work tree.
         base_problem: why `base` is None, one sentence.
+        head_graph: the head's serving graph, when it is loaded already.
         without: parts to leave out.
 
     Raises:
@@ -111,7 +117,14 @@ def compare_revisions(
     diff = compare(base, after, gates=project.settings.gates.metrics, base_problem=base_problem)
     if base is None:
         plots, problem = (None, None) if "plots" in without else _plots(project, head, "head")
-        return Comparison(base=None, head=after, diff=diff, head_plots=plots, problems=(problem,) if problem else ())
+        return Comparison(
+            base=None,
+            head=after,
+            diff=diff,
+            head_plots=plots,
+            head_graph=head_graph,
+            problems=(problem,) if problem else (),
+        )
     problems: list[str] = []
     tables: tuple[TableDiff, ...] = ()
     if "tables" not in without:
@@ -131,6 +144,8 @@ def compare_revisions(
         diff=diff,
         tables=tables,
         behaviour=behaviour,
+        base_graph=behaviour.base_graph if behaviour else None,
+        head_graph=head_graph or (behaviour.head_graph if behaviour else None),
         base_plots=plots_of.get("base"),
         head_plots=plots_of.get("head"),
         problems=tuple(problems),

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ci_core.operations.comparison import Comparison, Part
     from ci_core.operations.project import Project
     from ci_core.pipelines.spec import PipelineRun
-    from ci_core.serving.spec import GraphSpec
     from ci_core.types import CommitId
 
 
@@ -45,9 +44,6 @@ class Occasion:
     run: shown.Run = field(default_factory=lambda: shown.Run(version=__version__))
     pipeline: PipelineRun | None = None
     """None when nothing was run."""
-    graph: GraphSpec | None = None
-    base_graph: GraphSpec | None = None
-    """The serving graphs; None when there is none, or it could not be loaded."""
     plans: tuple[shown.Plan, ...] = ()
     troubles: tuple[str, ...] = ()
     """What went wrong: the check fails."""
@@ -65,7 +61,7 @@ def judged_report(project: Project, comparison: Comparison, occasion: Occasion) 
         comparison.diff,
         tables=comparison.tables,
         behaviour=comparison.behaviour,
-        graph=occasion.graph,
+        graph=comparison.head_graph,
     )
     return make_report(project, comparison, occasion, judged)
 
@@ -74,7 +70,7 @@ def make_report(
     project: Project, comparison: Comparison, occasion: Occasion, judged: Judgement = NOT_JUDGED
 ) -> shown.Report:
     """Return the report of a comparison, with known secrets masked."""
-    diff, graph = comparison.diff, occasion.graph
+    diff, graph = comparison.diff, comparison.head_graph
     models = report_data.model_rows(diff, graph.models if graph else ())
     base, head = diff.base, occasion.head or diff.head.commit
     report = shown.Report(
@@ -99,8 +95,8 @@ def make_report(
         stages=report_data.stage_changes(diff),
         pipeline=report_data.pipeline_part(occasion.pipeline) if occasion.pipeline else None,
         pipeline_graph=pipeline_graph(comparison.base, comparison.head),
-        graph=graph_part(graph, occasion.base_graph, [row.path for row in models]) if graph else None,
-        behaviour=report_data.behaviour_part(comparison.behaviour) if comparison.behaviour else None,
+        graph=graph_part(graph, comparison.base_graph, [row.path for row in models]) if graph else None,
+        behaviour=report_data.behaviour_part(comparison.behaviour),
         plans=occasion.plans,
         plots=plot_parts(comparison.base_plots, comparison.head_plots),
         annotations=report_data.annotation_parts(judged.annotations),

@@ -144,8 +144,10 @@ def table_parts(tables: Iterable[TableDiff]) -> tuple[shown.TableContent, ...]:
     )
 
 
-def behaviour_part(behaviour: Behaviour) -> shown.Behaviour:
-    """Return what both graphs answer to the same requests, with requests and answers as text."""
+def behaviour_part(behaviour: Behaviour | None) -> shown.Behaviour | None:
+    """Return what both graphs answer to the same requests, as text; None when there was nothing to ask them."""
+    if behaviour is None or not (behaviour.requests or behaviour.problem):
+        return None
     return shown.Behaviour(
         source=behaviour.source,
         requests=behaviour.requests,

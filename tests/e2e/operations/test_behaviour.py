@@ -387,7 +387,7 @@ def test_large_answers_are_compared_by_their_digests_and_shown_by_their_beginnin
     assert str(changed.new).endswith("(1,988,902 bytes)")
 
 
-def test_a_project_without_a_graph_or_without_anything_to_send_has_no_behaviour(tmp_path: Path) -> None:
+def test_a_project_without_a_graph_has_no_behaviour_and_one_without_requests_only_graphs(tmp_path: Path) -> None:
     project = make(tmp_path)
     (project.root / "serving/requests.jsonl").unlink()
     project.sample.write("graphship.yaml", "name: sample\ngraph: serving/graph.py:graph\n")
@@ -395,7 +395,11 @@ def test_a_project_without_a_graph_or_without_anything_to_send_has_no_behaviour(
     project.sample.write("graphship.yaml", "name: sample\n")
     no_graph = project.compare_if_any()
 
-    assert (nothing_to_send, no_graph) == (None, None)
+    assert no_graph is None
+    assert nothing_to_send is not None
+    assert (nothing_to_send.requests, nothing_to_send.problem) == (0, None)
+    assert nothing_to_send.base_graph is not None
+    assert nothing_to_send.base_graph == nothing_to_send.head_graph
 
 
 def test_a_work_tree_whose_models_were_not_pulled_says_how_to_get_them(tmp_path: Path) -> None:
