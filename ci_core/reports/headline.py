@@ -38,8 +38,7 @@ def _eyebrow(report: Report) -> Line:
     if report.title:
         head += (" · ", shorten(report.title, 120))
     if report.base is None:
-        said: Line = (" with nothing to compare with",) if report.gates else ()
-        return (*head, " · ", code(report.head.label), *said)
+        return (*head, " · ", code(report.head.label))
     return (*head, " · ", code(report.head.label), " against ", code(report.base.label))
 
 
@@ -50,6 +49,13 @@ def _has_failed(report: Report) -> bool:
 def _title(report: Report) -> str:
     if report.pipeline is not None and report.pipeline.failure is not None:
         return f"The stage {shorten(report.pipeline.failure.stage, 60)} failed"
+    if not report.gates and report.verdict != "fail":
+        return _title_without_gates(report)
+    # A green light that compared nothing must not look like any other.
+    return _title_of_gates(report) + ("; there was nothing to compare with" if report.base is None else "")
+
+
+def _title_of_gates(report: Report) -> str:
     failed = [gate for gate in report.gates if gate.state == "fail"]
     warned = [gate for gate in report.gates if gate.state == "warn"]
     if failed:
@@ -58,8 +64,6 @@ def _title(report: Report) -> str:
         return "This can not be merged"
     if warned:
         return f"Every gate holds, {plural(len(warned), 'with a warning', 'with warnings')}"
-    if not report.gates:
-        return _title_without_gates(report)
     return "The gate passes" if len(report.gates) == 1 else f"All {len(report.gates)} gates pass"
 
 
@@ -167,15 +171,16 @@ def change_line(row: MetricRow) -> Line:
 
 def tiles(report: Report) -> tuple[Tile, ...]:
     """Return the main metrics as large numbers."""
-    return tuple(_tile(row) for row in main_metrics(report, MOST_TILES) if row.new is not None)
+    has_base = report.base is not None
+    return tuple(_tile(row, has_base=has_base) for row in main_metrics(report, MOST_TILES) if row.new is not None)
 
 
-def _tile(row: MetricRow) -> Tile:
+def _tile(row: MetricRow, *, has_base: bool) -> Tile:
     old, new = pair(row.old, row.new)
     return Tile(
         label=shorten(short_key(row.key), 30),
         value=shorten(new, 14),
-        change=change_text(row),
+        change=change_text(row) if has_base else "",
         tone=DIRECTION_TONES[row.direction] if row.difference else "muted",
         before="" if old == ABSENT else f"was {shorten(old, 14)}",
     )

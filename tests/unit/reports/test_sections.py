@@ -177,6 +177,14 @@ def test_without_a_base_nothing_is_said_to_be_as_before() -> None:
     assert "WARN: the base could not be read: there is no commit origin/main in this shallow clone of depth 1" in text
 
 
+def test_without_a_base_no_metric_is_new() -> None:
+    (tile,) = [
+        tile for block in document(unreadable_base_report(), COMMENT).blocks for tile in getattr(block, "tiles", ())
+    ]
+
+    assert (tile.value, tile.change, tile.before) == ("0.7412", "", "")
+
+
 def test_nothing_changed_is_said() -> None:
     assert "  Params, data, models, pipeline and environment are as at the base." in lines(unchanged_report())
 
@@ -200,6 +208,10 @@ def test_nothing_changed_is_said() -> None:
         ),
         ({"run": Run(event="change-request")}, "· No metrics; no gate is set"),
         ({"base": None}, "· Nothing to compare with"),
+        (
+            {"base": None, "gates": (Gate(key="a", state="pass"),)},
+            "✓ The gate passes; there was nothing to compare with",
+        ),
     ],
 )
 def test_the_heading_says_whether_it_may_merge(parts: dict[str, object], title: str) -> None:
