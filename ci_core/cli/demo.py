@@ -39,7 +39,7 @@ def command(env: Mapping[str, str], *, folder: Path, verbose: bool) -> None:
     retrained and deployed again, by the commands that your own project would use. It takes about a minute and needs no
     network. On a terminal the last release keeps serving until you press Enter.
     """
-    need("demo", "rich", "git", "dvc", "duckdb", "onnxruntime", "sklearn", "skl2onnx", "vl_convert")
+    need("demo", "rich", "git", "dvc", "duckdb", "onnxruntime", "sklearn", "skl2onnx")
     from rich.console import Console
 
     from ci_core.demo.narrator import Narrator
