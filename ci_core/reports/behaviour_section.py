@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_CHANGES = 10
 _MOST_NOTES = 10
-_ROWS_PER_CHANGE = 10
+_ROWS_PER_CHANGE = 6
 """A request with two answers takes as much room as so many rows of other tables."""
 _CHANGES = (
     Column(title="request"),

@@ -123,7 +123,7 @@ def what_changed(report: Report) -> Line:
         said.append(f"environment ({number(len(report.environment))})")
     if said:
         return (f"Changed: {', '.join(said)}.",)
-    return ("Params, data, models, pipeline and environment are as at the base.",)
+    return ("What DVC tracks (params, data, models, stages) and the environment are as at the base.",)
 
 
 def short_key(key: str) -> str:

@@ -186,7 +186,9 @@ def test_without_a_base_no_metric_is_new() -> None:
 
 
 def test_nothing_changed_is_said() -> None:
-    assert "  Params, data, models, pipeline and environment are as at the base." in lines(unchanged_report())
+    assert "  What DVC tracks (params, data, models, stages) and the environment are as at the base." in lines(
+        unchanged_report()
+    )
 
 
 @pytest.mark.parametrize(
