@@ -54,7 +54,8 @@ def find_base(
             continue
         if base is not None:
             return BaseChoice(commit=base)
-    why = f"`{head}` and `{known[0]}` share no commit" if known else f"this clone has no branch `{branch}`"
+    shown = head[:7] if head == newest else head
+    why = f"`{shown}` and `{known[0]}` share no commit" if known else f"this clone has no branch `{branch}`"
     if known and git.is_shallow():
         why += " in this clone, whose history was cut off"
     return BaseChoice(problem="; ".join(dict.fromkeys([f"there is no base to compare with: {why}", *troubles])))

@@ -267,7 +267,8 @@ def test_a_base_that_cannot_be_read_is_said_and_not_taken_for_no_change(ci_proje
     assert run.exit_code == 0, run.log
     assert run.report["base"] is None
     (comment,) = ci_project.comments(request.number)
-    assert "nothing to compare with: this branch and `main` have no common commit" in comment
+    short = ci_project.head("alone")[:7]
+    assert f"there is no base to compare with: `{short}` and `origin/main` share no commit" in comment
 
 
 def test_a_host_that_refuses_costs_the_delivery_and_nothing_else(ci_project: CiProject) -> None:
