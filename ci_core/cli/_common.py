@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
@@ -15,6 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ci_core.config.settings import Settings
+
+
+class TerminalStyle(TypedDict):
+    """Arguments of ``render_terminal``."""
+
+    width: int
+    with_colour: bool
+
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -67,6 +77,14 @@ def need(extra: str, *modules: str) -> None:
     for module in modules:
         if importlib.util.find_spec(module) is None:
             raise MissingExtraError(extra=extra, module=module)
+
+
+def terminal_style(env: Mapping[str, str]) -> TerminalStyle:
+    """Return how wide and whether in colour a report is printed: as a terminal has it, plain for any other reader."""
+    if not sys.stdout.isatty():
+        return {"width": 100, "with_colour": False}
+    width = shutil.get_terminal_size(fallback=(100, 24)).columns
+    return {"width": width, "with_colour": "NO_COLOR" not in env and env.get("TERM") != "dumb"}
 
 
 def echo_json(value: object) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from ci_core.cli._common import echo_json, json_option, need, project_option, without_option
+from ci_core.cli._common import echo_json, json_option, need, project_option, terminal_style, without_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,4 +52,5 @@ def command(
         more = {"tables": to_plain(comparison.tables), "behaviour": to_plain(comparison.behaviour)}
         echo_json({**cast("JsonObject", to_plain(comparison.diff)), **more})
     else:
-        click.echo(render_terminal(make_report(opened, comparison, Occasion()), redactor=opened.redactor))
+        report = make_report(opened, comparison, Occasion())
+        click.echo(render_terminal(report, redactor=opened.redactor, **terminal_style(env)))

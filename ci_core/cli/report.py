@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci_core.cli._common import json_option, need, project_option, without_option
+from ci_core.cli._common import json_option, need, project_option, terminal_style, without_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,9 @@ def command(
     folder = output or opened.output("report", "report.json").parent
     folder.mkdir(parents=True, exist_ok=True)
     write_report(opened, report, folder, with_html="html" not in without)
-    click.echo(report.to_json() if as_json else render_terminal(report, redactor=opened.redactor), nl=not as_json)
+    if as_json:
+        click.echo(report.to_json(), nl=False)
+    else:
+        click.echo(render_terminal(report, redactor=opened.redactor, **terminal_style(env)))
     opened.console.output("report-path", str(folder / "report.json"))
     return exit_code(report)
