@@ -22,9 +22,17 @@ from ci_core.monitoring import table_sql
 from ci_core.monitoring.duckdb import first_line, kind_of
 from ci_core.monitoring.folded_grid import CELLS, FoldedGrid
 from ci_core.monitoring.profile import MAX_LEVELS, NEGATIVE_INFINITY, POSITIVE_INFINITY
+from ci_core.monitoring.row_ids import COUNTED_ROWS, IDENTIFIER, may_name_rows, part_of
 from ci_core.monitoring.sql import DUCKDB, frequent_levels
 from ci_core.monitoring.table_diff import TableDiff
-from ci_core.monitoring.table_rules import ColumnContent, TableContent, comparable, difference, most_frequent
+from ci_core.monitoring.table_rules import (
+    ColumnContent,
+    TableContent,
+    comparable,
+    difference,
+    identifier,
+    most_frequent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -50,7 +58,7 @@ _BATCH_COLUMNS = 200
 _BATCH_VALUES = 4_000_000
 """Columns, and values to be held at a time, where several columns are read by one statement."""
 _WIDE, _SHORT_ROWS = 100, 100_000
-"""A table of more columns and fewer rows is copied to memory by parts: opening it costs more than reading a column."""
+"""Of a table of more columns and fewer rows a statement counts many columns: it costs more than a column does."""
 
 
 class _UnreadableError(Exception):
@@ -166,7 +174,8 @@ def _opened(connection: Any, files: TableFiles, scratch: Path, side: str) -> _Ve
                 type=types[name],
                 kind=kind_of(types[name]),
                 missing=missing,
-                span=None if low is None else (low, high),
+                span=(low, high) if table_sql.is_instant(types[name]) and low is not None else None,
+                bounds=(int(low), int(high)) if table_sql.is_whole(types[name]) and low is not None else None,
             )
     return replace(version, content=TableContent(format=files.kind, rows=rows, columns=MappingProxyType(columns)))
 
@@ -193,30 +202,54 @@ class _Extent:
 def _counted(old: _Version, new: _Version, ignore: Collection[str]) -> tuple[TableContent, TableContent]:
     """Return both versions with the counts of the columns that can be compared."""
     reasons = comparable(old.content, new.content, ignore=ignore)
+    old, new = _with_repeats(old, new, [name for name, why in reasons.items() if not why])
+    for name in reasons:
+        reasons[name] = reasons[name] or identifier(old.content, new.content, name)
     texts = [name for name, why in reasons.items() if not why and old.content.columns[name].kind == "category"]
     extents = _extents(old, texts), _extents(new, texts)
     for name in texts:
         reasons[name] = _unbounded(old.content, name, *(side[name] for side in extents))
     wanted = [name for name, why in reasons.items() if not why]
     grids = _grids(old, [name for name in wanted if old.content.columns[name].kind == "numeric"])
-    before: dict[str, ColumnContent] = {}
-    for part, name in _parts(old, wanted):
-        if (extent := extents[0].get(name)) and extent.distinct > MOST_LEVELS:
-            found = part.query(frequent_levels(DUCKDB, _sample(part), name, limit=MAX_LEVELS))
-            before[name] = _with_listed(part, name, [level for level, _ in found], extent)
-        else:
-            before[name] = _counted_column(part, name, grids.get(name), extent)
-    after: dict[str, ColumnContent] = {}
-    for part, name in _parts(new, wanted):
-        if (extent := extents[1].get(name)) and extent.distinct > MOST_LEVELS:
-            after[name] = _with_listed(part, name, most_frequent(before[name].levels or {}), extent)
-        else:
-            after[name] = _counted_column(part, name, grids.get(name), extent)
+    listed = [[name for name in texts if side[name].distinct > MOST_LEVELS] for side in extents]
+    before = _counted_columns(old, [name for name in wanted if name not in listed[0]], grids)
+    for name in set(listed[0]).intersection(wanted):
+        found = old.query(frequent_levels(DUCKDB, _sample(old), name, limit=MAX_LEVELS))
+        before[name] = _with_listed(old, name, [level for level, _ in found], extents[0][name])
+    after = _counted_columns(new, [name for name in wanted if name not in listed[1]], grids)
+    for name in set(listed[1]).intersection(wanted):
+        after[name] = _with_listed(new, name, most_frequent(before[name].levels or {}), extents[1][name])
     why = MappingProxyType({name: reason for name, reason in reasons.items() if reason})
     return (
         replace(_completed(old, before), grids=MappingProxyType(grids), reasons=why),
         _completed(new, after),
     )
+
+
+def _with_repeats(old: _Version, new: _Version, columns: Sequence[str]) -> tuple[_Version, _Version]:
+    """Return both versions with the repeats of whole numbers counted, in those columns that may name base's rows."""
+    there = old.content
+    names = [
+        name
+        for name in columns
+        if (bounds := there.columns[name].bounds) and may_name_rows(there.present(name), *bounds)
+    ]
+    before = _repeats(old, names)
+    old = replace(old, content=there.with_repeats(before))
+    return old, replace(
+        new, content=new.content.with_repeats(_repeats(new, [name for name in names if old.content.names_rows(name)]))
+    )
+
+
+def _repeats(version: _Version, columns: Sequence[str]) -> dict[str, float]:
+    """Return the share of the rows that repeat an earlier one's value."""
+    repeats = {}
+    for names in _batches(columns, _BATCH_VALUES // COUNTED_ROWS):
+        parts = {name: part_of(version.content.present(name)) for name in names}
+        facts = iter(version.query(table_sql.repeat_facts(version.relation, parts))[0])
+        for name, rows, distinct in zip(names, facts, facts, strict=True):
+            repeats[name] = (rows - distinct) / rows if rows else 0.0
+    return repeats
 
 
 def _extents(version: _Version, columns: Sequence[str]) -> dict[str, _Extent]:
@@ -232,7 +265,7 @@ def _unbounded(old: TableContent, name: str, before: _Extent, now: _Extent) -> s
     """Return why a text column is not compared; empty text: it is."""
     present = old.rows - old.columns[name].missing
     if before.distinct > max(MAX_LEVELS, IDENTIFIER_SHARE * present):
-        return "an identifier, not compared: nearly every row has its own value"
+        return IDENTIFIER
     most = max(min(extent.distinct, MOST_LEVELS) * extent.longest for extent in (before, now))
     return "long texts, not compared" if most > MOST_TEXT_BYTES else ""
 
@@ -258,26 +291,55 @@ def _grids(old: _Version, columns: Sequence[str]) -> dict[str, NumericGrid]:
     return grids
 
 
-def _parts(version: _Version, columns: Sequence[str]) -> Iterator[tuple[_Version, str]]:
-    """Yield each column with where to read it from: the files, or a copy of some columns of a wide table."""
+def _counted_columns(
+    version: _Version, columns: Sequence[str], grids: Mapping[str, NumericGrid]
+) -> dict[str, ColumnContent]:
+    """Return columns with all of their values counted."""
+    counted = {}
+    for name, counts in _counts(version, columns, grids):
+        column = version.content.columns[name]
+        if name in grids:
+            counted[name] = _with_cells(version, name, grids[name], counts)
+        else:
+            distinct = len(counts) if column.kind == "category" else None
+            counted[name] = replace(column, levels=MappingProxyType(counts), has_all_levels=True, distinct=distinct)
+    return counted
+
+
+def _counts(
+    version: _Version, columns: Sequence[str], grids: Mapping[str, NumericGrid]
+) -> Iterator[tuple[str, dict[Any, int]]]:
+    """Yield each column with its cells or levels and their rows: by a statement each, or some hundred in one."""
     rows = version.content.rows
     if len(version.types) <= _WIDE or rows > _SHORT_ROWS:
-        yield from ((version, name) for name in columns)
+        for name in columns:
+            statement = (
+                table_sql.folded_counts(version.relation, name, grids[name])
+                if name in grids
+                else table_sql.all_levels(version.relation, name)
+            )
+            yield name, dict(version.query(statement))
         return
-    for names in _batches(columns, min(_BATCH_COLUMNS, _BATCH_VALUES // max(rows, 1))):
-        version.query(table_sql.copied(version.relation, names))
-        yield from ((replace(version, relation="part"), name) for name in names)
+    size = min(_BATCH_COLUMNS, _BATCH_VALUES // max(rows, 1))
+    for names in _batches((name for name in columns if name in grids), size):
+        statement = table_sql.many_folded_counts(version.relation, {name: grids[name] for name in names})
+        yield from _by_column(names, version.query(statement))
+    for names in _batches((name for name in columns if name not in grids), size):
+        yield from _by_column(names, version.query(table_sql.many_levels(version.relation, names)))
 
 
-def _counted_column(version: _Version, name: str, grid: NumericGrid | None, extent: _Extent | None) -> ColumnContent:
+def _by_column(names: Sequence[str], found: Iterable[Any]) -> Iterator[tuple[str, dict[Any, int]]]:
+    counts: list[dict[Any, int]] = [{} for _ in names]
+    for place, value, rows in found:
+        counts[place][value] = rows
+    yield from zip(names, counts, strict=True)
+
+
+def _with_cells(version: _Version, name: str, grid: NumericGrid, cells: dict[Any, int]) -> ColumnContent:
+    """Return a column with its cells; those of None are the missing, and what cannot be divided is looked at."""
     column = version.content.columns[name]
-    if grid is None:
-        levels = dict(version.query(table_sql.all_levels(version.relation, name)))
-        distinct = None if extent is None else len(levels)
-        return replace(column, levels=MappingProxyType(levels), has_all_levels=True, distinct=distinct)
-    cells = dict(version.query(table_sql.folded_counts(version.relation, name, grid)))
     left = cells.pop(None, 0)
-    if left > column.missing:  # NaN, or something that cannot be divided
+    if left > column.missing:  # NaN, infinities, or numbers too far off
         ((above, below, far_above, far_below),) = version.query(table_sql.not_finite(version.relation, name, grid))
         ends = {POSITIVE_INFINITY: above, NEGATIVE_INFINITY: below, CELLS: far_above, -CELLS: far_below}
         for code, rows in ends.items():

@@ -8,7 +8,7 @@ is that of independent rows, shared out over the compared columns, above the flo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -28,14 +28,15 @@ from ci_core.monitoring.profile import (
 )
 from ci_core.monitoring.quality import percent
 from ci_core.monitoring.reference import LEAST_WINDOW_ROWS, ReferenceProfile
+from ci_core.monitoring.row_ids import IDENTIFIER, MOST_REPEATED, names_rows
 from ci_core.monitoring.table_diff import ColumnDiff, TableDiff, TableFormat
-from ci_core.monitoring.verdict import judge
+from ci_core.monitoring.verdict import changes
 from ci_core.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from ci_core.monitoring.spec import ColumnVerdict
+    from ci_core.monitoring.verdict import ColumnChange
 
 _NAMED, _NAME_CHARS = 5, 40
 """Levels that a note names, and the characters of each."""
@@ -53,6 +54,10 @@ class ColumnContent:
     """Rows with NULL or NaN."""
     span: tuple[str, str] | None = None
     """Earliest and latest date or time; None for other types and where there is none."""
+    bounds: tuple[int, int] | None = None
+    """Smallest and largest of whole numbers; None for other types and where there is none."""
+    repeats: float | None = None
+    """Of whole numbers, the share of the rows that repeat an earlier one's value; None where nobody looked."""
     cells: Mapping[int, int] | None = None
     """Numeric columns: cell of base's grid → rows, the missing left out; None when they were not counted."""
     levels: Mapping[str, int] | None = None
@@ -76,6 +81,22 @@ class TableContent:
     """Base's grids of the numeric columns that were counted; both versions have the same."""
     reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Column → why its values are not compared."""
+
+    def present(self, name: str) -> int:
+        """Return the rows with a value in a column."""
+        return self.rows - self.columns[name].missing
+
+    def names_rows(self, name: str) -> bool:
+        """Whether a column's whole numbers were found to name rows."""
+        column = self.columns[name]
+        if column.bounds is None or column.repeats is None:
+            return False
+        return names_rows(self.present(name), *column.bounds, repeats=column.repeats)
+
+    def with_repeats(self, repeats: Mapping[str, float]) -> TableContent:
+        """Return the content with :attr:`ColumnContent.repeats` of some columns."""
+        found = {name: replace(self.columns[name], repeats=share) for name, share in repeats.items()}
+        return replace(self, columns=MappingProxyType({**self.columns, **found}))
 
 
 # --- the rules ----------------------------------------------------------------------------------------------------
@@ -116,6 +137,14 @@ def comparable(old: TableContent, new: TableContent, *, ignore: Collection[str])
     }
 
 
+def identifier(old: TableContent, new: TableContent, name: str) -> str:
+    """Return that a column of whole numbers names rows and is not compared; empty text: it measures something."""
+    now = new.columns[name].repeats
+    if now is None or not old.names_rows(name) or now > MOST_REPEATED:
+        return ""
+    return IDENTIFIER
+
+
 def _reason(before: ColumnContent, old: TableContent, now: ColumnContent, new: TableContent) -> str:
     empty = [side for side, table in zip(_SIDES, (old, new), strict=True) if not table.rows]
     if empty:
@@ -144,7 +173,7 @@ def _span_note(before: ColumnContent, now: ColumnContent) -> str:
     return is_now if was == is_now else f"{is_now}, was {was}"
 
 
-def _verdicts(old: TableContent, new: TableContent) -> dict[str, ColumnVerdict]:
+def _verdicts(old: TableContent, new: TableContent) -> dict[str, ColumnChange]:
     """Return what monitoring says of each column that was counted on both sides."""
     bins: dict[str, Bins] = {}
     counts: dict[str, tuple[ColumnCounts, ColumnCounts]] = {}
@@ -171,7 +200,7 @@ def _verdicts(old: TableContent, new: TableContent) -> dict[str, ColumnVerdict]:
         for side, table in enumerate((old, new))
     ]
     reference = ReferenceProfile(layout=layout, length=None, blocks=(), rest=sides[0])
-    return {verdict.name: verdict for verdict in judge(reference, sides[1]).columns}
+    return changes(reference, sides[1])
 
 
 def _counts(cells: Mapping[int, int], missing: int) -> ColumnCounts:
@@ -204,7 +233,7 @@ def _level_counts(bins: CategoryLevels, column: ColumnContent, rows: int) -> Col
     )
 
 
-def _column(name: str, old: TableContent | None, new: TableContent | None, verdict: ColumnVerdict | None) -> ColumnDiff:
+def _column(name: str, old: TableContent | None, new: TableContent | None, verdict: ColumnChange | None) -> ColumnDiff:
     before = None if old is None else old.columns.get(name)
     now = None if new is None else new.columns.get(name)
     notes = []
@@ -214,10 +243,11 @@ def _column(name: str, old: TableContent | None, new: TableContent | None, verdi
         if verdict is not None:
             distance, shift = _finite(verdict.distance), _finite(verdict.shift)
             if min(old.rows, new.rows) >= LEAST_WINDOW_ROWS:
-                drifted = verdict.drifted
+                drifted = verdict.has_drifted
             else:
                 notes.append(f"fewer than {LEAST_WINDOW_ROWS} rows: not judged")
         notes += [reason] if (reason := old.reasons.get(name)) else []
+        notes += _repeat_notes(before, now)
         notes += _value_notes(before, now, new.rows)
     return ColumnDiff(
         name=name,
@@ -249,6 +279,13 @@ def _change(
     if any(column.missing == (old if column is before else new).rows for column in guessed):
         return "same"
     return "same" if old.format != new.format and before.kind == now.kind else "changed"
+
+
+def _repeat_notes(before: ColumnContent, now: ColumnContent) -> Iterator[str]:
+    """Yield that values which named base's rows repeat: rows were doubled, or the column is another now."""
+    if before.repeats is not None and now.repeats is not None and now.repeats > before.repeats:
+        earlier = percent(before.repeats) if before.repeats else "none"
+        yield f"{percent(now.repeats)} of the rows repeat a value, {earlier} before"
 
 
 def _value_notes(before: ColumnContent, now: ColumnContent, rows: int) -> Iterator[str]:

@@ -23,6 +23,9 @@ _VECTOR_ROWS = 2048
 _RUNS = 5
 """Runs of rows that a sample is made of: in a table that is sorted by a column they still show its spread."""
 _INSTANTS = ("DATE", "TIMESTAMP")
+_WHOLE = (
+    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
+)  # fmt: skip
 
 
 def is_float(kind: str) -> bool:
@@ -35,20 +38,27 @@ def is_instant(kind: str) -> bool:
     return kind.startswith(_INSTANTS) and not kind.endswith("]")
 
 
+def is_whole(kind: str) -> bool:
+    """Whether a column of this type holds nothing but whole numbers."""
+    return kind in _WHOLE or (kind.startswith("DECIMAL") and kind.endswith(",0)"))
+
+
 def described(relation: str) -> str:
     """Return SQL for: name and type of each column, and more."""
     return f"DESCRIBE SELECT * FROM {relation}"
 
 
 def column_facts(relation: str, columns: Mapping[str, str]) -> str:
-    """Return SQL for: rows; then for each column the rows with NULL, earliest and latest instant.
+    """Return SQL for: rows; then for each column the rows with NULL, smallest and largest value.
 
-    The latter two are NULL but for dates and times. Parquet's own statistics answer all of it: no value is read.
+    The latter two are NULL but for whole numbers, dates and times. Parquet's own statistics answer all of it: no value
+    is read.
     """
     facts = ["count(*)"]
     for column, kind in columns.items():
         name = DUCKDB.name(column)
-        span = [f"CAST({bound}({name}) AS VARCHAR)" for bound in ("min", "max")] if is_instant(kind) else ["NULL"] * 2
+        span = [f"CAST({bound}({name}) AS VARCHAR)" for bound in ("min", "max")]
+        span = span if is_whole(kind) or is_instant(kind) else ["NULL"] * 2
         facts += [f"count(*) - count({name})", *span]
     return f"SELECT {', '.join(facts)} FROM {relation}"
 
@@ -65,6 +75,16 @@ def text_facts(relation: str, columns: Sequence[str]) -> str:
         f"approx_count_distinct({name}), coalesce(max(strlen(CAST({name} AS VARCHAR))), 0)"
         for name in (DUCKDB.name(column) for column in columns)
     ]
+    return f"SELECT {', '.join(facts)} FROM {relation}"
+
+
+def repeat_facts(relation: str, parts: Mapping[str, int]) -> str:
+    """Return SQL for: per column the rows whose value a hash picks, one value of so many; and the different values."""
+    facts = []
+    for column, part in parts.items():
+        name = DUCKDB.name(column)
+        picked = f"FILTER (WHERE hash({name}) % {part} = 0)" if part > 1 else ""
+        facts.append(f"count({name}) {picked}, count(DISTINCT {name}) {picked}")
     return f"SELECT {', '.join(facts)} FROM {relation}"
 
 
@@ -116,6 +136,22 @@ FROM (SELECT CAST({DUCKDB.name(column)} AS DOUBLE) - {DUCKDB.number(grid.centre)
 GROUP BY 1"""
 
 
+def many_folded_counts(relation: str, grids: Mapping[str, NumericGrid]) -> str:
+    """Return SQL for: place of a column in `grids`, cell of its :class:`FoldedGrid`, rows; as :func:`folded_counts`.
+
+    It costs more for each value and less for each column: right for wide tables of few rows.
+    """
+    values = ", ".join(f"CAST({DUCKDB.name(column)} AS DOUBLE)" for column in grids)
+    centres = ", ".join(DUCKDB.number(grid.centre) for grid in grids.values())
+    scales = ", ".join(DUCKDB.number(grid.scale) for grid in grids.values())
+    return f"""\
+SELECT place, TRY_CAST({CELLS} * (d / (scale + abs(d))) AS SMALLINT) AS cell, count(*) AS n
+FROM (
+  SELECT unnest(range({len(grids)})) AS place, unnest([{values}]) - unnest([{centres}]) AS d,
+    unnest([{scales}]) AS scale FROM {relation}
+) AS source GROUP BY 1, 2"""
+
+
 def not_finite(relation: str, column: str, grid: NumericGrid) -> str:
     """Return SQL for: rows with infinity, with minus infinity, and with finite values too far off to subtract."""
     distance = f"x - {DUCKDB.number(grid.centre)}"
@@ -135,9 +171,13 @@ def all_levels(relation: str, column: str) -> str:
     )
 
 
-def copied(relation: str, columns: Sequence[str]) -> str:
-    """Return SQL that copies some columns to the table ``part``, in memory."""
-    return f"CREATE OR REPLACE TEMP TABLE part AS SELECT {', '.join(map(DUCKDB.name, columns))} FROM {relation}"
+def many_levels(relation: str, columns: Sequence[str]) -> str:
+    """Return SQL for: place of a column in `columns`, level, rows; as :func:`all_levels`, for wide tables."""
+    values = ", ".join(f"CAST({DUCKDB.name(column)} AS VARCHAR)" for column in columns)
+    return (
+        f"SELECT place, x, count(*) FROM (SELECT unnest(range({len(columns)})) AS place, unnest([{values}]) AS x "
+        f"FROM {relation}) AS source WHERE x IS NOT NULL GROUP BY 1, 2"
+    )
 
 
 def listed_levels(relation: str, column: str) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ci_core.monitoring.binning import ordered_codes, positions_of, vector
 from ci_core.monitoring.null import ColumnNull, Null, reference_null
@@ -85,7 +85,10 @@ def judge(
     if preceding is not None:
         both = merge([preceding.profile, profile])
         candidates = [column.name for column in columns if column.drifted and column.name in preceding.drifted]
-        again = frozenset(name for name in candidates if _exceeds(null, name, both, scale="pair"))
+        pairs = {name: _distances(null.columns[name], both.columns[name]) for name in candidates}
+        again = frozenset(
+            name for name, pair in pairs.items() if _exceeds(null, null.columns[name], *pair, scale="pair")
+        )
     mattering = frozenset(name for name in again if _matters(name, importance))
     state = _state(profile, columns, mattering)
     verdict = Verdict(
@@ -97,6 +100,26 @@ def judge(
         columns=tuple(sorted(columns, key=_rank)),
     )
     return replace(verdict, reasons=reasons(verdict, null=null, again=again, mattering=mattering))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnChange:
+    """What :class:`ColumnVerdict` says of one column's values, and nothing that has to be put into words."""
+
+    distance: float
+    shift: float | None
+    has_drifted: bool
+
+
+def changes(reference: ReferenceProfile, profile: Profile) -> dict[str, ColumnChange]:
+    """Return for each column that was counted what :func:`judge` would say; for wide tables, at half its price.
+
+    Args:
+        reference: what the table is compared with.
+        profile: the table's counts, on the reference's layout.
+    """
+    null = reference_null(reference).for_window(profile.rows)
+    return {name: _change(null, null.columns[name], counts, profile.rows) for name, counts in profile.columns.items()}
 
 
 def _state(profile: Profile, columns: Sequence[ColumnVerdict], mattering: frozenset[str]) -> State:
@@ -140,17 +163,17 @@ def _column(
     null: Null, name: str, reference: ReferenceProfile, profile: Profile, weight: float | None
 ) -> ColumnVerdict:
     column, counts = null.columns[name], profile.columns[name]
-    distance, shift = _distances(column, counts)
+    change = _change(null, column, counts, profile.rows)
     return ColumnVerdict(
         name=name,
         kind=reference.layout.kind(name),
-        distance=distance,
+        distance=change.distance,
         bound=column.distance.window,
         floor=null.distance_floor,
-        shift=shift,
+        shift=change.shift,
         shift_bound=None if column.shift is None else column.shift.window,
         shift_floor=None if column.shift is None else null.shift_floor,
-        drifted=profile.rows >= LEAST_WINDOW_ROWS and _exceeds(null, name, profile, scale="window"),
+        drifted=change.has_drifted,
         quality=findings(column, counts),
         importance=weight,
         reference_summary=summary(column, column.reference),
@@ -171,14 +194,20 @@ def _distances(column: ColumnNull, counts: ColumnCounts) -> tuple[float, float |
     return distance, shift if math.isfinite(shift) else None
 
 
-def _exceeds(null: Null, name: str, profile: Profile, *, scale: str) -> bool:
+def _change(null: Null, column: ColumnNull, counts: ColumnCounts, rows: int) -> ColumnChange:
+    distance, shift = _distances(column, counts)
+    beyond = rows >= LEAST_WINDOW_ROWS and _exceeds(null, column, distance, shift, scale="window")
+    return ColumnChange(distance=distance, shift=shift, has_drifted=beyond)
+
+
+def _exceeds(
+    null: Null, column: ColumnNull, distance: float, shift: float | None, *, scale: Literal["window", "pair"]
+) -> bool:
     """Tell whether a column is beyond its bounds and floors, in a window or in a pair of windows."""
 
     def at(bound: Bound) -> float:
         return bound.pair if scale == "pair" else bound.window
 
-    column = null.columns[name]
-    distance, shift = _distances(column, profile.columns[name])
     if distance > max(at(column.distance), null.distance_floor):
         return True
     return shift is not None and column.shift is not None and shift > max(at(column.shift), null.shift_floor)

@@ -228,8 +228,10 @@ def test_infinities_are_in_the_tails_and_new_ones_are_said(parquet: Parquet) -> 
 
 
 def test_numbers_at_the_ends_of_the_scale_are_compared(parquet: Parquet) -> None:
-    old = parquet(f"SELECT 1e308 * (1 - 2 * (r % 2)) AS x, 18446744073709551615::UBIGINT - r::UBIGINT AS u {_THOUSAND}")
-    new = parquet(f"SELECT -1e308 AS x, 18446744073709551615::UBIGINT - r::UBIGINT AS u {_THOUSAND}")
+    old = parquet(
+        f"SELECT 1e308 * (1 - 2 * (r % 2)) AS x, 18446744073709551615::UBIGINT - (r % 700)::UBIGINT AS u {_THOUSAND}"
+    )
+    new = parquet(f"SELECT -1e308 AS x, 18446744073709551615::UBIGINT - (r % 700)::UBIGINT AS u {_THOUSAND}")
 
     columns = _columns(compare_versions("t", old, new))
 
@@ -257,6 +259,77 @@ def test_identifiers_are_not_compared_and_text_that_became_identifiers_is_counte
     assert became.note.endswith("different values now, 2 before")
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        "r",
+        "r - 500",
+        "1700000000 + 60 * r",
+        "r * 7 + r % 3",
+        "18446744073709551615::UBIGINT - r::UBIGINT",
+        "CAST(r AS DECIMAL(18, 0))",
+    ],
+    ids=["sequence", "negative", "seconds", "gaps", "unsigned", "decimal"],
+)
+def test_whole_numbers_that_name_rows_are_not_compared(parquet: Parquet, numbers: str) -> None:
+    old, new = (parquet(f"SELECT {numbers} AS id FROM range({rows}) AS t(r)") for rows in (2500, 5000))
+
+    (column,) = compare_versions("t", old, new).columns
+
+    assert (column.distance, column.has_drifted) == (None, None)
+    assert column.note == "an identifier, not compared: nearly every row has its own value"
+
+
+def test_identifiers_of_few_of_the_rows_are_identifiers_still(parquet: Parquet) -> None:
+    old = parquet("SELECT r AS id FROM range(5000) AS t(r)")
+    new = parquet("SELECT r * 97 AS id FROM range(50) AS t(r)")
+
+    (column,) = compare_versions("t", old, new).columns
+
+    assert column.note == "an identifier, not compared: nearly every row has its own value"
+
+
+def test_identifiers_that_begin_to_repeat_are_told(parquet: Parquet) -> None:
+    ids = parquet("SELECT r AS id FROM range(1000) AS t(r)")
+    few = parquet("SELECT r % 995 AS id FROM range(1000) AS t(r)")
+    many = parquet("SELECT r % 2 AS id FROM range(1000) AS t(r)")
+
+    (hardly,), (flag,) = (compare_versions("t", ids, new).columns for new in (few, many))
+
+    assert hardly.note.endswith("its own value; 0.5 % of the rows repeat a value, none before")
+    assert (flag.has_drifted, flag.note) == (True, "99.8 % of the rows repeat a value, none before")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        "random() * 1000",
+        "CAST(random() * 1000000000 AS BIGINT)",
+        "CAST(exp(12 + 2 * random()) AS BIGINT)",
+        "CAST(random() * 5000 AS BIGINT)",
+        "CAST(r AS DOUBLE)",
+        "r // 2",
+    ],
+    ids=["real", "wide", "cents", "whole", "real sequence", "pairs"],
+)
+def test_numbers_that_measure_something_are_compared(parquet: Parquet, numbers: str) -> None:
+    old, new = (parquet(f"SELECT {numbers} AS x FROM range({rows}) AS t(r)") for rows in (5000, 2500))
+
+    (column,) = compare_versions("t", old, new).columns
+
+    assert column.distance is not None
+    assert column.note == ""
+
+
+def test_of_many_rows_some_are_enough_to_know_an_identifier(parquet: Parquet) -> None:
+    rows = "FROM range(300000) AS t(r)"
+    old = parquet(f"SELECT r AS id, r // 2 AS pair, CAST(random() * 1000000 AS BIGINT) AS amount {rows}")
+
+    columns = _columns(compare_versions("t", old, old))
+
+    assert {name: column.distance for name, column in columns.items()} == {"id": None, "pair": 0.0, "amount": 0.0}
+
+
 def test_a_column_of_many_levels_is_compared_by_the_most_frequent_ones(parquet: Parquet) -> None:
     old = parquet("SELECT 'v' || (r % 3) * (r % 15000) AS s FROM range(60000) AS t(r)")
     new = parquet("SELECT 'w' || (r % 3) * (r % 15000) AS s FROM range(60000) AS t(r)")
@@ -276,6 +349,22 @@ def test_a_wide_table_is_compared_in_parts(parquet: Parquet) -> None:
 
     assert len(table.columns) == 121
     assert {(column.distance, column.has_drifted) for column in table.columns} == {(0.0, False)}
+
+
+def test_a_column_is_told_the_same_of_a_wide_table_as_of_a_narrow_one(parquet: Parquet) -> None:
+    odd = (
+        "CASE r % 9 WHEN 0 THEN NULL WHEN 1 THEN 'nan'::DOUBLE WHEN 2 THEN 'inf'::DOUBLE WHEN 3 THEN -1.7e308 "
+        "ELSE r * {} END AS odd, CASE WHEN r % 5 > 0 THEN 'level ' || r % {} END AS s, r % {} = 0 AS flag"
+    )
+    before, after = (f"{odd.format(*numbers)}" for numbers in ((1, 7, 2), (2, 8, 3)))
+    more = ", ".join(f"r AS c{place}" for place in range(120))
+
+    narrow = compare_versions("t", *(parquet(f"SELECT {some} {_THOUSAND}") for some in (before, after)))
+    wide = compare_versions("t", *(parquet(f"SELECT {some}, {more} {_THOUSAND}") for some in (before, after)))
+
+    assert [column.name for column in narrow.columns] == ["odd", "s", "flag"]
+    assert None not in {column.distance for column in narrow.columns}
+    assert wide.columns[:3] == narrow.columns
 
 
 # --- laws -----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from ci_core.monitoring.arrays import count_values
 from ci_core.monitoring.null import prediction_bound, reference_null
 from ci_core.monitoring.profile import CategoryLevels, ColumnCounts, Layout, NumericGrid, Profile, no_rows
 from ci_core.monitoring.reference import Block, ReferenceProfile
-from ci_core.monitoring.verdict import Preceding, important, judge
+from ci_core.monitoring.verdict import ColumnChange, Preceding, changes, important, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,6 +93,17 @@ def test_one_moved_window_alone_is_potential() -> None:
     assert verdict.state == "potential"
     assert [column.name for column in verdict.drifted] == ["heat"]
     assert verdict.reasons[1].startswith("One window alone is at most potential")
+
+
+def test_changes_say_of_each_column_what_the_verdict_says() -> None:
+    for window in (_day(1), _day(1, means=MOVED), _day(1, rows=20, means=MOVED)):
+        verdicts = judge(REFERENCE, window).columns
+
+        assert len(verdicts) == 4
+        assert changes(REFERENCE, window) == {
+            column.name: ColumnChange(distance=column.distance, shift=column.shift, has_drifted=column.drifted)
+            for column in verdicts
+        }
 
 
 def test_the_same_column_in_two_windows_in_a_row_is_drift() -> None:
