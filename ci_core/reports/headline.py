@@ -10,6 +10,8 @@ from ci_core.reports.gate_section import GATE_TONES
 from ci_core.reports.text import ABSENT, arrow, number, pair, plural, shorten, signed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ci_core.reports.document import Inline, Line, Tone
     from ci_core.reports.report import Direction, MetricRow, Plan, Report
 
@@ -98,7 +100,7 @@ def _better(report: Report) -> Line:
     line: tuple[Inline, ...] = ()
     for row in rows:
         old, new = pair(row.old, row.new)
-        line += (", " if line else "", code(short_key(row.key)), f" {shorten(old, 24)} → ", Strong(shorten(new, 24)))
+        line += (", " if line else "", code(_name(row, rows)), f" {shorten(old, 24)} → ", Strong(shorten(new, 24)))
         if row.difference and row.direction != "neutral":
             line += (f" ({row.direction})",)
         elif row.difference == 0:
@@ -124,6 +126,12 @@ def what_changed(report: Report) -> Line:
     if said:
         return (f"Changed: {', '.join(said)}.",)
     return ("What DVC tracks (params, data, models, stages) and the environment are as at the base.",)
+
+
+def _name(row: MetricRow, beside: Sequence[MetricRow]) -> str:
+    """Return the shortest name that tells a metric from those beside it."""
+    short = short_key(row.key)
+    return short if sum(short_key(other.key) == short for other in beside) == 1 else row.key
 
 
 def short_key(key: str) -> str:
@@ -172,13 +180,14 @@ def change_line(row: MetricRow) -> Line:
 def tiles(report: Report) -> tuple[Tile, ...]:
     """Return the main metrics as large numbers."""
     has_base = report.base is not None
-    return tuple(_tile(row, has_base=has_base) for row in main_metrics(report, MOST_TILES) if row.new is not None)
+    rows = [row for row in main_metrics(report, MOST_TILES) if row.new is not None]
+    return tuple(_tile(row, _name(row, rows), has_base=has_base) for row in rows)
 
 
-def _tile(row: MetricRow, *, has_base: bool) -> Tile:
+def _tile(row: MetricRow, name: str, *, has_base: bool) -> Tile:
     old, new = pair(row.old, row.new)
     return Tile(
-        label=shorten(short_key(row.key), 30),
+        label=shorten(name, 40),
         value=shorten(new, 14),
         change=change_text(row) if has_base else "",
         tone=DIRECTION_TONES[row.direction] if row.difference else "muted",

@@ -267,3 +267,14 @@ def test_a_plan_that_changes_nothing_is_one_sentence() -> None:
 
     assert "Merging changes nothing in staging: release 8c1f8c1f8c1f is live already." in text
     assert "What merging deploys" not in text
+
+
+def test_metrics_of_one_name_are_told_apart_by_their_files_on_the_first_screen() -> None:
+    rows = [
+        MetricRow(key=f"{name}:mae", old=2.0, new=1.0, difference=-1.0, direction="better")
+        for name in ("north.json", "south.json")
+    ]
+
+    (heading,) = [line for line in lines(report_of(metrics=rows)) if "→" in line and "," in line]
+
+    assert heading.strip() == "north.json:mae 2.000 → 1.000 (better), south.json:mae 2.000 → 1.000 (better)"
