@@ -6,11 +6,11 @@ left out, the requests through both serving graphs, each in a process of its own
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ci_core.errors import GraphshipError
-from ci_core.operations.behaviour import compare_behaviour
 from ci_core.operations.data_diff import compare_content, with_folders
 from ci_core.versioning.base_revision import find_base
 from ci_core.versioning.compare import compare
@@ -71,7 +71,7 @@ def compare_named(
     commit = None if head is None else project.git.resolve(head)
     old: Snapshot | None
     if base is not None:
-        old, problem = take_snapshot(project.root, base, dvc=project.dvc), None
+        old, problem = take_snapshot(project.root, base, dvc=project.dvc, git=project.git), None
     else:
         old, problem = base_snapshot(project, head or "HEAD")
     return compare_revisions(project, old, commit, base_problem=problem, without=without)
@@ -88,7 +88,7 @@ def base_snapshot(project: Project, head: str, *, branch: str | None = None) -> 
     chosen = find_base(project.git, head, branch=branch)
     if chosen.commit is None:
         return None, chosen.problem
-    return snapshot_or_problem(project.root, chosen.commit, dvc=project.dvc)
+    return snapshot_or_problem(project.root, chosen.commit, dvc=project.dvc, git=project.git)
 
 
 def compare_revisions(
@@ -113,31 +113,30 @@ def compare_revisions(
     Raises:
         GraphshipError: the head cannot be read.
     """
-    after = take_snapshot(project.root, head, dvc=project.dvc)
+    with project.dvc.standing_still() if head is None else nullcontext():
+        after = take_snapshot(project.root, head, dvc=project.dvc, git=project.git)
+        head_plots, head_problem = (None, None) if "plots" in without else _plots(project, head, "head")
     diff = compare(base, after, gates=project.settings.gates.metrics, base_problem=base_problem)
     if base is None:
-        plots, problem = (None, None) if "plots" in without else _plots(project, head, "head")
         return Comparison(
             base=None,
             head=after,
             diff=diff,
-            head_plots=plots,
+            head_plots=head_plots,
             head_graph=head_graph,
-            problems=(problem,) if problem else (),
+            problems=(head_problem,) if head_problem else (),
         )
-    problems: list[str] = []
     tables: tuple[TableDiff, ...] = ()
     if "tables" not in without:
         diff = with_folders(project.dvc, diff)
         tables = compare_content(project.dvc, diff, base=base.code.commit, head=head)
     behaviour = None
     if "behaviour" not in without:
+        # Imported when it is wanted: it comes with a fifth of what this program consists of.
+        from ci_core.operations.behaviour import compare_behaviour
+
         behaviour = compare_behaviour(project, base=base.code.commit, head=head)
-    plots_of: dict[str, tuple[Plot, ...] | None] = {}
-    if "plots" not in without:
-        for side, revision in (("base", base.code.commit), ("head", head)):
-            plots_of[side], problem = _plots(project, revision, side)
-            problems += [problem] if problem else []
+    base_plots, base_plots_problem = (None, None) if "plots" in without else _plots(project, base.code.commit, "base")
     return Comparison(
         base=base,
         head=after,
@@ -146,9 +145,9 @@ def compare_revisions(
         behaviour=behaviour,
         base_graph=behaviour.base_graph if behaviour else None,
         head_graph=head_graph or (behaviour.head_graph if behaviour else None),
-        base_plots=plots_of.get("base"),
-        head_plots=plots_of.get("head"),
-        problems=tuple(problems),
+        base_plots=base_plots,
+        head_plots=head_plots,
+        problems=tuple(problem for problem in (base_plots_problem, head_problem) if problem),
     )
 
 

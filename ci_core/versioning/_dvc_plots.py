@@ -11,6 +11,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from ci_core.versioning._dvc_parse import LFS_POINTER
 from ci_core.versioning._dvc_read import plain, within
@@ -22,15 +23,18 @@ if TYPE_CHECKING:
 
     from ci_core.types import JsonObject
 
+_collected: WeakKeyDictionary[Any, Mapping[str, Any]] = WeakKeyDictionary()
+"""By DVC's index, which never changes."""
+
 
 def plots(repo: Any, prefix: str) -> tuple[Plot, ...]:
     """Return all declared plots with their rows, sorted by id.
 
     An id that several ``dvc.yaml`` use is written with its file: ``model/dvc.yaml::roc``.
     """
-    from dvc.repo.plots import _collect_definitions, infer_data_sources, onerror_collect
+    from dvc.repo.plots import infer_data_sources
 
-    definitions = _collect_definitions(repo, targets=[], onerror=onerror_collect)
+    definitions = _definitions(repo)
     declared = list(_declared(definitions, prefix))
     times = Counter(plot_id for _, plot_id, _ in declared)
     sources: dict[str, PlotSource] = {}
@@ -55,14 +59,26 @@ def plots(repo: Any, prefix: str) -> tuple[Plot, ...]:
 
 def plot_files(repo: Any, prefix: str) -> set[str]:
     """Return the files that are declared as plots, or that plots are drawn from, relative to the project."""
-    from dvc.repo.plots import _collect_definitions, infer_data_sources, onerror_collect
+    from dvc.repo.plots import infer_data_sources
 
-    definitions = _collect_definitions(repo, targets=[], onerror=onerror_collect)
     return {
         posixpath.normpath(path)
-        for _, plot_id, properties in _declared(definitions, prefix)
+        for _, plot_id, properties in _declared(_definitions(repo), prefix)
         for path in infer_data_sources(plot_id, properties)
     }
+
+
+def _definitions(repo: Any) -> Mapping[str, Any]:
+    """Return what DVC collects of plots, once for each collection of its stages."""
+    from dvc.repo.plots import _collect_definitions, onerror_collect
+
+    known = _collected.get(repo.index)
+    if known is not None:
+        return known
+    definitions: Mapping[str, Any] = _collect_definitions(repo, targets=[], onerror=onerror_collect)
+    if not any(_errors(definitions)):  # what a remote could not give may come later
+        _collected[repo.index] = definitions
+    return definitions
 
 
 def _declared(definitions: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.errors import MissingObjectsError, NoDataRemoteError, NoPipelineError, NotADvcProjectError
 from ci_core.versioning import _dvc_artifacts, _dvc_plots, _dvc_read, _dvc_remote, _dvc_runs, _dvc_values
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ci_core.types import CommitId, JsonValue
     from ci_core.versioning.plots import Plot
     from ci_core.versioning.revision import DeclaredArtifact, StageVersion, TrackedFile
+
+_KEPT_COMMITS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,8 @@ class DvcProject:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self._indexes: dict[CommitId, Any] = {}
+        """What DVC collected of the commits that were read last: a report reads two, several times each."""
 
     @property
     def repo(self) -> Any:
@@ -124,7 +128,34 @@ class DvcProject:
             # DVC would read a commit's own configuration: without `config.local`, where credentials are, with relative
             # addresses of remotes taken from the root of the disk.
             repo.__dict__["config"] = config
+            if revision is None:
+                yield repo
+                return
+            if revision in self._indexes:
+                repo.__dict__["index"] = self._indexes[revision]
             yield repo
+            if "index" in repo.__dict__:
+                self._keep(revision, repo.index)
+
+    def _keep(self, revision: CommitId, index: Any) -> None:
+        # It looks into a database that a fetch empties, so that is opened anew.
+        index.__dict__.pop("data", None)
+        self._indexes.pop(revision, None)
+        self._indexes[revision] = index
+        if len(self._indexes) > _KEPT_COMMITS:
+            del self._indexes[next(iter(self._indexes))]
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Take the stages of the work tree for unchanged inside the ``with`` block, so that they are collected once.
+
+        Nobody may write a ``dvc.yaml``, a ``dvc.lock`` or a ``.dvc`` file there.
+
+        Raises:
+            as :meth:`session`.
+        """
+        with self.session("read the project"):
+            yield
 
     # --- reading ---
 

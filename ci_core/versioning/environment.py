@@ -11,7 +11,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ci_core.types import Digest
-from ci_core.versioning.packages import UnreadableLockError, read_packages
 from ci_core.versioning.revision import EnvironmentVersion
 
 if TYPE_CHECKING:
@@ -47,9 +46,17 @@ def read_environment(read: Callable[[str], bytes | None], *, running: str) -> En
         content = read(name)
         if content is not None:
             digest = Digest(f"sha256:{hashlib.sha256(content).hexdigest()}")
-            try:
-                packages, problem = read_packages(name, content), None
-            except UnreadableLockError as error:
-                packages, problem = {}, f"{name}: {error}"
+            packages, problem = _packages(name, content)
             return EnvironmentVersion(python=python, lock_file=name, lock=digest, packages=packages, problem=problem)
     return EnvironmentVersion(python=python)
+
+
+def _packages(name: str, content: bytes) -> tuple[dict[str, str], str | None]:
+    """Return the packages of a lock file, or one sentence why it cannot be read."""
+    # Imported when there is such a file: it brings `packaging` along.
+    from ci_core.versioning.packages import UnreadableLockError, read_packages
+
+    try:
+        return read_packages(name, content), None
+    except UnreadableLockError as error:
+        return {}, f"{name}: {error}"

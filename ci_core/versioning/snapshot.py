@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from ci_core.types import CommitId
 
 
-def take_snapshot(root: Path, rev: str | None = None, *, dvc: DvcProject | None = None) -> Snapshot:
+def take_snapshot(
+    root: Path, rev: str | None = None, *, dvc: DvcProject | None = None, git: GitRepository | None = None
+) -> Snapshot:
     """Return the exact versions of everything at a commit, without checking it out, or in the work tree.
 
     Args:
         root: the project's folder.
         rev: a revision; None for the work tree, which is marked dirty when it differs from its commit.
         dvc: the project's DVC side when it is open already.
+        git: the project's Git side when it is open already; its folder is `root`.
 
     Raises:
         NotARepositoryError, NoCommitYetError: there is nothing that has a version.
@@ -33,7 +36,7 @@ def take_snapshot(root: Path, rev: str | None = None, *, dvc: DvcProject | None 
         NotADvcProjectError: there is no DVC project, here or at that revision.
         InvalidDvcFileError: a file of DVC's cannot be understood.
     """
-    git = GitRepository(root)
+    git = git or GitRepository(root)
     commit = git.head() if rev is None else git.resolve(rev)
     project = dvc or DvcProject(root)
     state = project.read(None if rev is None else commit)
@@ -80,14 +83,16 @@ def _ambiguities(git: GitRepository, rev: str) -> list[str]:
     return [f"`{rev}` is a tag and a branch: the tag was read"] if both else []
 
 
-def snapshot_or_problem(root: Path, rev: str, *, dvc: DvcProject | None = None) -> tuple[Snapshot | None, str | None]:
+def snapshot_or_problem(
+    root: Path, rev: str, *, dvc: DvcProject | None = None, git: GitRepository | None = None
+) -> tuple[Snapshot | None, str | None]:
     """Return the snapshot of a revision that is only wanted for comparison, or one sentence why it cannot be had.
 
     A head must be readable; a base that is not (cut off by a shallow clone, older than the DVC project, a broken file)
     is told in the report and leaves the rest of the work to be done.
     """
     try:
-        return take_snapshot(root, rev, dvc=dvc), None
+        return take_snapshot(root, rev, dvc=dvc, git=git), None
     except GraphshipError as error:
         reasons = (error.fact, *error.known[:1], *([error.hint] if error.hint else []))
         return None, f"the base `{rev}` could not be read: {'; '.join(reasons)}"
