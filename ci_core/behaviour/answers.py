@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ci_core.behaviour.spec import Kind
     from ci_core.types import JsonValue
 
 FLOOR: Final = 1e-9
@@ -66,6 +67,7 @@ class Difference:
     path: Path
     size: float | None
     """How far two numbers are apart; None when something else differs."""
+    kind: Kind = "other"
 
     @property
     def where(self) -> str:
@@ -97,7 +99,7 @@ def differences(old: Answer, new: Answer, *, tolerance: float) -> tuple[Differen
         is_same = (old.status, old.digest) == (new.status, new.digest)
         return () if is_same else (Difference(path=(), size=None),)
     if old.status != new.status:
-        return (Difference(path=(), size=None),)
+        return (Difference(path=(), size=None, kind="status"),)
     found: list[Difference] = []
     for difference in _between(old.body, new.body, tolerance, ()):
         found.append(difference)
@@ -120,42 +122,46 @@ def value_at(body: JsonValue, path: Path) -> JsonValue:
 
 def numbers(body: JsonValue, path: Path = ()) -> Iterator[tuple[str, float]]:
     """Yield each finite number of an answer with the kind of its place."""
-    if isinstance(body, Mapping):
+    if is_number(body):  # first, since there are most of them
+        if math.isfinite(number := _as_float(body)):
+            yield place(path, with_positions=False), number
+    elif isinstance(body, Mapping):
         for key, value in body.items():
             yield from numbers(value, (*path, key))
-    elif _is_list(body):
+    elif is_list(body):
         for position, value in enumerate(body):
             yield from numbers(value, (*path, position))
-    elif _is_number(body) and math.isfinite(number := _as_float(body)):
-        yield place(path, with_positions=False), number
 
 
 def _between(old: JsonValue, new: JsonValue, tolerance: float, path: Path) -> Iterator[Difference]:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
+    if is_number(old) and is_number(new):
+        if not _are_equal(old, new, tolerance):
+            size = _distance(old, new)
+            yield Difference(path=path, size=size, kind="other" if size is None else "number")
+    elif isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in {**old, **new}:
             here = (*path, key)
             if key in old and key in new:
                 yield from _between(old[key], new[key], tolerance, here)
             else:
-                yield Difference(path=here, size=None)
-    elif _is_list(old) and _is_list(new):
+                yield Difference(path=here, size=None, kind="gone" if key in old else "new")
+    elif is_list(old) and is_list(new):
         if len(old) != len(new):
             yield Difference(path=path, size=None)
             return
         for position, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from _between(one, other, tolerance, (*path, position))
-    elif _is_number(old) and _is_number(new):
-        if not _are_equal(old, new, tolerance):
-            yield Difference(path=path, size=_distance(old, new))
     elif type(old) is not type(new) or old != new:
         yield Difference(path=path, size=None)
 
 
-def _is_list(value: JsonValue) -> TypeGuard[Sequence[JsonValue]]:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+def is_list(value: JsonValue) -> TypeGuard[Sequence[JsonValue]]:
+    """Whether a value is a list."""
+    return not isinstance(value, str | bytes) and isinstance(value, Sequence)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a value is a number, and no boolean."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

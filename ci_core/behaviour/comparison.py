@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ci_core.behaviour.answers import MOST_PLACES, differences, numbers, value_at
+from ci_core.behaviour.fields import FieldTally
 from ci_core.behaviour.shorten import is_short, shortened
 from ci_core.behaviour.spec import TOLERANCE, ChangedAnswer
 
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ci_core.behaviour.answers import Answer, Difference
+    from ci_core.behaviour.spec import FieldChange, Kind
     from ci_core.types import JsonValue
 
 SHOWN: Final = 10
 """Changed answers in a report."""
+_TELLING: Final[Mapping[Kind, int]] = {"status": 0, "gone": 1, "other": 1, "number": 2, "new": 3}
+"""What comes first of the changes of an answer, and of the changed answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +29,14 @@ class Comparison:
 
     requests: int
     changed: int
+    gained: int
+    """Of them those that only have fields which are new."""
     unsteady: int
     """Requests that the base itself answers otherwise the second time."""
     unsteady_places: tuple[str, ...]
     """The kinds of places at which it does, sorted."""
+    fields: tuple[FieldChange, ...]
+    more_fields: int
     largest: tuple[ChangedAnswer, ...]
 
 
@@ -55,10 +62,11 @@ def compare_answers(
     the head. So a clock that moved on between base and head has moved on between the base's own answers, too. All
     other places of such an answer are compared.
 
-    The order of the largest: first the answers in which something else than a number differs (another status, a text,
-    a list of another length), in the order of the requests; then by the largest difference of a number, measured by
-    how much the base's numbers at the same place vary over all requests. So a probability that moved by 0.2 comes
-    before a price of 100,000 that moved by 10.
+    The order of the largest: first the answers with another status, then those in which something else than a number
+    differs that was there before (a text, a list of another length, a field that is gone), both in the order of the
+    requests; then by the largest difference of a number, measured by how much the base's numbers at the same place vary
+    over all requests. So a probability that moved by 0.2 comes before a price of 100,000 that moved by 10. Last come
+    answers that are as before but for fields that are new.
 
     Args:
         requests: as they are shown.
@@ -67,9 +75,10 @@ def compare_answers(
         head: the head's answers.
         tolerance: relative difference up to which numbers are equal.
     """
-    compared = changed = unsteady = 0
+    compared = changed = gained = unsteady = 0
     places: set[str] = set()
     found: list[_Changed] = []
+    tally = FieldTally()
     spread = _spread(answer.body for answer in base if answer is not None and answer.is_whole)
     for number, (old, repeated, new) in enumerate(zip(base, again, head, strict=True)):
         if old is None or new is None:
@@ -82,13 +91,19 @@ def compare_answers(
         left = _without(differences(old, new, tolerance=tolerance), moved)
         if left:
             changed += 1
+            gained += all(difference.kind == "new" for difference in left)
+            tally.add(old, new, left)
             found.append(_Changed(number=number, difference=_main(left, spread), old=old, new=new))
     found.sort(key=lambda one: _rank(one.difference, spread))
+    fields, more_fields = tally.changes(spread)
     return Comparison(
         requests=compared,
         changed=changed,
+        gained=gained,
         unsteady=unsteady,
         unsteady_places=tuple(sorted(places)),
+        fields=fields,
+        more_fields=more_fields,
         largest=tuple(_shown(requests[one.number], one) for one in found[:SHOWN]),
     )
 
@@ -112,12 +127,11 @@ def _spread(bodies: Iterable[JsonValue]) -> Mapping[str, float]:
     return {where: highest[where] - low for where, low in lowest.items()}
 
 
-def _rank(difference: Difference, spread: Mapping[str, float]) -> float:
-    """Return what sorts the largest difference first."""
-    if difference.size is None:
-        return -math.inf
+def _rank(difference: Difference, spread: Mapping[str, float]) -> tuple[int, float]:
+    """Return what sorts the most telling difference first."""
     # where the base always says the same, the difference itself is all there is to measure by
-    return -difference.size / (spread.get(difference.kind_of_place) or 1.0)
+    size = 0.0 if difference.size is None else -difference.size / (spread.get(difference.kind_of_place) or 1.0)
+    return _TELLING[difference.kind], size
 
 
 def _main(found: Sequence[Difference], spread: Mapping[str, float]) -> Difference:

@@ -16,7 +16,6 @@ from ci_core.errors import quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ci_core.behaviour.comparison import Comparison
     from ci_core.behaviour.requests import Requests
     from ci_core.behaviour.side import Side
     from ci_core.deploy.smoke import SmokeRequest
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     Messages = Sequence[Mapping[str, JsonValue]]
 
 _BYTES_PER_MB: Final = 1_000_000
-_PLACES: Final = 5
+_PLACES: Final = 6
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,14 +64,18 @@ def replay(
         source=requests.source,
         requests=compared.requests,
         changed=compared.changed,
+        gained=compared.gained,
         unsteady=compared.unsteady,
+        unsteady_places=compared.unsteady_places[:_PLACES],
+        fields=compared.fields,
+        more_fields=compared.more_fields,
         largest=compared.largest,
         base=_summary(old, requests.requests),
         head=_summary(new, requests.requests),
         latency_ratio=ratio_of_rounds(old.blocks, new.blocks),
         memory_ratio=round(peaks[1] / peaks[0], 4) if peaks[0] and peaks[1] else None,
         problem="; ".join(found) or None,
-        notes=(*_unsteady(compared), *_remote(base, head)),
+        notes=_remote(base, head),
     )
 
 
@@ -135,13 +138,3 @@ def _remote(*sides: Side | None) -> tuple[str, ...]:
     if not steps:
         return ()
     return (f"the graphs were not timed in turns, since {quoted(steps)} would have sent thousands of requests",)
-
-
-def _unsteady(compared: Comparison) -> tuple[str, ...]:
-    unsteady, requests, places = compared.unsteady, compared.requests, compared.unsteady_places
-    if not unsteady:
-        return ()
-    named = ", ".join(f"`{place}`" if place else "the whole answer" for place in places[:_PLACES])
-    more = ", …" if len(places) > _PLACES else ""
-    text = f"{unsteady} of {requests} answers differ by themselves when the base is asked again, and are not compared "
-    return (f"{text}there: {named}{more}",)

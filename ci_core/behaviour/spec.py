@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from ci_core.serving.spec import GraphSpec
@@ -11,6 +11,42 @@ if TYPE_CHECKING:
 
 TOLERANCE: Final = 1e-6
 """Numbers that differ by no more than this, relative to the larger one, are equal: float32 models keep seven digits."""
+
+Kind: TypeAlias = Literal["status", "gone", "new", "other", "number"]
+"""What happened at one place of an answer: another status, a field that is gone or new, another value, or another
+number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueChange:
+    """One value that became another one, and in how many answers it did."""
+
+    old: str
+    """As JSON, shortened; ``5 items`` of a list, ``3 fields`` of an object, ``number`` where the other one is none.
+    Empty when there was no value."""
+    new: str
+    answers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """What changed at one place of all answers."""
+
+    place: str
+    """Without positions, as all rows of an answer are alike: ``outputs[].probability``; empty for the whole answer."""
+    kind: Kind
+    answers: int
+    """Answers in which it changed, at one position at least."""
+    median: float | None = None
+    largest: float | None = None
+    """How far the number moved, in its own unit: half of these answers by at most `median`, all of them by at most
+    `largest`. Of an answer that has it at several positions, by the most. None when it is no number."""
+    share: float | None = None
+    """`largest` over the range of the base's numbers at this place; None when they are all the same."""
+    values: tuple[ValueChange, ...] = ()
+    """The most frequent ones, at most three. Of numbers only where they look like labels: whole, and few of them."""
+    more_values: int = 0
+    """Other changes of values that were seen, of which the first fifty are told apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +89,21 @@ class Behaviour:
     """Requests that both were asked. When nothing was replayed because nothing can differ: those there are."""
     changed: int = 0
     """Requests whose answers differ by more than `tolerance`, without what differs by itself."""
+    gained: int = 0
+    """Of `changed` those that are as before but for fields that are new: they matter to clients that take no others."""
     unsteady: int = 0
     """Requests whose answer the base gives otherwise when it is asked again: a time, a random number. Their places that
     differ by themselves are not compared; the others are."""
+    unsteady_places: tuple[str, ...] = ()
+    """The first of those places, without positions; empty for the whole answer."""
     tolerance: float = TOLERANCE
     """Numbers that differ by no more than this, relative to the larger one, are equal."""
+    fields: tuple[FieldChange, ...] = ()
+    """What changed, place by place, the most telling first, at most twenty."""
+    more_fields: int = 0
+    """Places that changed, too; of answers with very many an estimate from below."""
     largest: tuple[ChangedAnswer, ...] = ()
-    """The largest changes first, at most ten."""
+    """The most telling changes first, at most ten."""
     base: SideOfBehaviour | None = None
     head: SideOfBehaviour | None = None
     latency_ratio: Interval | None = None
@@ -72,7 +116,7 @@ class Behaviour:
     problem: str | None = None
     """Why there is no comparison, or why it is not whole: ``the base's graph cannot be loaded: …``."""
     notes: tuple[str, ...] = ()
-    """What a reader should know and is no fault: ``12 of 200 answers differ by themselves, at `time```."""
+    """What a reader should know and is no fault: why nothing was timed."""
     base_graph: GraphSpec | None = None
     head_graph: GraphSpec | None = None
     """The serving graphs, as far as they could be loaded; there with nothing to send, too."""

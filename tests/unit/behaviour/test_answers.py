@@ -65,6 +65,21 @@ def test_what_differs_is_found_with_its_place_and_size(
     assert between(old, new) == expected
 
 
+def test_a_difference_says_what_happened_at_its_place() -> None:
+    old: JsonValue = {"gone": 1, "p": 0.5, "label": "a", "rows": [1]}
+    new: JsonValue = {"p": 0.6, "label": "b", "rows": [], "new": 1}
+
+    found = differences(Answer(status=200, body=old), Answer(status=200, body=new), tolerance=1e-6)
+
+    assert [(one.where, one.kind) for one in found] == [
+        ("gone", "gone"),
+        ("p", "number"),
+        ("label", "other"),
+        ("rows", "other"),
+        ("new", "new"),
+    ]
+
+
 def test_whole_numbers_are_equal_only_when_they_are_the_same() -> None:
     assert between(10_000_001, 10_000_002) == [("", 1.0)]
     assert between(10_000_001.0, 10_000_002.0) == []
@@ -81,7 +96,7 @@ def test_a_whole_number_that_no_float_can_hold_is_compared_all_the_same() -> Non
 def test_another_status_is_one_difference_whatever_the_bodies_say() -> None:
     found = differences(Answer(status=200, body={"a": 1}), Answer(status=500, body={"a": 2}), tolerance=1e-6)
 
-    assert found == (Difference(path=(), size=None),)
+    assert found == (Difference(path=(), size=None, kind="status"),)
 
 
 def test_bodies_that_were_not_kept_are_compared_by_their_digests() -> None:

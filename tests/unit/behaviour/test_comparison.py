@@ -23,7 +23,9 @@ def compare(
 def test_equal_answers_are_none_that_changed() -> None:
     found = compare(answers({"y": 1.0}, {"y": 2.0}), answers({"y": 1.0}, {"y": 2.0 + 1e-9}))
 
-    assert found == Comparison(requests=2, changed=0, unsteady=0, unsteady_places=(), largest=())
+    assert found == Comparison(
+        requests=2, changed=0, gained=0, unsteady=0, unsteady_places=(), fields=(), more_fields=0, largest=()
+    )
 
 
 def test_a_changed_answer_is_told_with_request_old_new_size_and_place() -> None:
@@ -68,6 +70,17 @@ def test_of_several_differences_of_one_answer_the_largest_is_told() -> None:
     head = answers({"p": 0.5, "price": 10.0}, {"p": 1.0, "price": 1000.0})
 
     assert [(one.where, one.size) for one in compare(base, head).largest] == [("p", 0.5)]
+
+
+def test_the_largest_are_failures_then_other_values_then_numbers_then_answers_that_only_gained_fields() -> None:
+    base = answers({"y": 1.0}, {"y": 1.0}, {"y": "a"}, {"y": 1.0}, {"y": 1.0, "z": 1})
+    failed = Answer(status=500, body={"error": {"message": "the step `score` failed"}})
+    head = [*answers({"y": 1.0, "new": 1}, {"y": 2.0, "new": 1}, {"y": "b", "new": 1}), failed, *answers({"y": 1.0})]
+
+    found = compare(base, head)
+
+    assert [(one.request, one.where) for one in found.largest] == [(3, ""), (2, "y"), (4, "z"), (1, "y"), (0, "new")]
+    assert found.gained == 1
 
 
 def test_no_more_than_ten_changed_answers_are_kept() -> None:
