@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_core.ci.console import Console
+    from ci_core.hosts.base import RepositoryHost
     from ci_core.operations.project import Project
 
 
@@ -24,7 +25,6 @@ def open_project(start: Path, env: Mapping[str, str], console: Console) -> Proje
     settings = read_settings(start, env)
     need("dvc", "dvc", "git")
     from ci_core.cli._adapters import make_target
-    from ci_core.hosts.local.host import find_local_host
     from ci_core.masking import secret_values
     from ci_core.operations.project import Project
     from ci_core.pipelines.dvc import DvcEngine
@@ -42,9 +42,16 @@ def open_project(start: Path, env: Mapping[str, str], console: Console) -> Proje
         dvc=dvc,
         engine=DvcEngine(dvc),
         ledger=Ledger(git),
-        host=find_local_host(url, base=git.top) if url else None,
+        host=_host(url, base=git.top) if url else None,
         target=lambda environment: make_target(settings, environment, env),
         console=console,
         now=lambda: datetime.now(UTC),
         redactor=Redactor(secret_values(env)),
+        env=env,
     )
+
+
+def _host(url: str, *, base: Path) -> RepositoryHost | None:
+    from ci_core.hosts.local.host import find_local_host
+
+    return find_local_host(url, base=base)

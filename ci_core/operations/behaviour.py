@@ -6,7 +6,6 @@ Nothing of either is imported or unpickled here.
 
 from __future__ import annotations
 
-import os
 import site
 import tempfile
 from contextlib import ExitStack
@@ -35,20 +34,15 @@ if TYPE_CHECKING:
     from ci_core.serving.spec import GraphSpec
     from ci_core.types import CommitId
 
-_IDENTICAL = "the serving graph, its code and its models are as at the base: no request was sent"
 
-
-def compare_behaviour(
-    project: Project, *, base: CommitId, head: CommitId | None, env: Mapping[str, str] | None = None
-) -> Behaviour | None:
+def compare_behaviour(project: Project, *, base: CommitId, head: CommitId | None) -> Behaviour | None:
     """Send the project's recorded requests through the serving graphs of two commits.
 
     Args:
-        project: of the work tree.
+        project: of the work tree. Of its environment variables the graphs get those that
+            :func:`~ci_core.behaviour.surroundings.scrubbed` lets through.
         base: a commit of this clone.
         head: another one; None for the work tree as it is.
-        env: environment variables, by default of this process; the graphs get those that
-            :func:`~ci_core.behaviour.surroundings.scrubbed` lets through.
 
     Returns:
         None when the head serves nothing. With nothing to send it holds the graphs alone. Whatever else keeps them
@@ -59,7 +53,7 @@ def compare_behaviour(
             folder = tempfile.TemporaryDirectory(prefix="graphship-behaviour-", ignore_cleanup_errors=True)
             # resolved: some systems keep temporary files behind a link, and modules are told apart by their folders
             scratch = Path(stack.enter_context(folder)).resolve()
-            run = _Run(project=project, env=os.environ if env is None else env, scratch=scratch, stack=stack)
+            run = _Run(project=project, scratch=scratch, stack=stack)
             return run.compare(base, head)
     except OSError as error:  # the disk is full, or there is no place for temporary files
         return Behaviour(source="", problem=f"the graphs could not be asked: {error.strerror or error}")
@@ -81,7 +75,6 @@ class _Run:
     """One comparison; its folders and processes end with `stack`."""
 
     project: Project
-    env: Mapping[str, str]
     scratch: Path
     stack: ExitStack
     problems: list[str] = field(default_factory=list)
@@ -159,7 +152,7 @@ class _Run:
             graph=settings.graph,
             time_column=settings.monitor.time_column if settings.monitor else None,
             env=scrubbed(
-                self.env,
+                self.project.env,
                 home=self.scratch / name / "home",
                 user_base=site.getuserbase() if site.ENABLE_USER_SITE else None,
                 moved=moved,
@@ -350,7 +343,6 @@ def _identical(requests: Requests) -> Behaviour:
         requests=len(requests.requests),
         is_identical=True,
         problem=requests.problem,
-        notes=(_IDENTICAL,),
     )
 
 

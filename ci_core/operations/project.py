@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ci_core.reports.redact import SHAPES_ONLY
 from ci_core.workspace import workspace_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -44,6 +44,8 @@ class Project:
     """The present, aware, UTC."""
     redactor: Redactor = SHAPES_ONLY
     """Masks secrets in whatever is written or said."""
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Environment variables of the command, secrets among them."""
 
     @property
     def root(self) -> Path:

@@ -66,12 +66,12 @@ class BehaviourProject:
     def compare_if_any(self, *, head: str | None = None, env: Mapping[str, str] | None = None) -> Behaviour | None:
         """Compare the work tree, or a commit, with the base."""
         commit = None if head is None else CommitId(head)
-        return compare_behaviour(opened(self.root), base=self.base, head=commit, env=env)
+        return compare_behaviour(opened(self.root, env), base=self.base, head=commit)
 
 
-def opened(root: Path) -> Project:
+def opened(root: Path, env: Mapping[str, str] | None = None) -> Project:
     """Return the project in a folder with its adapters."""
-    return open_project(root, dict(os.environ), PlainConsole(io.StringIO()))
+    return open_project(root, dict(os.environ if env is None else env), PlainConsole(io.StringIO()))
 
 
 def requests(*bodies: Any) -> str:
