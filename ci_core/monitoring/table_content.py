@@ -156,12 +156,12 @@ def _opened(connection: Any, files: TableFiles, scratch: Path, side: str) -> _Ve
     )  # fmt: skip
     try:
         relation = files.relation(connection, scratch)
-    except (OSError, EOFError) as error:  # while looking for the header of a text file
+    except (OSError, EOFError, UnicodeError) as error:  # while looking at how a text file is written
         raise _UnreadableError(f"{side}: {first_line(error)}") from error
     except duckdb.Error as error:
         raise version.unreadable(error) from error
     types = {row[0]: row[1] for row in version.query(table_sql.described(relation))}
-    if "" in types:
+    if "" in types:  # not in DuckDB 2, which calls it by its place
         raise _UnreadableError(f"{side}: a column has no name")
     version = replace(version, relation=relation, types=MappingProxyType(types))
     rows, columns = 0, {}

@@ -7,6 +7,7 @@ names of our own in a scratch folder; text is converted to Parquet there, so tha
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import re
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from ci_core.monitoring.table_diff import TableFormat
 
-_FIRST_LINE_BYTES = 65_536
+_FIRST_BYTES = 65_536
+_FRACTION = re.compile(r"[+-]?\d+([.,])\d+(?:[eE][+-]?\d+)?")
 _REASON_CHARS = 300
 _DETAILS = ("CSV Error on Line", "Expected Number of Columns", "Malformed JSON")
 """Lines of the engine's long messages that say where a file is broken."""
@@ -54,11 +56,12 @@ class TableFiles:
         if self.kind == "jsonl":
             source = f"read_json({_listed(links)}, format = 'newline_delimited', "
         else:
-            separator, header = first_line_of(self.files[0][1])
+            shape = shape_of(self.files[0][1])
             # Nothing is left to be guessed but types: a guess at a broken file can skip all of its rows.
             source = (
-                f"read_csv({_listed(links)}, header = {str(header).lower()}, delim = '{separator}', quote = '\"', "
-                f"escape = '\"', comment = '', skip = 0, nullstr = {CSV_NULLS}, "
+                f"read_csv({_listed(links)}, header = {str(shape.has_header).lower()}, delim = '{shape.separator}', "
+                f"decimal_separator = '{shape.decimal}', quote = '\"', escape = '\"', comment = '', skip = 0, "
+                f"nullstr = {CSV_NULLS}, "
             )
         source += f"sample_size = -1, union_by_name = true, hive_partitioning = {str(is_partitioned).lower()})"
         converted = DUCKDB.string(str(scratch / "table.parquet"))
@@ -69,6 +72,8 @@ class TableFiles:
         """Return what the engine says of these files, on one line and by their own names, or in our words."""
         if "Error when sniffing file" in str(error):
             return "it cannot be read as CSV: rows of different lengths, broken quotes, or not text in UTF-8"
+        if "not utf-8 encoded" in str(error):
+            return "it is not text in UTF-8"
         lines = [line.strip() for line in str(error).splitlines()]
         said = [first_line(error), *(line for line in lines[1:] if line.startswith(_DETAILS))]
         text = re.sub(r"^[A-Za-z ]+ Error: ", "", ": ".join(line.rstrip(":. ") for line in said))
@@ -91,27 +96,58 @@ class TableFiles:
         return links
 
 
-def first_line_of(path: Path) -> tuple[str, bool]:
-    """Return what separates the columns of a CSV file, and whether its first line names them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextShape:
+    """How a CSV file is written."""
 
-    It does unless all it holds are numbers. Numbers that count from 0, as a data frame without names writes them, are
-    names.
+    separator: str
+    """Between columns."""
+    has_header: bool
+    """Whether its first line names the columns."""
+    decimal: str = "."
+    """What stands before the fraction of a number."""
+
+
+def shape_of(path: Path) -> TextShape:
+    """Return how a CSV file is written, as its first 64 KB show it.
+
+    The first line names the columns unless all it holds are numbers. Numbers that count from 0, as a data frame without
+    names writes them, are names.
 
     Raises:
         EOFError: the file is empty, or is cut short inside its compression.
+        UnicodeError: it is in UTF-16.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     with gzip.open(path) if packed else path.open("rb") as stream:
-        line = stream.readline(_FIRST_LINE_BYTES).decode("utf-8", "replace").removeprefix("\ufeff")
-    if not line:
+        content = stream.read(_FIRST_BYTES)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        msg = "it is text in UTF-16, and only UTF-8 is read"
+        raise UnicodeError(msg)
+    first, _, more = content.decode("utf-8", "replace").removeprefix("\ufeff").partition("\n")
+    if not content:
         raise EOFError("the file is empty")
-    separator = max(",;\t|", key=line.count)
-    cells = next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
-    if cells == [str(number) for number in range(len(cells))]:
-        return separator, True
-    return separator, not all(map(_is_number, cells))
+    separator = max(";\t|,", key=first.count)  # commas last: they may be decimal ones
+    cells = next(csv.reader([first.rstrip("\r")], delimiter=separator), [])
+    counts_up = cells == [str(number) for number in range(len(cells))]
+    decimal = "." if separator == "," else _decimal(cells + _cells(more, separator))
+    is_number = _is_number if decimal == "." else lambda cell: _is_number(cell.replace(",", "."))
+    return TextShape(separator=separator, has_header=counts_up or not all(map(is_number, cells)), decimal=decimal)
+
+
+def _cells(text: str, separator: str) -> list[str]:
+    try:
+        return [cell for row in csv.reader(text.splitlines(), delimiter=separator) for cell in row]
+    except csv.Error:  # the engine will say what is wrong
+        return []
+
+
+def _decimal(cells: Sequence[str]) -> str:
+    """Return what stands before fractions: a comma where numbers are written with one, and none with a point."""
+    found = {match[1] for cell in cells if (match := _FRACTION.fullmatch(cell.strip()))}
+    return "," if found == {","} else "."
 
 
 def _is_number(cell: str) -> bool:

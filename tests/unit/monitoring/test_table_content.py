@@ -441,6 +441,56 @@ def test_a_csv_file_without_a_header_loses_no_row(text: Text) -> None:
     assert [column.name for column in table.columns] == ["column0", "column1"]
 
 
+def test_decimal_commas_are_numbers_where_the_columns_are_not_separated_by_commas(text: Text) -> None:
+    commas = text("a.csv", 'id;price;when\n1;-2,5;01.02.2024\n2;3,25;"1;5"\n')
+    points = text("a.csv", "id,price,when\n1,-2.5,01.02.2024\n2,3.25,1;5\n")
+    both = text("a.csv", "id;price;rate\n1;2,5;0.5\n")
+
+    assert [column.distance for column in compare_versions("t", commas, points).columns] == [0.0, 0.0, 0.0]
+    assert [column.new_type for column in compare_versions("t", None, commas).columns] == [
+        "BIGINT",
+        "DOUBLE",
+        "VARCHAR",
+    ]
+    assert [column.new_type for column in compare_versions("t", None, both).columns] == ["BIGINT", "VARCHAR", "DOUBLE"]
+
+
+def test_a_first_line_of_numbers_with_decimal_commas_names_nothing(text: Text) -> None:
+    assert compare_versions("t", None, text("a.csv", "1,5;2\n2,5;3\n")).new_rows == 2
+
+
+def test_a_header_alone_is_a_table_of_no_rows(text: Text) -> None:
+    table = compare_versions("t", text("a.csv", "a,b\n1,2\n"), text("b.csv", "a,b\n"))
+
+    assert (table.old_rows, table.new_rows) == (1, 0)
+    assert [(column.name, column.change, column.note) for column in table.columns] == [
+        ("a", "same", "no rows now"), ("b", "same", "no rows now"),
+    ]  # fmt: skip
+
+
+def test_names_that_differ_in_case_alone_inside_one_file_are_told_apart_by_a_number(text: Text) -> None:
+    table = compare_versions("t", None, text("a.csv", "Age,age,,Age\n1,x,2,true\n"))
+
+    assert [(column.name, column.new_type) for column in table.columns] == [
+        ("Age", "BIGINT"), ("age_1", "VARCHAR"), ("column2", "BIGINT"), ("Age_2", "BOOLEAN"),
+    ]  # fmt: skip
+
+
+def test_a_column_without_a_name_in_a_parquet_file_is_called_by_its_place_or_refused(parquet: Parquet) -> None:
+    files = parquet("SELECT 1 AS qqqq, 2 AS b")
+    path = files.files[0][1]
+    content = path.read_bytes()
+    assert content[-4:] == b"PAR1"
+    length = int.from_bytes(content[-8:-4], "little")
+    footer = content[-8 - length : -8].replace(b"\x04qqqq", b"\x00")  # a name: its length, its letters
+    path.write_bytes(content[: -8 - length] + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+
+    table = compare_versions("t", None, files)
+
+    said = "head: a column has no name"  # DuckDB before version 2, which calls it by its place
+    assert (table.problem, [column.name for column in table.columns]) in [(None, ["C0", "b"]), (said, [])]
+
+
 _NOT_CSV = "it cannot be read as CSV: rows of different lengths, broken quotes, or not text in UTF-8"
 
 
@@ -450,12 +500,14 @@ _NOT_CSV = "it cannot be read as CSV: rows of different lengths, broken quotes, 
         ("a.csv", 'a,b\n1,"x\n2,y\n', _NOT_CSV),
         ("a.csv", "a,b\n" + "1,2\n" * 3000 + "1,2,3,4\n", "CSV Error on Line: 3002: Expected Number of Columns: 2"),
         ("a.csv", "", "the file is empty"),
+        ("a.csv", "a,b\n1,é\n".encode("utf-16"), "it is text in UTF-16, and only UTF-8 is read"),
+        ("a.csv", "a,b\n1,é\n".encode("latin-1"), "it is not text in UTF-8"),
         ("a.jsonl", '{"a": 1}\n{"a":\n', 'Malformed JSON in file "a.jsonl", at byte 7 in line 3'),
         ("a.parquet", "PAR1", "File 'a.parquet' too small to be a Parquet file"),
         ("a.parquet", "no Parquet at all, however long", "No magic bytes found at end of file 'a.parquet'"),
         ("a.csv.gz", b"\x1f\x8b\x08\x00broken", "Compressed file ended before the end-of-stream marker was reached"),
     ],
-    ids=["quotes", "ragged", "empty", "json", "short", "not-parquet", "gzip"],
+    ids=["quotes", "ragged", "empty", "utf-16", "latin-1", "json", "short", "not-parquet", "gzip"],
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_is_a_problem_of_its_side(
     parquet: Parquet, text: Text, name: str, content: str | bytes, problem: str
