@@ -129,7 +129,9 @@ def compare_revisions(
     tables: tuple[TableDiff, ...] = ()
     if "tables" not in without:
         diff = with_folders(project.dvc, diff)
-        tables = compare_content(project.dvc, diff, base=base.code.commit, head=head)
+        monitor = project.settings.monitor
+        ignore = {} if monitor is None else {monitor.reference: monitor.ignore}
+        tables = compare_content(project.dvc, diff, base=base.code.commit, head=head, ignore=ignore)
     behaviour = None
     if "behaviour" not in without:
         # Imported when it is wanted: it comes with a fifth of what this program consists of.

@@ -6,9 +6,11 @@ Runs after two snapshots were compared: only what differs is opened, one file at
 
 from __future__ import annotations
 
+import posixpath
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from ci_core.errors import GraphshipError, MissingExtraError
@@ -74,7 +76,12 @@ def _folder(data: DataFiles, file: FileDiff, base: CommitId | None) -> FolderDif
 
 
 def compare_content(
-    dvc: DvcProject, diff: SnapshotDiff, *, base: CommitId, head: CommitId | None, ignore: Collection[str] = ()
+    dvc: DvcProject,
+    diff: SnapshotDiff,
+    *,
+    base: CommitId,
+    head: CommitId | None,
+    ignore: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> tuple[TableDiff, ...]:
     """Compare the content of each table that differs, in the order of `diff`; metrics and plots are none.
 
@@ -86,8 +93,9 @@ def compare_content(
         diff: what differs between two snapshots of it.
         base: the older commit.
         head: the newer one; None: the work tree.
-        ignore: columns whose values are not compared.
+        ignore: path of a table, relative to the project → columns whose values are not compared.
     """
+    ignored = {posixpath.normpath(path): columns for path, columns in ignore.items()}
     files = (file for file in (*diff.data, *diff.outputs) if not file.is_result)
     changed = [file for file in files if file.old_digest != file.new_digest]
     found: list[TableDiff] = []
@@ -103,7 +111,7 @@ def compare_content(
             if len(found) == MOST_TABLES:
                 found.append(TableDiff(path=file.path, problem=f"not compared: {MOST_TABLES} tables are, and no more"))
                 continue
-            table = _table(data, file.path, versions, ignore)
+            table = _table(data, file.path, versions, ignored.get(file.path, ()))
             found += [] if table is None else [table]
             if len(found) > MOST_TABLES:
                 break

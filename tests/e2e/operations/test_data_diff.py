@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ci_core.ci.plain import PlainConsole
+from ci_core.cli._project import open_project
 from ci_core.monitoring.table_diff import TableDiff
+from ci_core.operations.comparison import compare_named
 from ci_core.operations.data_diff import compare_content, with_folders
 from ci_core.testing.projects import SampleProject, make_project
 from ci_core.types import CommitId
@@ -20,6 +25,7 @@ from ci_core.versioning.snapshot import take_snapshot
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ci_core.operations.project import Project
     from ci_core.versioning.difference import SnapshotDiff
 
 pytestmark = pytest.mark.e2e
@@ -56,6 +62,31 @@ def test_a_changed_csv_is_compared_from_the_cache_with_neither_revision_checked_
         ("y", "same", 0.5),
         ("city", "added", 0.0),
     ]
+
+
+def _opened(project: SampleProject) -> Project:
+    return open_project(project.root, dict(os.environ), PlainConsole(io.StringIO()))
+
+
+def test_columns_that_monitoring_ignores_are_ignored_in_its_reference_and_nowhere_else(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    for rows, name in ((5, "a"), (5, "b")):
+        project.write(f"data/{name}.csv", "x,y\n" + "1,2\n" * rows)
+    DvcProject(project.root).add(["data/a.csv", "data/b.csv"])
+    project.write("graphship.yaml", "name: p\nmonitor: {reference: ./data/a.csv, ignore: [x]}\n")
+    base = project.commit()
+    for name in "ab":
+        (project.root / f"data/{name}.csv").unlink()
+        project.write(f"data/{name}.csv", "x,y\n3,4\n")
+    DvcProject(project.root).add(["data/a.csv", "data/b.csv"])
+    head = project.commit()
+
+    found = compare_named(_opened(project), base, head, without=("behaviour", "plots"))
+
+    assert {table.path: [column.note for column in table.columns] for table in found.tables} == {
+        "data/a.csv": ["ignored", "fewer than 500 rows: not judged"],
+        "data/b.csv": ["fewer than 500 rows: not judged"] * 2,
+    }
 
 
 def test_what_the_cache_lacks_is_fetched_and_only_that(tmp_path: Path) -> None:
