@@ -149,7 +149,7 @@ def _regression(gate: MetricGate, move: _Move) -> Iterator[Finding]:
     share = gate.max_regression_share
     limit = share * abs(move.old) if share is not None else gate.max_regression or 0.0
     loss = -move.gain
-    if not exceeds(loss, limit):
+    if not exceeds(loss, limit, of=(move.old, move.new)):
         return
     if share is None or not move.old:
         lost, allowed = apart(loss, limit)
@@ -160,7 +160,7 @@ def _regression(gate: MetricGate, move: _Move) -> Iterator[Finding]:
 
 
 def _improvement(move: _Move) -> Iterator[Finding]:
-    if not exceeds(move.gain, 0):
+    if not exceeds(move.gain, 0, of=(move.old, move.new)):
         yield "fail", f"{move.told}; it must improve"
     elif move.is_noise:
         yield "warn", f"{move.told}; it must improve{move.doubt}"

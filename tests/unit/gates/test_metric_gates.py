@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -73,6 +74,45 @@ def test_a_value_exactly_on_a_bound_passes() -> None:
 def test_a_regression_is_judged_in_decimal_as_people_mean_it(new: float, state: str) -> None:
     # 0.83 - 0.82 is 0.010000000000000009 in binary
     assert judge(gate(regression=0.01), snapshot(auc=0.83), snapshot(auc=new)).state == state
+
+
+digits = st.integers(-(10**6), 10**6)
+powers = st.integers(-290, 290)
+
+
+def decimal(count: int, power: int) -> float:
+    """Return what a file means by so many digits at a decimal place."""
+    return float(Decimal(count).scaleb(power))
+
+
+@given(digits, st.integers(0, 10**6), st.integers(-3, 3), powers)
+def test_numbers_are_judged_as_in_decimal_arithmetic_however_small_or_large(
+    old: int, allowed: int, spare: int, power: int
+) -> None:
+    new = old - allowed + spare
+    before, after = snapshot(auc=decimal(old, power)), snapshot(auc=decimal(new, power))
+    limit = decimal(allowed, power)
+
+    assert judge(gate(regression=limit), before, after).state == ("pass" if old - new <= allowed else "fail")
+    assert judge(improving(), before, after).state == ("pass" if new > old else "fail")
+    assert judge(gate(low=limit), before, after).state == ("pass" if new >= allowed else "fail")
+    assert judge(gate(high=limit), before, after).state == ("pass" if new <= allowed else "fail")
+
+
+@given(st.integers(-(10**4), 10**4), st.integers(0, 200), st.integers(-3, 3), powers)
+def test_shares_of_the_base_are_taken_as_in_decimal_arithmetic(old: int, percent: int, spare: int, power: int) -> None:
+    new = 100 * old - percent * abs(old) + spare  # in hundredths
+    before, after = snapshot(auc=decimal(old, power)), snapshot(auc=decimal(new, power - 2))
+
+    assert judge(share_gate(percent / 100), before, after).state == ("pass" if spare >= 0 else "fail")
+
+
+@pytest.mark.parametrize("noise", [1e-15, -1e-15, 1e-13, -1e-13])
+def test_what_rounding_adds_is_neither_a_loss_nor_a_gain(noise: float) -> None:
+    before, after = snapshot(auc=0.8), snapshot(auc=0.8 + noise)
+
+    assert judge(gate(regression=0), before, after).state == "pass"
+    assert judge(improving(), before, after).state == "fail"
 
 
 def test_a_loss_that_rises_too_far_fails_with_numbers() -> None:

@@ -201,7 +201,7 @@ def test_drift_names_the_three_worst_columns() -> None:
     )
 
 
-@pytest.mark.parametrize(("distance", "state"), [(0.2, "pass"), (0.1 + 0.1 + 1e-12, "pass"), (0.2001, "fail")])
+@pytest.mark.parametrize(("distance", "state"), [(0.2, "pass"), (0.1 + 0.1 + 1e-13, "pass"), (0.2001, "fail")])
 def test_drift_exactly_at_the_limit_passes(distance: float, state: str) -> None:
     found = result(DRIFT, evidence(tables=(table(column("a", distance)),)))
 
