@@ -81,7 +81,7 @@ class Difference:
 
 
 def place(path: Path, *, with_positions: bool = True) -> str:
-    """Return a path as text, keys that are no plain word in quotes."""
+    """Return a path as text that can be written, keys that are no plain word in quotes."""
     parts: list[str] = []
     for part in path:
         if isinstance(part, int):
@@ -90,7 +90,7 @@ def place(path: Path, *, with_positions: bool = True) -> str:
             parts.append(f".{part}")
         else:
             parts.append(f'["{part}"]')
-    return "".join(parts).removeprefix(".")
+    return "".join(parts).removeprefix(".").encode(errors="backslashreplace").decode()
 
 
 def differences(old: Answer, new: Answer, *, tolerance: float) -> tuple[Difference, ...]:

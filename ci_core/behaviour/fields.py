@@ -171,7 +171,7 @@ def _exact(value: JsonValue) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, str):
-        text = json.dumps(value[:_TEXT], ensure_ascii=False)
+        text = json.dumps(value[:_TEXT], ensure_ascii=False).encode(errors="backslashreplace").decode()
         return f'{text[:-1]}…"' if len(value) > _TEXT else text
     return "".join(islice(json.dumps(value), _TEXT))
 

@@ -24,13 +24,24 @@ def shortened(value: JsonValue) -> JsonValue:
     """Return `value`, or its beginning when it takes more than :data:`MOST_CHARACTERS` as JSON.
 
     Long texts are cut, and lists and objects end with how many items more there are. What is still too long, because
-    it is nested, becomes text.
+    it is nested, becomes text. Halves of surrogate pairs, which JSON can hold and no report can, become ``?``.
     """
+    value = _encodable(value)
     if is_short(value):
         return value
     cut = _cut(value)
     text = _as_json(cut)
     return cut if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + _CUT
+
+
+def _encodable(value: JsonValue) -> JsonValue:
+    text = _as_json(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        found: JsonValue = json.loads(text.encode(errors="replace"))
+        return found
+    return value
 
 
 def _cut(value: JsonValue, levels: int = 8) -> JsonValue:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from _typeshed import DataclassInstance
 
-    from ci_core.behaviour.spec import Behaviour
+    from ci_core.behaviour.spec import Behaviour, FieldChange
     from ci_core.deploy.spec import Plan
     from ci_core.gates.spec import Annotation, GateResult
     from ci_core.monitoring.table_diff import TableDiff
@@ -152,8 +152,12 @@ def behaviour_part(behaviour: Behaviour | None) -> shown.Behaviour | None:
         source=behaviour.source,
         requests=behaviour.requests,
         changed=behaviour.changed,
+        gained=behaviour.gained,
         unsteady=behaviour.unsteady,
+        unsteady_places=behaviour.unsteady_places,
         tolerance=behaviour.tolerance,
+        fields=tuple(_field_change(one) for one in behaviour.fields),
+        more_fields=behaviour.more_fields,
         largest=tuple(
             shown.AnswerChange(
                 request=_as_json(one.request),
@@ -172,6 +176,11 @@ def behaviour_part(behaviour: Behaviour | None) -> shown.Behaviour | None:
         problem=behaviour.problem,
         notes=behaviour.notes,
     )
+
+
+def _field_change(change: FieldChange) -> shown.FieldChange:
+    values = tuple(shown.ValueChange(**_fields(one)) for one in change.values)
+    return shown.FieldChange(**{**_fields(change), "values": values})
 
 
 def _fields(part: DataclassInstance) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ci_core.reports.answer_fields import field_name, fields_table, most_telling
 from ci_core.reports.document import BulletList, Code, Column, Paragraph, Section, Strong, code, prose
 from ci_core.reports.rows import LONGEST_VALUE, table
 from ci_core.reports.text import ABSENT, number, percent, plural, ratio, short, shorten
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_CHANGES = 10
 _MOST_NOTES = 10
+_MOST_PLACES = 5
 _ROWS_PER_CHANGE = 6
 """A request with two answers takes as much room as so many rows of other tables."""
 _CHANGES = (
@@ -35,7 +37,11 @@ def behaviour_sentence(behaviour: Behaviour) -> Line:
     """Return how many answers changed, by how much, and what they cost; or why that is not known."""
     if behaviour.is_identical:
         requests = plural(behaviour.requests, "recorded request") if behaviour.requests else "recorded requests"
-        return ("What answers the ", Strong(requests), " is as at the base: code, models and data files.")
+        return (
+            "What answers the ",
+            Strong(requests),
+            " is as at the base: code, models and data files, so none was sent.",
+        )
     if not behaviour.requests:
         why = prose(shorten(behaviour.problem or "no request was sent to both", 300))
         return ("The answers of base and head were not compared: ", *why)
@@ -56,17 +62,7 @@ def _changed(behaviour: Behaviour) -> Line:
     share = percent(behaviour.changed / behaviour.requests)
     verb = "is" if behaviour.changed == 1 else "are"
     counted = f"{number(behaviour.changed)} of {all_requests}"
-    return (Strong(counted), f" ({share}) {verb} answered otherwise", *_by(behaviour))
-
-
-def _by(behaviour: Behaviour) -> Line:
-    largest = behaviour.largest[0] if behaviour.largest else None
-    if largest is None:
-        return ()
-    place: Line = (" in ", code(largest.where)) if largest.where else ()
-    if largest.size is None:
-        return (", the largest change", *place) if place else (", one at least not only in a number",)
-    return (f", by up to {short(largest.size)}", *place)
+    return (Strong(counted), f" ({share}) {verb} answered otherwise", *most_telling(behaviour))
 
 
 def _cost(behaviour: Behaviour) -> Line:
@@ -95,6 +91,9 @@ def behaviour_section(report: Report, extent: Extent) -> Section | None:
         blocks.append(Paragraph(line=line))
     if behaviour.problem and behaviour.requests:
         blocks.append(Paragraph(line=prose(shorten(behaviour.problem, 400)), tone="warn"))
+    fields = fields_table(behaviour, extent.rows)
+    if fields is not None:
+        blocks.append(fields)
     if behaviour.largest:
         most = max(1, min(_MOST_CHANGES, extent.rows // _ROWS_PER_CHANGE))
         rows = [_answer(one) for one in behaviour.largest[:most]]
@@ -115,7 +114,13 @@ def _unsteady(behaviour: Behaviour) -> list[Line]:
     again = (
         f"{plural(behaviour.unsteady, 'request')} {verb} answered otherwise by the base itself when it is asked again"
     )
-    return [(f"{again}: what differs by itself is not compared",)]
+    if not behaviour.unsteady_places:
+        return [(f"{again}: what differs by itself is not compared",)]
+    named: Line = ()
+    for place in behaviour.unsteady_places[:_MOST_PLACES]:
+        named += (*((", ",) if named else ()), *field_name(place))
+    more = ", …" if len(behaviour.unsteady_places) > _MOST_PLACES else ""
+    return [(f"{again}, and not compared there: ", *named, more)]
 
 
 def _hint(behaviour: Behaviour) -> str:

@@ -39,6 +39,33 @@ class TableContent(Part):
     """Why the content could not be compared."""
 
 
+class ValueChange(Part):
+    """One value that became another one."""
+
+    old: str
+    """As JSON, shortened; ``5 items`` of a list, ``number`` where one of both is none. Empty when there was none."""
+    new: str
+    answers: int
+
+
+class FieldChange(Part):
+    """What changed at one place of all answers."""
+
+    place: str
+    """Without positions: ``outputs[].probability``; empty for the whole answer."""
+    kind: Literal["status", "gone", "new", "other", "number"]
+    answers: int
+    """Answers in which it changed."""
+    median: float | None = None
+    largest: float | None = None
+    """How far a number moved, in its own unit: in half of these answers by at most `median`."""
+    share: float | None = None
+    """`largest` over the range of the base's numbers at this place."""
+    values: tuple[ValueChange, ...] = ()
+    """The most frequent ones."""
+    more_values: int = 0
+
+
 class AnswerChange(Part):
     """One recorded request that is answered otherwise."""
 
@@ -71,10 +98,18 @@ class Behaviour(Part):
     requests: int = 0
     """Requests that both were asked; when nothing can differ, those there are."""
     changed: int = 0
+    gained: int = 0
+    """Of `changed` those that are as before but for fields that are new."""
     unsteady: int = 0
     """Requests whose answer the base gives otherwise when it is asked again."""
+    unsteady_places: tuple[str, ...] = ()
+    """The first places that differ by themselves, which are not compared; empty for the whole answer."""
     tolerance: float = 1e-6
     """Relative difference up to which numbers are equal."""
+    fields: tuple[FieldChange, ...] = ()
+    """What changed, place by place, the most telling first."""
+    more_fields: int = 0
+    """Places that changed, too."""
     largest: tuple[AnswerChange, ...] = ()
     base: BehaviourSide | None = None
     head: BehaviourSide | None = None

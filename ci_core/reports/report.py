@@ -13,7 +13,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from ci_core.reports.change_parts import AnswerChange, Behaviour, BehaviourSide, ColumnRow, TableContent
+from ci_core.reports.change_parts import (
+    AnswerChange,
+    Behaviour,
+    BehaviourSide,
+    ColumnRow,
+    FieldChange,
+    TableContent,
+    ValueChange,
+)
 from ci_core.reports.graph_parts import Graph, GraphEdge, GraphNode
 from ci_core.reports.part import Change, Direction, GateState, Interval, Part, Place, Scalar, Side
 from ci_core.reports.plot_parts import ConfusionMatrix, Image, Plot, Series
@@ -31,6 +39,7 @@ __all__ = [
     "DataRow",
     "Direction",
     "EnvironmentRow",
+    "FieldChange",
     "Gate",
     "GateState",
     "Graph",
@@ -58,6 +67,7 @@ __all__ = [
     "StageFailure",
     "StepChange",
     "TableContent",
+    "ValueChange",
 ]
 
 SCHEMA_VERSION = 1

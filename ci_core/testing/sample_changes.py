@@ -8,6 +8,7 @@ from ci_core.reports.report import (
     Behaviour,
     BehaviourSide,
     ColumnRow,
+    FieldChange,
     Graph,
     GraphEdge,
     GraphNode,
@@ -15,6 +16,7 @@ from ci_core.reports.report import (
     Place,
     StageChange,
     TableContent,
+    ValueChange,
 )
 
 
@@ -106,6 +108,34 @@ def sample_behaviour() -> Behaviour:
         source="`serving/requests.jsonl`",
         requests=200,
         changed=12,
+        gained=2,
+        fields=(
+            FieldChange(place="", kind="status", answers=1, values=(ValueChange(old="200", new="400", answers=1),)),
+            FieldChange(
+                place="outputs[].reason",
+                kind="new",
+                answers=11,
+                values=(
+                    ValueChange(old="", new='"wind"', answers=8),
+                    ValueChange(old="", new="null", answers=3),
+                ),
+            ),
+            FieldChange(
+                place="outputs[].label",
+                kind="other",
+                answers=5,
+                values=(
+                    ValueChange(old='"on time"', new='"late"', answers=3),
+                    ValueChange(old='"late"', new='"on time"', answers=1),
+                    ValueChange(old='"late"', new="null", answers=1),
+                ),
+                more_values=1,
+            ),
+            FieldChange(
+                place="outputs[].probability", kind="number", answers=9, median=0.042, largest=0.31, share=0.334
+            ),
+        ),
+        more_fields=1,
         largest=(
             AnswerChange(
                 request=request,
@@ -124,6 +154,7 @@ def sample_behaviour() -> Behaviour:
         memory_ratio=1.3,
         problem="3 of 203 recorded requests were left out: they are not JSON",
         unsteady=2,
+        unsteady_places=("", "outputs[].at"),
         notes=("the packages of the head were used for both",),
     )
 

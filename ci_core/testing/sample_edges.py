@@ -69,7 +69,11 @@ def unchanged_report() -> Report:
     behaviour = sample_behaviour().model_copy(
         update={
             "changed": 0,
+            "gained": 0,
             "unsteady": 0,
+            "unsteady_places": (),
+            "fields": (),
+            "more_fields": 0,
             "largest": (),
             "base": None,
             "head": None,

@@ -171,6 +171,13 @@ def test_long_texts_are_cut() -> None:
     assert found.values == (ValueChange(old=f'"{"a" * 40}"', new=f'"{"b" * 40}…"', answers=1),)
 
 
+def test_halves_of_surrogate_pairs_are_written_out() -> None:
+    (found,) = fields(({"\ud800": "a"}, {"\ud800": "\udfff"}))
+
+    assert found.place == r'["\ud800"]'
+    assert found.values == (ValueChange(old='"a"', new=r'"\udfff"', answers=1),)
+
+
 def test_numbers_come_by_how_far_they_moved_in_the_range_of_the_base() -> None:
     found = fields(
         ({"price": 0.0, "p": 0.0}, {"price": 10.0, "p": 0.1}),

@@ -19,6 +19,10 @@ def test_what_is_short_stays_as_it_is() -> None:
     assert shortened({"x": [1, None, "text"]}) == {"x": [1, None, "text"]}
 
 
+def test_half_of_a_surrogate_pair_becomes_a_question_mark() -> None:
+    assert shortened({"\ud800": ["a\udfff", "😀"]}) == {"?": ["a?", "😀"]}
+
+
 def test_a_long_list_ends_with_how_many_items_more_there_are() -> None:
     assert shortened(list(range(1_000))) == [*range(20), "… 980 more"]
 

@@ -20,6 +20,7 @@ from ci_core.reports.report import (
     Commit,
     DataRow,
     EnvironmentRow,
+    FieldChange,
     Gate,
     Interval,
     MetricRow,
@@ -29,6 +30,7 @@ from ci_core.reports.report import (
     Report,
     Run,
     TableContent,
+    ValueChange,
 )
 from ci_core.reports.text import exact
 from ci_core.testing.sample_edges import huge_report, minimal_report, unchanged_report, unreadable_base_report
@@ -59,17 +61,48 @@ def section(report: Report, slug: str) -> Section:
     return found[0]
 
 
+P = FieldChange(place="p", kind="number", answers=1, median=0.25, largest=0.25)
+NEW = FieldChange(place="q", kind="new", answers=4, values=(ValueChange(old="", new="true", answers=4),))
+
+
 @pytest.mark.parametrize(
     ("behaviour", "sentence"),
     [
         (Behaviour(source="s", requests=200), "All 200 requests are answered as before."),
         (
-            Behaviour(source="s", requests=200, changed=1, largest=(AnswerChange(request="{}", size=0.25, where="p"),)),
-            "1 of 200 requests (0.5 %) is answered otherwise, by up to 0.25 in p.",
+            Behaviour(source="s", requests=200, changed=1, fields=(P,)),
+            "1 of 200 requests (0.5 %) is answered otherwise: p by up to 0.25.",
         ),
         (
-            Behaviour(source="s", requests=4, changed=2, largest=(AnswerChange(request="{}", where="label"),)),
-            "2 of 4 requests (50 %) are answered otherwise, the largest change in label.",
+            Behaviour(source="s", requests=4, changed=4, gained=1, fields=(NEW, P)),
+            """4 of 4 requests (100 %) are answered otherwise: p by up to 0.25, and 1 new field
+            (1 answer only gained fields).""",
+        ),
+        (
+            Behaviour(source="s", requests=4, changed=4, gained=4, fields=(NEW,)),
+            "4 of 4 requests (100 %) are answered otherwise: 1 new field and nothing else.",
+        ),
+        (
+            Behaviour(
+                source="s",
+                requests=9,
+                changed=9,
+                fields=(
+                    FieldChange(place="", kind="status", answers=2),
+                    FieldChange(place="id", kind="gone", answers=1),
+                    FieldChange(place="at", kind="gone", answers=1),
+                    FieldChange(place="label", kind="other", answers=3),
+                    P,
+                    P,
+                ),
+                more_fields=4,
+            ),
+            """9 of 9 requests (100 %) are answered otherwise: 2 with another status, label in 3, p by up to 0.25,
+            2 fields gone, and 5 other fields.""",
+        ),
+        (
+            Behaviour(source="s", requests=4, changed=2, fields=(FieldChange(place="", kind="other", answers=2),)),
+            "2 of 4 requests (50 %) are answered otherwise: the whole answer in 2.",
         ),
         (
             Behaviour(
@@ -91,7 +124,7 @@ def section(report: Report, slug: str) -> Section:
         ),
         (
             Behaviour(source="s", requests=60, is_identical=True),
-            "What answers the 60 recorded requests is as at the base: code, models and data files.",
+            "What answers the 60 recorded requests is as at the base: code, models and data files, so none was sent.",
         ),
         (
             Behaviour(source="s", problem="the base's graph cannot be loaded"),
@@ -101,6 +134,48 @@ def section(report: Report, slug: str) -> Section:
 )
 def test_behaviour_is_one_sentence(behaviour: Behaviour, sentence: str) -> None:
     assert words(behaviour_sentence(behaviour)).split() == sentence.split()
+
+
+def test_each_field_that_changed_has_a_line_above_the_largest_changes() -> None:
+    label = FieldChange(
+        place="rows[].label",
+        kind="other",
+        answers=3,
+        values=(ValueChange(old='"a"', new='"b"', answers=2), ValueChange(old="number", new="null", answers=1)),
+        more_values=4,
+    )
+    moved = FieldChange(place="p", kind="number", answers=4, median=0.012, largest=0.25, share=0.5)
+    behaviour = Behaviour(
+        source="s",
+        requests=9,
+        changed=4,
+        fields=(NEW, label, moved),
+        more_fields=6,
+        largest=(AnswerChange(request="{}", where="p", size=0.25),),
+    )
+
+    told = [" ".join(line.split()) for line in lines(sample_report().model_copy(update={"behaviour": behaviour}))]
+
+    start = told.index("field change answers by (median) by up to of base's range values")
+    assert told[start + 1 : start + 7] == [
+        "q new 4 4 × true",
+        'rows[].label changed 3 2 × "a" → "b", 1 × number → null, …',
+        "p changed 4 0.012 0.25 50 %",
+        "… and 6 more",
+        "",
+        "request before after by where",
+    ]
+
+
+def test_places_that_differ_by_themselves_are_named() -> None:
+    behaviour = Behaviour(source="s", requests=9, unsteady=4, unsteady_places=("", *"abcde"))
+
+    told = lines(sample_report().model_copy(update={"behaviour": behaviour}))
+
+    assert (
+        "- 4 requests are answered otherwise by the base itself when it is asked again, and not compared there: the"
+        " whole answer, a, b, c, d, …" in told
+    )
 
 
 @pytest.mark.parametrize(
