@@ -28,7 +28,10 @@ MAX_ALIASED: Final = 1_000_000
 """Values that the aliases of one YAML file may stand for, together."""
 _MAX_KEPT: Final = 1_000_000
 """Characters of a YAML file whose content is kept for the next time it is read."""
-_MAX_TEXTS: Final = 64
+_MAX_KEPT_TOGETHER: Final = 16_000_000
+"""Characters of all of them."""
+_BESIDES: Final = 1_000
+"""What a file counts beside its characters; so some 14,000 files that ``dvc add`` writes are kept."""
 _LOCK: Final = "dvc.lock"
 _SCHEMA: Final = "2.0"
 LFS_POINTER: Final = "version https://git-lfs.github.com/spec/"
@@ -90,15 +93,19 @@ def _bounded(parse: Parser, *, is_yaml: bool) -> Parser:
 def _once(parse: Parser) -> Parser:
     """Return a parser that copies what the same text gave the last time, which costs a tenth of parsing it."""
     known: dict[str, Any] = {}
+    kept = 0
 
     def parse_once(text: str | bytes, path: Any, *arguments: Any, **options: Any) -> Any:
+        nonlocal kept
         if not isinstance(text, str) or len(text) > _MAX_KEPT or arguments or options not in ({}, {"typ": "safe"}):
             return parse(text, path, *arguments, **options)
         if text not in known:
             data = parse(text, path, **options)
             check(data)  # before it is copied
-            if len(known) >= _MAX_TEXTS:
+            kept += len(text) + _BESIDES
+            if kept > _MAX_KEPT_TOGETHER:
                 known.clear()
+                kept = len(text) + _BESIDES
             known[text] = data
         return copy.deepcopy(known[text])
 

@@ -23,6 +23,24 @@ if TYPE_CHECKING:
 PIPELINE_FILE = "dvc.yaml"
 
 
+class Hashes:
+    """Hashes files as they are, each once: a folder is an output of one stage, and what the next one needs."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str], tuple[Any, Any]] = {}
+
+    def meta_and_hash(self, file: Any) -> tuple[Any, Any]:
+        """Return size and number of files, and the hash, of an output or a dependency that is there."""
+        key = file.protocol, file.fs_path, file.hash_name
+        if key not in self._known:
+            self._known[key] = file._get_hash_meta()  # noqa: SLF001 - asked one by one, DVC hashes twice
+        return self._known[key]
+
+    def is_changed(self, file: Any) -> bool:
+        """Whether an output or a dependency that is there differs from what is recorded of it."""
+        return bool(file.hash_info != self.meta_and_hash(file)[1])
+
+
 def project_path(repo: Any, fs_path: str, prefix: str) -> str | None:
     """Return a path of DVC's file system relative to the project; None when it lies outside.
 
@@ -79,14 +97,14 @@ def stage_name(repo: Any, stage: Any, prefix: str) -> str | None:
 
 
 def tracked_files(
-    repo: Any, prefix: str, *, from_disk: bool, results: Collection[str] = ()
+    repo: Any, prefix: str, *, from_disk: Hashes | None = None, results: Collection[str] = ()
 ) -> tuple[list[TrackedFile], list[TrackedFile]]:
     """Return the files that no stage makes, and those that stages make, each sorted by path.
 
     Args:
         repo: DVC's repository.
         prefix: the project's folder relative to the DVC root.
-        from_disk: whether a file that is there is hashed, rather than taken as recorded in ``dvc.lock``.
+        from_disk: hashes files that are there; None to take them as recorded in ``dvc.lock``.
         results: files that are metrics or plots, relative to the project.
     """
     shown = {folder for path in results for folder in (path, *_folders(path))}
@@ -158,7 +176,7 @@ def plain(value: object) -> JsonValue:
     return str(value)
 
 
-def stale_reasons(repo: Any, stage: Any) -> list[str]:
+def stale_reasons(repo: Any, stage: Any, hashes: Hashes) -> list[str]:
     """Return why a stage would run again, one phrase each; empty when it would not.
 
     Data that was not fetched does not make a stage stale: then the recorded hashes of what it needs and of what the
@@ -173,20 +191,23 @@ def stale_reasons(repo: Any, stage: Any) -> list[str]:
         reasons.append("it is declared to run always")
     recorded = {out.fs_path: out.hash_info for out in repo.index.outs}
     for dependency in stage.deps:
-        reasons += _dependency_reasons(dependency, recorded)
+        reasons += _dependency_reasons(dependency, recorded, hashes)
     for out in stage.outs:
         if not out.hash_info:
             reasons.append(f"`{out.def_path}` was never made")
-        elif not out.use_cache and out.exists and out.changed_checksum():
+        elif not out.use_cache and out.exists and hashes.is_changed(out):
             reasons.append(f"`{out.def_path}` was changed by hand")
-        elif out.use_cache and out.exists and out.changed_checksum():
+        elif out.use_cache and out.exists and hashes.is_changed(out):
             reasons.append(f"`{out.def_path}` is not what the stage made")
     return reasons
 
 
-def _dependency_reasons(dependency: Any, recorded: Mapping[str, Any]) -> list[str]:
+def _dependency_reasons(dependency: Any, recorded: Mapping[str, Any], hashes: Hashes) -> list[str]:
+    from dvc.dependency.base import Dependency
     from dvc.dependency.param import ParamsDependency
 
+    if type(dependency) is Dependency and dependency.exists and not dependency.fs.version_aware:
+        return [f"`{dependency.def_path}` changed"] if hashes.is_changed(dependency) else []
     states = dependency.status().values()
     if isinstance(dependency, ParamsDependency):
         keys = [key for state in states for key in (state if isinstance(state, dict) else [dependency.def_path])]
@@ -207,12 +228,10 @@ def _folders(path: str) -> Iterator[str]:
         yield path
 
 
-def _tracked_file(out: Any, path: str, *, from_disk: bool, is_result: bool) -> TrackedFile:
+def _tracked_file(out: Any, path: str, *, from_disk: Hashes | None, is_result: bool) -> TrackedFile:
     meta, digest = out.meta, out.hash_info
-    if from_disk and out.exists:
-        actual = out.get_hash()
-        if actual != digest:
-            meta, digest = out.get_meta(), actual
+    if from_disk is not None and out.exists and from_disk.is_changed(out):
+        meta, digest = from_disk.meta_and_hash(out)
     return TrackedFile(
         path=path,
         digest=Digest(f"{digest.name.removesuffix('-dos2unix')}:{digest.value}") if digest else None,

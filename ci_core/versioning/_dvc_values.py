@@ -7,6 +7,7 @@ sentence.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -198,7 +199,18 @@ def missing(repo: Any, path: str) -> str | None:
 def _load(repo: Any, path: str) -> Any:
     from dvc.utils.serialize import load_path
 
-    return load_path(f"/{path}", repo.dvcfs, cache=True)
+    content = load_path(f"/{path}", repo.dvcfs, cache=True)
+    return content or _nothing(repo, path)
+
+
+def _nothing(repo: Any, path: str) -> Any:
+    """Return what a file holds that DVC takes for empty: a bare zero or false, else an empty mapping."""
+    with repo.dvcfs.open(f"/{path}", mode="rb", cache=True) as file:
+        try:
+            bare = json.loads(file.read())
+        except ValueError:
+            return {}
+    return bare if isinstance(bare, int | float) else {}
 
 
 def _load_keys(repo: Any, path: str, wanted: Mapping[str, list[str]]) -> Any:

@@ -169,7 +169,9 @@ class DvcProject:
         """
         with old_locks_understood(), self.session("read the project", revision=revision) as repo:
             results = _dvc_values.metric_files(repo, self.prefix) | _dvc_plots.plot_files(repo, self.prefix)
-            data, outputs = _dvc_read.tracked_files(repo, self.prefix, from_disk=revision is None, results=results)
+            hashes = _dvc_read.Hashes()
+            from_disk = hashes if revision is None else None
+            data, outputs = _dvc_read.tracked_files(repo, self.prefix, from_disk=from_disk, results=results)
             params, params_problems = _dvc_values.params(repo, self.prefix)
             metrics, metrics_problems = _dvc_values.metrics(repo, self.prefix)
             return DvcState(
@@ -179,7 +181,7 @@ class DvcProject:
                 metrics=metrics,
                 stages=tuple(_dvc_read.stages(repo, self.prefix)),
                 artifacts=tuple(_dvc_artifacts.declared(repo, self.prefix)),
-                stale=self._stale(repo),
+                stale=self._stale(repo, hashes),
                 problems=tuple(dict.fromkeys((*params_problems, *metrics_problems))),
             )
 
@@ -214,7 +216,7 @@ class DvcProject:
         ):
             if not any(stage.cmd for stage in self._stages()):
                 raise NoPipelineError(path=str(self.root))
-            return self._stale(repo)
+            return self._stale(repo, _dvc_read.Hashes())
 
     def remote(self) -> str | None:
         """Return the name and the address of the default remote; None when there is none."""
@@ -361,14 +363,14 @@ class DvcProject:
     def _stages(self) -> list[Any]:
         return [stage for stage in self.repo.index.stages if self.stage_name(stage)]
 
-    def _stale(self, repo: Any) -> tuple[StaleStage, ...]:
+    def _stale(self, repo: Any, hashes: _dvc_read.Hashes) -> tuple[StaleStage, ...]:
         graph = repo.index.graph
         order = [stage for stage in self.plan(repo) if stage.cmd and self.stage_name(stage)]
         stale: dict[Any, StaleStage] = {}
         for stage in order:
             if stage.frozen:  # it never runs, whatever it follows
                 continue
-            reasons = tuple(_dvc_read.stale_reasons(repo, stage))
+            reasons = tuple(_dvc_read.stale_reasons(repo, stage, hashes))
             if reasons or any(before in stale for before in graph.successors(stage)):
                 stale[stage] = StaleStage(name=self.stage_name(stage) or "", reasons=reasons)
         return tuple(stale.values())

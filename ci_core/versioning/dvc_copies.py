@@ -47,7 +47,7 @@ def copy_tracked(dvc: DvcProject, commit: CommitId, paths: Collection[str], into
         DataRemoteError: the remote cannot be reached or refuses.
     """
     with old_locks_understood(), dvc.session("list the files of another commit", revision=commit) as repo:
-        data, outputs = _dvc_read.tracked_files(repo, dvc.prefix, from_disk=False)
+        data, outputs = _dvc_read.tracked_files(repo, dvc.prefix)
     wanted = [file for file in (*data, *outputs) if any(overlap(file.path, path) for path in paths)]
     copied: list[str] = []
     with tempfile.TemporaryDirectory(prefix="graphship-") as scratch:

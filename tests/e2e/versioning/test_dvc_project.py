@@ -160,6 +160,32 @@ def test_plots_are_read_with_their_rows_at_any_revision(tmp_path: Path) -> None:
     assert len(old.sources[0].rows) == 20
 
 
+def test_a_commit_that_was_read_once_is_read_the_same_after_a_fetch(tmp_path: Path) -> None:
+    clone = make_project(tmp_path).clone("fresh")
+    dvc, commit = DvcProject(clone.root), CommitId(clone.head())
+    before = dvc.read(commit)
+
+    dvc.pull()
+
+    assert dvc.read(commit) == before
+    assert dvc.plots(commit) == DvcProject(clone.root).plots(commit)
+
+
+def test_the_work_tree_is_read_anew_each_time_but_inside_a_block_where_it_stands_still(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    dvc = DvcProject(project.root)
+    names = [stage.name for stage in dvc.read().stages]
+
+    with dvc.standing_still():
+        dvc.read()
+        project.replace("dvc.yaml", "  train:", "  fit:")
+        inside = [stage.name for stage in dvc.read().stages]
+    after = [stage.name for stage in dvc.read().stages]
+
+    assert inside == names
+    assert after == sorted("fit" if name == "train" else name for name in names)
+
+
 def test_a_project_in_a_sub_folder_of_the_dvc_root_has_paths_of_its_own(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     project.write(

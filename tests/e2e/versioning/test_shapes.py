@@ -119,6 +119,16 @@ def test_metrics_are_told_as_they_are_whatever_they_turned_to(tmp_path: Path) ->
         assert notes["metrics.json:test.rows"] == "became NaN"
 
 
+@pytest.mark.parametrize(("text", "value"), [("0", 0), ("0.0\n", 0.0), ("false", False), ("7", 7)])
+def test_a_metrics_file_may_be_one_bare_value_and_zero_is_one(tmp_path: Path, text: str, value: float) -> None:
+    project = make_project(tmp_path)
+    project.write("metrics.json", text)
+
+    for snapshot in both(project):
+        assert snapshot.metrics == {"metrics.json": value}
+        assert snapshot.problems == ()
+
+
 UNREADABLE = {
     "gone": (None, "metrics.json: it is not there"),
     "empty": (b"", "metrics.json: JSON file structure is corrupted (Expecting value: line 1 column 1 (char 0))"),
