@@ -100,7 +100,8 @@ def _make(path: str, rows: str, seed: str) -> None:
     import duckdb
 
     normal = "sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random())"
-    columns = [f"{normal} * {place + 1} + {10 * place} AS normal_{place}" for place in range(16)]
+    columns = [f"{normal} * {place + 1} + {10 * place} AS normal_{place}" for place in range(15)]
+    columns += ["row AS number"]
     columns += [f"exp(2 * random() + {place} * random()) AS skewed_{place}" for place in range(6)]
     columns += [f"CAST(floor(random() * {10 ** (place + 1)}) AS BIGINT) AS whole_{place}" for place in range(4)]
     columns += [f"CASE WHEN random() < 0.7 THEN 0 ELSE random() * 20 END AS rain_{place}" for place in range(2)]

@@ -46,10 +46,12 @@ def with_folders(dvc: DvcProject, diff: SnapshotDiff) -> SnapshotDiff:
     with tempfile.TemporaryDirectory(prefix="graphship-") as scratch:
         data = DataFiles(dvc, Path(scratch))
         base = None if diff.base is None else diff.base.commit
+        head = diff.head.commit
 
         def filled(files: tuple[FileDiff, ...]) -> tuple[FileDiff, ...]:
             return tuple(
-                replace(file, folder=_folder(data, file, base)) if _is_changed_folder(file) else file for file in files
+                replace(file, folder=_folder(data, file, base, head)) if _is_changed_folder(file) else file
+                for file in files
             )
 
         return replace(diff, data=filled(diff.data), outputs=filled(diff.outputs))
@@ -60,12 +62,13 @@ def _is_changed_folder(file: FileDiff) -> bool:
     return is_folder and file.old_digest != file.new_digest and not file.is_result
 
 
-def _folder(data: DataFiles, file: FileDiff, base: CommitId | None) -> FolderDiff:
+def _folder(data: DataFiles, file: FileDiff, base: CommitId | None, head: CommitId) -> FolderDiff:
     nothing = FolderDiff(old_bytes=file.old_bytes, new_bytes=file.new_bytes)
     lists = []
-    # The work tree's list is taken only if it is the very one, so it does not matter whether head is a commit.
-    for side, version in (("base", _version(file, base, is_old=True)), ("head", _version(file, None, is_old=False))):
-        found = _tried(data.folder_list, version)
+    # A list is taken only if it is the very one, so it does not matter whether head is a commit or the work tree.
+    sides = (("base", _version(file, base, is_old=True), base), ("head", _version(file, None, is_old=False), head))
+    for side, version, commit in sides:
+        found = _tried(data.folder_list, version, commit)
         if isinstance(found, Absent):
             return replace(nothing, problem=_sentence(side, replace(found, size_bytes=None)))
         lists.append(found)
@@ -108,13 +111,11 @@ def compare_content(
             }
             if not any(version and _may_be_table(version) for version in versions.values()):
                 continue
-            if len(found) == MOST_TABLES:
+            if len(found) >= MOST_TABLES:
                 found.append(TableDiff(path=file.path, problem=f"not compared: {MOST_TABLES} tables are, and no more"))
                 continue
             table = _table(data, file.path, versions, ignored.get(file.path, ()))
             found += [] if table is None else [table]
-            if len(found) > MOST_TABLES:
-                break
     return tuple(found)
 
 

@@ -6,18 +6,19 @@ the repository, or out of the cache, are refused.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_core.errors import GraphshipError
-from ci_core.versioning import _dvc_objects
+from ci_core.versioning import _dvc_objects, git_folders
 from ci_core.versioning.folder_lists import UnreadableListError, entries
 from ci_core.versioning.git import GitRepository
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ci_core.types import CommitId, Digest
@@ -75,13 +76,22 @@ class DataFiles:
         self._dvc, self._scratch = dvc, scratch
         self._made = 0
 
-    def folder_list(self, version: Version) -> Path | Absent:
-        """Return the list of what is in a folder."""
+    def folder_list(self, version: Version, commit: CommitId | None = None) -> Path | Absent:
+        """Return the list of what is in a folder.
+
+        Args:
+            version: of the folder.
+            commit: in which Git may keep the folder; the version's own by default.
+        """
         oid = _dvc_objects.object_id(version.digest)
         if oid is None:
             return Absent("has no digest that DVC could have given")
-        found = self._cached([oid]).get(oid) or self._list_of_work_tree(version, oid)
-        return found or self._fetched(version, [oid])
+        return (
+            self._cached([oid]).get(oid)
+            or self._list_of_work_tree(version, oid)
+            or self._list_of_git(version, commit or version.commit)
+            or self._fetched(version, [oid])
+        )
 
     def members(self, version: Version) -> list[Entry] | Absent:
         """Return name and object of the first files of a folder, at most one more than :data:`MOST_FILES`."""
@@ -117,6 +127,8 @@ class DataFiles:
         for name, oid in members:
             if oid not in places and (on_disk := self._on_disk(version, f"{version.path}/{name}")):
                 places[oid] = on_disk
+        if version.commit is not None and any(oid not in places for _, oid in members):
+            places |= self._files_in_git(version, {name: oid for name, oid in members if oid not in places})
         if missing := [oid for _, oid in members if oid not in places]:
             fetched = self._fetched(version, missing)
             if isinstance(fetched, Absent):
@@ -161,6 +173,35 @@ class DataFiles:
             return Absent("is too large to read from Git", size)
         content = git.read_file(version.commit, version.path)
         return None if content is None else self._write(content)
+
+    def _list_of_git(self, version: Version, commit: CommitId | None) -> Path | Absent | None:
+        """Make the list of a folder that Git keeps; None unless it is the one that DVC recorded."""
+        if commit is None:
+            return None
+        git = GitRepository(self._dvc.root)
+        files = git_folders.files_of(git, commit, version.path)
+        if not files:
+            return None
+        if (size := sum(file.size_bytes for file in files.values())) > MOST_GIT_BYTES:
+            return Absent("is too large to read from Git", size)
+        text = git_folders.dvc_list(git, files)
+        is_recorded = f"md5:{hashlib.md5(text, usedforsecurity=False).hexdigest()}.dir" == version.digest
+        return self._write(text) if is_recorded else None
+
+    def _files_in_git(self, version: Version, wanted: Mapping[str, str]) -> dict[str, Path]:
+        """Return those of some files of a folder that Git has with the content that DVC recorded, by their objects."""
+        if version.commit is None:
+            return {}
+        git = GitRepository(self._dvc.root)
+        files = git_folders.files_of(git, version.commit, version.path)
+        files = {name: file for name, file in files.items() if name in wanted}
+        if sum(file.size_bytes for file in files.values()) > MOST_GIT_BYTES:
+            return {}
+        return {
+            wanted[name]: self._write(content)
+            for name, content in git_folders.contents(git, files)
+            if hashlib.md5(content, usedforsecurity=False).hexdigest() == wanted[name]
+        }
 
     def _write(self, content: bytes) -> Path:
         self._made += 1

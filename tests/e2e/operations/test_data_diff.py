@@ -7,6 +7,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,9 +22,12 @@ from ci_core.testing.projects import SampleProject, make_project
 from ci_core.types import CommitId
 from ci_core.versioning.compare import compare
 from ci_core.versioning.dvc import DvcProject
+from ci_core.versioning.git import GitRepository
+from ci_core.versioning.git_folders import dvc_list, files_of
 from ci_core.versioning.snapshot import take_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ci_core.operations.project import Project
@@ -140,19 +145,30 @@ def test_a_file_that_was_changed_and_never_added_is_read_from_the_work_tree(tmp_
 
 def test_a_small_table_that_git_keeps_is_read_from_git(tmp_path: Path) -> None:
     project = make_project(tmp_path)
-    base = CommitId(project.head())
-    content = "x,error\n1,0.5\n"
-    lock = (project.root / "dvc.lock").read_text()
-    old = hashlib.md5((project.root / "plots/errors.csv").read_bytes(), usedforsecurity=False).hexdigest()
-    new = hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
-    assert old in lock
-    project.write("dvc.lock", lock.replace(old, new))
-    project.write("plots/errors.csv", content)
-    head = CommitId(project.commit())
+    base, head = _kept_by_git(project, "kept.csv", [{"kept.csv": "x\n1\n2\n"}, {"kept.csv": "x\n1\n"}])
+    (project.root / "kept.csv").unlink()
+    shutil.rmtree(project.root / ".dvc/cache")
 
     (table,) = _tables(project, base, head)
 
-    assert (table.path, table.problem, table.old_rows, table.new_rows) == ("plots/errors.csv", None, 20, 1)
+    assert (table.path, table.problem, table.old_rows, table.new_rows) == ("kept.csv", None, 2, 1)
+
+
+def _kept_by_git(
+    project: SampleProject, output: str, versions: Sequence[Mapping[str, str]]
+) -> tuple[CommitId, CommitId]:
+    """Commit two versions of a stage's output with ``cache: false``; nothing of it is ever in a cache."""
+    stage = f"\n  keep:\n    cmd: cp -r src/{output} {output}\n    deps: [src]\n"
+    stage += f"    outs: [{{{output}: {{cache: false}}}}]\n"
+    project.write("dvc.yaml", (project.root / "dvc.yaml").read_text().rstrip() + stage)
+    commits = []
+    for files in versions:
+        shutil.rmtree(project.root / "src", ignore_errors=True)
+        for name, content in files.items():
+            project.write(f"src/{name}", content)
+        subprocess.run([sys.executable, "-m", "dvc", "repro", "-q", "keep"], cwd=project.root, check=True)
+        commits.append(CommitId(project.commit()))
+    return commits[0], commits[1]
 
 
 def test_a_folder_of_csv_files_is_one_table_and_its_files_are_told(tmp_path: Path) -> None:
@@ -336,3 +352,122 @@ def test_a_folder_whose_list_is_gone_is_told_and_not_called_equal(tmp_path: Path
 
     assert file.folder is not None
     assert file.folder.problem == "base's version is in neither the cache nor the remote"
+
+
+# --- folders that Git keeps -----------------------------------------------------------------------------------------
+
+
+def _with_folder_in_git(folder: Path) -> tuple[SampleProject, CommitId, CommitId]:
+    project = make_project(folder)
+    old = {"parts/a.csv": "x,y\n1,2\n", "parts/b.csv": "x,y\n3,4\n"}
+    new = {"parts/a.csv": "x,y\n1,2\n5,6\n", 'parts/sub/é "b.csv': "x,y\n3,4\n"}
+    return project, *_kept_by_git(project, "parts", [old, new])
+
+
+def test_a_folder_that_git_keeps_is_compared_from_both_commits(tmp_path: Path) -> None:
+    project, base, head = _with_folder_in_git(tmp_path)
+    shutil.rmtree(project.root / "parts")
+    shutil.rmtree(project.root / ".dvc/cache")
+    dvc, diff = _difference(project, base, head)
+
+    (table,) = compare_content(dvc, diff, base=base, head=head)
+    (file,) = with_folders(dvc, diff).outputs
+
+    assert (table.path, table.problem, table.old_rows, table.new_rows) == ("parts", None, 2, 3)
+    assert file.folder is not None
+    assert (file.folder.problem, file.folder.examples) == (None, ("~ a.csv", 'b.csv → sub/é "b.csv'))
+
+
+def test_the_list_of_a_folder_that_git_keeps_is_the_one_that_dvc_recorded(tmp_path: Path) -> None:
+    project, _, head = _with_folder_in_git(tmp_path)
+    git = GitRepository(project.root)
+
+    listed = dvc_list(git, files_of(git, head, "parts"))
+
+    assert (
+        f"md5: {hashlib.md5(listed, usedforsecurity=False).hexdigest()}.dir" in (project.root / "dvc.lock").read_text()
+    )
+
+
+def test_a_folder_that_is_too_large_to_read_from_git_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, base, head = _with_folder_in_git(tmp_path)
+    shutil.rmtree(project.root / ".dvc/cache")
+    monkeypatch.setattr("ci_core.versioning.data_files.MOST_GIT_BYTES", 10)
+
+    dvc, diff = _difference(project, base, head)
+
+    (file,) = with_folders(dvc, diff).outputs
+
+    assert file.folder is not None
+    assert file.folder.problem == "base's version is too large to read from Git"
+
+
+# --- limits ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_an_output_keeps_in_a_remote_of_its_own_is_fetched_from_there(tmp_path: Path) -> None:
+    project, base, head = _with_new_raw_data(tmp_path, "x,y\n1,2\n")
+    DvcProject(project.root).push()
+    project.dvc_remote.rename(tmp_path / "own")
+    project.write(".dvc/config", f"[core]\n    remote = none\n['remote \"none\"']\n    url = {tmp_path / 'none'}\n"
+                  f"['remote \"own\"']\n    url = {tmp_path / 'own'}\n")  # fmt: skip
+    pointer = (project.root / "data/raw.csv.dvc").read_text()
+    project.write("data/raw.csv.dvc", f"{pointer.rstrip()}\n  remote: own\n")
+    shutil.rmtree(project.root / ".dvc/cache")
+
+    (table,) = _tables(project, base, head)
+
+    assert (table.problem, table.old_rows, table.new_rows) == (None, 40, 1)
+
+
+def test_tables_beyond_the_limit_are_named_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make_project(tmp_path)
+    base = CommitId(project.head())
+    names = [f"data/t{number}.csv" for number in range(4)]
+    for name in names:
+        project.write(name, "x\n1\n")
+    DvcProject(project.root).add(names)
+    head = CommitId(project.commit())
+    monkeypatch.setattr("ci_core.operations.data_diff.MOST_TABLES", 2)
+
+    found = _tables(project, base, head)
+
+    limit = "not compared: 2 tables are, and no more"
+    assert [(table.path, table.problem) for table in found] == list(zip(names, [None, None, limit, limit], strict=True))
+
+
+def test_a_folder_of_too_many_files_is_no_table_and_its_files_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path)
+    project.write("data/parts/0.csv", "x\n0\n")
+    DvcProject(project.root).add(["data/parts"])
+    base = CommitId(project.commit())
+    for number in range(1, 5):
+        project.write(f"data/parts/{number}.csv", f"x\n{number}\n")
+    DvcProject(project.root).add(["data/parts"])
+    head = CommitId(project.commit())
+    monkeypatch.setattr("ci_core.versioning.data_files.MOST_FILES", 3)
+    dvc, diff = _difference(project, base, head)
+
+    (table,) = compare_content(dvc, diff, base=base, head=head)
+    (file,) = with_folders(dvc, diff).data
+
+    assert table.problem == "head's version has more than 3 files (20 B)"
+    assert file.folder is not None
+    assert (file.folder.problem, file.folder.added) == (None, 4)
+
+
+def test_without_duckdb_tables_are_named_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, base, head = _with_new_raw_data(tmp_path, "x,y\n1,2\n")
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    monkeypatch.delitem(sys.modules, "ci_core.monitoring.table_content", raising=False)
+    monkeypatch.delitem(sys.modules, "ci_core.monitoring.duckdb", raising=False)
+
+    found = compare_named(_opened(project), base, head, without=("behaviour", "plots"))
+
+    assert [(table.path, table.old_rows) for table in found.tables] == [("data/raw.csv", None)]
+    problem = found.tables[0].problem or ""
+    assert problem.startswith("not compared: this needs the library `duckdb`, which is not installed; pip install ")
+    assert "[monitor]" in problem
+    assert found.diff.data[0].new_bytes == 8
