@@ -12,6 +12,7 @@ from ci_core.errors import Location
 from ci_core.gates.secrets import not_allowed
 from ci_core.gates.spec import Annotation
 from ci_core.gates.wording import apart, code
+from ci_core.versioning.compare import as_number, is_finite
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -140,14 +141,11 @@ def _moved(param: ParamDiff) -> str:
         return f"is new here: {_shown(new)}"
     if param.change == "removed":
         return f"is gone; it was {_shown(old)}"
-    if _is_number(old) and _is_number(new) and old != new:
-        before, after = apart(float(str(old)), float(str(new)))
-        return f"{'fell' if float(str(new)) < float(str(old)) else 'rose'} from {before} to {after} here"
+    was, is_ = as_number(old), as_number(new)
+    if was is not None and is_ is not None and was != is_ and is_finite(was) and is_finite(is_):
+        before, after = apart(was, is_)
+        return f"{'fell' if is_ < was else 'rose'} from {before} to {after} here"
     return f"changed from {_shown(old)} to {_shown(new)} here"
-
-
-def _is_number(value: JsonValue) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _shown(value: JsonValue) -> str:

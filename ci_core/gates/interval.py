@@ -47,23 +47,23 @@ _HALVINGS: Final = 60
 
 
 def folds_interval(old: Sequence[float], new: Sequence[float]) -> Interval:
-    """Return the mean of `new` minus that of `old` with its interval.
+    """Return the mean of `new` minus that of `old` with its interval, of which an end beyond all floats is infinite.
 
     Args:
         old: values of the base's folds, at least two, finite.
         new: values of the head's folds, at least two, finite; as many as `old` are the same folds in the same order.
     """
+    # Near 1: the square of 1e200 is beyond all floats, that of 1e-200 is nothing.
+    unit = 2.0 ** (math.frexp(max(map(abs, (*old, *new))))[1] - 1)
+    old, new = [value / unit for value in old], [value / unit for value in new]
     if len(old) == len(new):
         differences = [after - before for before, after in zip(old, new, strict=True)]
         middle = statistics.fmean(differences)
         reach = student_t(len(new) - 1) * math.sqrt(_variance_of_mean(differences))
     else:
         middle = statistics.fmean(new) - statistics.fmean(old)
-        before, after = _variance_of_mean(old), _variance_of_mean(new)
-        total = before + after
-        freedom = total**2 / (before**2 / (len(old) - 1) + after**2 / (len(new) - 1)) if total else 1.0
-        reach = student_t(freedom) * math.sqrt(total)
-    return Interval(value=middle, low=middle - reach, high=middle + reach)
+        reach = _welch_reach(_variance_of_mean(old), len(old) - 1, _variance_of_mean(new), len(new) - 1)
+    return Interval(value=middle * unit, low=(middle - reach) * unit, high=(middle + reach) * unit)
 
 
 def shares_interval(old: float, old_rows: float, new: float, new_rows: float) -> Interval:
@@ -110,12 +110,22 @@ def _integral(end: float, power: float) -> float:
     return step / 3 * (1 + inner + math.pow(math.cos(end), power))
 
 
+def _welch_reach(before: float, freedom_before: int, after: float, freedom_after: int) -> float:
+    """Return how far Welch's interval reaches, from the variances of both means and their degrees of freedom."""
+    total = before + after
+    if not total:
+        return 0.0
+    part = before / total
+    freedom = 1 / (part**2 / freedom_before + (1 - part) ** 2 / freedom_after)
+    return student_t(freedom) * math.sqrt(total)
+
+
 def _variance_of_mean(values: Sequence[float]) -> float:
     count = len(values)
     return statistics.variance(values) * (1 / count + 1 / (count - 1))
 
 
 def _wilson(share: float, rows: float) -> tuple[float, float]:
-    spread = _Z * math.sqrt(share * (1 - share) / rows + _Z**2 / (4 * rows**2))
+    spread = _Z * math.sqrt(share * (1 - share) / rows + (_Z / (2 * rows)) ** 2)
     middle, scale = share + _Z**2 / (2 * rows), 1 + _Z**2 / rows
     return (middle - spread) / scale, (middle + spread) / scale

@@ -96,7 +96,9 @@ def _judge(
         )
     old, new = as_number(metric.old), as_number(metric.new)
     if new is None or not math.isfinite(new):
-        sentence = f"`{gate.key}` is `{metric.new}`, not a finite number"
+        is_huge = new is not None and isinstance(metric.new, int)
+        found = "a whole number too large to calculate with" if is_huge else f"`{metric.new}`, not a finite number"
+        sentence = f"`{gate.key}` is {found}"
         return GateResult(key=gate.key, state="fail", old=metric.old, new=metric.new, limit=limit, sentence=sentence)
     if old is not None and not math.isfinite(old):
         old = None
@@ -179,6 +181,8 @@ def _interval(
             problem = f"`{gate.folds}` lists fewer than two values"
         else:
             interval = folds_interval(found.old, found.new)
+            if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+                interval, problem = None, f"the values of `{gate.folds}` are too large to calculate with"
     elif gate.sample_size is not None:
         rows = _rows(gate.sample_size, metrics)
         if rows is None:
@@ -206,7 +210,8 @@ def _holds_zero(interval: Interval) -> bool:
 
 
 def _passed(key: str, metric: MetricDiff, new: float, interval: Interval | None) -> str:
-    was = f"was {metric.old:g}" if isinstance(metric.old, int | float) else ""
+    old = as_number(metric.old)
+    was = "" if old is None else f"was {old:g}"
     if metric.difference is None:
         return f"`{key}` is {new:g}"
     if not metric.difference:

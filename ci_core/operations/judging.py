@@ -21,6 +21,7 @@ from ci_core.gates.files_at import FilesAt, at_key
 from ci_core.gates.judge import judge
 from ci_core.gates.pickle_files import may_be_pickle, scan_pickles
 from ci_core.gates.policy import choose, own_verdicts
+from ci_core.versioning.compare import as_number, is_finite
 from ci_core.yaml_source import parse_yaml
 
 if TYPE_CHECKING:
@@ -263,9 +264,5 @@ def _numbers(value: JsonValue) -> tuple[float, ...] | None:
     items = [value[name] for name in sorted(value)] if isinstance(value, dict) else value
     if not isinstance(items, list) or not items:
         return None
-    numbers = [float(item) for item in items if isinstance(item, int | float) and not isinstance(item, bool)]
-    return tuple(numbers) if len(numbers) == len(items) and all(map(_is_finite, numbers)) else None
-
-
-def _is_finite(number: float) -> bool:
-    return abs(number) < float("inf")
+    numbers = [number for item in items if (number := as_number(item)) is not None and is_finite(number)]
+    return tuple(numbers) if len(numbers) == len(items) else None

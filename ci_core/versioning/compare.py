@@ -106,8 +106,16 @@ def known_goal(key: str) -> Goal | None:
 
 
 def as_number(value: JsonValue) -> float | None:
-    """Return a metric as a number, NaN and infinities included; None for text, booleans and the like."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """Return a metric as a number, NaN and infinities included; None for text, booleans and the like.
+
+    A whole number beyond all floats is infinite: there is nothing to calculate with.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def is_finite(value: float | None) -> bool:
@@ -149,6 +157,8 @@ def _note(was: float | None, now: float | None, new: JsonValue) -> str:
         return "is not a number any more"
     if was is None and now is not None:
         return "is a number now"
+    if now is not None and math.isinf(now) and isinstance(new, int):
+        return "is too large to calculate with"
     if now is not None and not math.isfinite(now) and is_finite(was):
         return f"became {'NaN' if math.isnan(now) else 'infinite'}"
     return "" if now is not None or isinstance(new, str) else "is not a number"

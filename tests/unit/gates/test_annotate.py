@@ -54,6 +54,7 @@ def test_params_are_told_by_what_happened_to_them() -> None:
         ParamDiff(key="p.json:d", old=[1], change="removed"),
         ParamDiff(key="p.json:e", old=1, new=1.0, change="changed"),
         ParamDiff(key="p.json:f", old="x" * 50, new="y", change="changed"),
+        ParamDiff(key="p.json:g", old=1, new=10**400, change="changed"),
     )
 
     texts = [one.text.partition(";")[0] for one in places(FAILED, changed, params=params)]
@@ -65,6 +66,7 @@ def test_params_are_told_by_what_happened_to_them() -> None:
         "`d` is gone",
         "`e` changed from `1` to `1.0` here",
         f"`f` changed from `{'x' * 39}…` to `y` here",
+        f"`g` changed from `1` to `1{'0' * 38}…` here",
     ]
 
 

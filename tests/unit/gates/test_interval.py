@@ -78,6 +78,43 @@ def test_swapping_the_sides_mirrors_the_interval(old: list[float], new: list[flo
     assert there.low <= there.value <= there.high
 
 
+@pytest.mark.parametrize("scale", [2.0**-1000, 2.0**-500, 2.0**500, 2.0**1000])
+@pytest.mark.parametrize("new", [[4.0, 5.0, 6.0], [4.0, 5.0, 6.0, 8.0]])
+def test_the_interval_of_folds_has_the_scale_of_its_values(new: list[float], scale: float) -> None:
+    old = [1.0, 2.0, 4.0]
+    plain = folds_interval(old, new)
+
+    scaled = folds_interval([value * scale for value in old], [value * scale for value in new])
+
+    assert plain.low < plain.value < plain.high
+    assert [end / scale for end in (scaled.low, scaled.value, scaled.high)] == pytest.approx(
+        [plain.low, plain.value, plain.high], rel=1e-12
+    )
+
+
+def test_spreads_of_very_different_size_leave_that_of_the_larger() -> None:
+    interval = folds_interval([1.0, 1.0, 1.0], [1e-170, 3e-170])
+
+    assert (interval.low, interval.value, interval.high) == pytest.approx((-1.0, -1.0, -1.0))
+
+
+every = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=6)
+
+
+@given(every, every)
+def test_no_folds_break_the_interval(old: list[float], new: list[float]) -> None:
+    interval = folds_interval(old, new)
+
+    assert interval.low <= interval.value <= interval.high
+
+
+@given(scores, st.floats(1, 1.7e308))
+def test_no_number_of_rows_breaks_the_interval_of_shares(share: float, rows: float) -> None:
+    interval = shares_interval(share, rows, share, rows)
+
+    assert interval.low <= 0 <= interval.high
+
+
 @given(scores, scores, st.integers(1, 10_000), st.integers(1, 10_000))
 def test_the_interval_of_shares_holds_the_difference_and_nothing_impossible(
     old: float, new: float, old_rows: int, new_rows: int

@@ -328,6 +328,32 @@ def test_without_folds_a_regression_is_judged_without_an_interval_and_says_so(fo
     assert f"; judged without an interval: {why}" in result.sentence
 
 
+def test_folds_beyond_all_floats_are_told() -> None:
+    gate = MetricGate(file="metrics.json", metric="auc", max_regression=0.01, folds=FOLDS)
+
+    result = judge_with_folds(gate, 0.80, 0.77, Folds(old=(-1.7e308, 1.7e308), new=(1.7e308, -1.7e308)))
+
+    assert (result.state, result.interval) == ("fail", None)
+    assert result.sentence.endswith(
+        "; judged without an interval: the values of `metrics.json:cv` are too large to calculate with"
+    )
+
+
+HUGE = 10**400
+"""A whole number that a JSON file can hold and a float cannot."""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "state"), [(HUGE, 0.9, "pass"), (0.9, HUGE, "fail"), (HUGE, -HUGE, "fail"), (HUGE, 0.7, "fail")]
+)
+def test_whole_numbers_beyond_all_floats_are_judged(old: float, new: float, state: str) -> None:
+    assert judge(gate(low=0.8), snapshot(auc=old), snapshot(auc=new)).state == state
+
+
+def test_a_regression_from_a_number_beyond_all_floats_is_not_judged() -> None:
+    assert judge(gate(regression=0.1), snapshot(auc=HUGE), snapshot(auc=0.9)).state == "warn"
+
+
 @pytest.mark.parametrize(("rows", "state"), [(500, "warn"), (50_000, "fail")])
 def test_a_share_of_declared_rows_is_judged_with_an_interval(rows: int, state: str) -> None:
     # standard error of the difference about 0.026 for 500 rows each, 0.0026 for 50,000

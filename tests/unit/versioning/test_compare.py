@@ -110,6 +110,22 @@ def test_a_metric_that_becomes_nan_is_worse_and_said() -> None:
     assert (metric.direction, metric.difference, metric.note) == ("worse", None, "became NaN")
 
 
+def test_a_whole_number_beyond_all_floats_is_compared_without_calculating() -> None:
+    huge = 10**400
+    diff = compare(
+        snapshot(metrics={"m.json:auc": 0.5, "m.json:b": huge, "m.json:c": huge, "m.json:d": -huge}),
+        snapshot(NEW, metrics={"m.json:auc": huge, "m.json:b": 1, "m.json:c": huge, "m.json:d": huge}),
+    )
+
+    told = {metric.key: (metric.change, metric.difference, metric.direction, metric.note) for metric in diff.metrics}
+    assert told == {
+        "m.json:auc": ("changed", None, "worse", "is too large to calculate with"),
+        "m.json:b": ("changed", None, "neutral", ""),
+        "m.json:c": ("same", None, "neutral", "is too large to calculate with"),
+        "m.json:d": ("changed", None, "neutral", "is too large to calculate with"),
+    }
+
+
 def test_a_metric_that_turns_to_text_is_worse_and_said() -> None:
     diff = compare(snapshot(metrics={"m.json:auc": 0.5}), snapshot(NEW, metrics={"m.json:auc": "n/a"}))
 
