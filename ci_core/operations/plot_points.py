@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,8 @@ def bins_of(values: Sequence[Sequence[float]], most: int = 20) -> tuple[float, .
 
 
 def counted(values: Sequence[float], edges: Sequence[float]) -> tuple[float, ...]:
-    """Return how many values fall into each bin; the last one includes its upper edge."""
+    """Return how many values fall into each bin, of which `edges` ascend; the last one includes its upper edge."""
     counts = [0.0] * (len(edges) - 1)
-    span = edges[-1] - edges[0]
     for value in values:
-        counts[max(0, min(len(counts) - 1, int((value - edges[0]) / span * len(counts))))] += 1
+        counts[max(0, min(len(counts) - 1, bisect_right(edges, value) - 1))] += 1
     return tuple(counts)
