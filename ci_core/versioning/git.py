@@ -333,20 +333,24 @@ class GitRepository:
     def default_branch(self, *, remote: str = "origin") -> str:
         """Return the branch that a fresh clone checks out, asking the remote only when this clone does not know.
 
-        Falls back to ``main`` or ``master`` if one exists, then to the branch that is checked out, then to ``main``.
+        Falls back to ``main`` or ``master`` if one exists, then to ``main``: the branch that is checked out would pass
+        for the default one, and what is on it for nothing new. Only without a remote is it the one that is checked out.
         """
         known = self.run("symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD", check=False).text
         if known:
             return known.removeprefix(f"{remote}/")
-        if remote in self.remotes():
+        has_remote = remote in self.remotes()
+        if has_remote:
             output = self.run("ls-remote", "--quiet", "--symref", "--", remote, "HEAD", check=False)
             for line in output.text.split("\n"):
                 if line.startswith("ref: refs/heads/"):
                     return line.removeprefix("ref: refs/heads/").split("\t")[0]
+        places = (f"refs/remotes/{remote}/", "refs/heads/") if has_remote else ("refs/heads/",)
         for name in ("main", "master"):
-            if not self.run("show-ref", "--verify", "--quiet", f"refs/heads/{name}", check=False).status:
+            refs = [f"{place}{name}" for place in places]
+            if any(not self.run("show-ref", "--verify", "--quiet", ref, check=False).status for ref in refs):
                 return name
-        return self.branch() or "main"
+        return "main" if has_remote else self.branch() or "main"
 
     def _fetch(self, *options: str, remote: str, refspecs: Sequence[str] = ()) -> None:
         url = self.safe_url(remote)

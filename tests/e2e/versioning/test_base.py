@@ -53,12 +53,13 @@ def test_a_shallow_clone_of_one_branch_is_deepened_until_the_base_is_found(tmp_p
     assert snapshot_or_problem(git.folder, began)[0] == take_snapshot(project.root, began)
 
 
-def test_a_shallow_clone_whose_remote_is_gone_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("branch", ["main", None])
+def test_a_shallow_clone_whose_remote_is_gone_says_so(tmp_path: Path, branch: str | None) -> None:
     project, _ = _with_a_change(tmp_path)
     git = _shallow_clone_of_the_change(project)
     shutil.rmtree(project.git_remote)
 
-    choice = find_base(git, branch="main")
+    choice = find_base(git, branch=branch)
 
     assert choice.commit is None
     assert choice.problem is not None
