@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ci_core.behaviour.spec import Behaviour, FieldChange, ValueChange
 from ci_core.deploy.spec import Plan, StepChange
 from ci_core.gates.spec import GateResult
 from ci_core.monitoring.table_diff import TableDiff
@@ -221,3 +222,36 @@ def test_a_plan_is_taken_over_with_what_sets_it_off() -> None:
     assert (part.release, part.live) == ("b" * 64, "a" * 64)
     assert part.steps[0].model_dump() == {"step": "score", "change": "changed", "detail": "with"}
     assert (part.models, part.notes) == (("`m.onnx` replaced",), ("settings change: `capture`",))
+
+
+def test_what_changed_in_answers_keeps_its_fields_and_what_differs_by_itself() -> None:
+    became = ValueChange(old='"late"', new="null", answers=2)
+    label = FieldChange(place="rows[].label", kind="other", answers=3, values=(became,), more_values=1)
+    moved = FieldChange(place="p", kind="number", answers=4, median=0.1, largest=0.25, share=0.5)
+
+    part = report_data.behaviour_part(
+        Behaviour(
+            source="s",
+            requests=9,
+            changed=5,
+            gained=1,
+            unsteady=2,
+            unsteady_places=("at", ""),
+            fields=(label, moved),
+            more_fields=7,
+        )
+    )
+
+    assert part is not None
+    assert (part.changed, part.gained, part.unsteady, part.unsteady_places) == (5, 1, 2, ("at", ""))
+    assert [one.model_dump(exclude_defaults=True) for one in part.fields] == [
+        {
+            "place": "rows[].label",
+            "kind": "other",
+            "answers": 3,
+            "values": ({"old": '"late"', "new": "null", "answers": 2},),
+            "more_values": 1,
+        },
+        {"place": "p", "kind": "number", "answers": 4, "median": 0.1, "largest": 0.25, "share": 0.5},
+    ]
+    assert part.more_fields == 7
