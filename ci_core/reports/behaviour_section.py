@@ -58,7 +58,8 @@ def behaviour_sentence(behaviour: Behaviour) -> Line:
 def _changed(behaviour: Behaviour) -> Line:
     all_requests = plural(behaviour.requests, "request")
     if not behaviour.changed:
-        return ("All ", Strong(all_requests), " are answered as before")
+        one = behaviour.requests == 1
+        return ("The " if one else "All ", Strong(all_requests), f" {'is' if one else 'are'} answered as before")
     share = percent(behaviour.changed / behaviour.requests)
     verb = "is" if behaviour.changed == 1 else "are"
     counted = f"{number(behaviour.changed)} of {all_requests}"

@@ -69,6 +69,7 @@ NEW = FieldChange(place="q", kind="new", answers=4, values=(ValueChange(old="", 
     ("behaviour", "sentence"),
     [
         (Behaviour(source="s", requests=200), "All 200 requests are answered as before."),
+        (Behaviour(source="s", requests=1), "The 1 request is answered as before."),
         (
             Behaviour(source="s", requests=200, changed=1, fields=(P,)),
             "1 of 200 requests (0.5 %) is answered otherwise: p by up to 0.25.",
