@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bz2
 import contextlib
-import gzip
 import io
 import logging
 import lzma
@@ -24,11 +23,10 @@ from ci_core.gates.evidence import PickleFinding, PickleScan
 from ci_core.gates.pickle_names import UNKNOWN, names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     Opener: TypeAlias = "Callable[[str], BinaryIO | None]"
-    Unpacker: TypeAlias = "Callable[[BinaryIO], _Readable]"
 
 PICKLE_SUFFIXES: Final = frozenset({".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle"})
 """Files of these names are pickles; one that cannot be read as such was not looked through."""
@@ -39,10 +37,11 @@ MAX_BYTES: Final = 1_000_000_000
 """Of one file, and of what it unpacks to."""
 _MOST_ENTRIES: Final = 10_000
 _CHUNK: Final = 1 << 20
+_PACKED_CHUNK: Final = 512
+"""Few bytes at once: of a damaged file all is seen that a loader sees, and zlib makes less than a chunk of them."""
 _PROTOCOLS: Final = tuple(bytes([0x80, version]) for version in range(6))
 _NUMPY: Final = b"\x93NUMPY"
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
-_LZ4: Final = b"\x04\x22\x4d\x18"
 _PROBE: Final = 16
 
 
@@ -51,6 +50,24 @@ class _Readable(Protocol):
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to `size` bytes, none at the end."""
+        ...
+
+
+class _Machine(Protocol):
+    """Unpacks one stream of bytes."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the stream has come to its end."""
+        ...
+
+    @property
+    def unused_data(self) -> bytes:
+        """What follows the end."""
+        ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        """Return what the next bytes of the stream unpack to, as much of it as is wanted."""
         ...
 
 
@@ -113,20 +130,36 @@ class _Look:
         """Add the dangerous names of one file; return whether it holds pickles at all."""
         if file.seek(0, io.SEEK_END) > self._max:
             raise self._too_large()
-        with contextlib.ExitStack() as stack:
-            head = _head(file)
-            for signature, unpack in _PACKED:
-                if head.startswith(signature) and (unpacked := self._unpacked(file, unpack)):
-                    file, head = stack.enter_context(unpacked), _head(unpacked)
-                    break
-            if head.startswith(_ZIP) and not is_inner:
-                return self._into_zip(file)
-            if head.startswith(_NUMPY):
-                return self._into_array(file)
-            if head.startswith(_LZ4):
-                raise _UnreadableError("it is packed with LZ4")
-            must_be_one = posixpath.splitext(path)[1].lower() in PICKLE_SUFFIXES or head.startswith(_PROTOCOLS)
-            return self._into_pickle(file, must_be_one=must_be_one)
+        head = _head(file)
+        for signature, machine in _PACKED:
+            if head.startswith(signature):
+                return self._into_packed(file, path, machine)
+        return self._into_content(file, path, is_inner=is_inner)
+
+    def _into_packed(self, file: BinaryIO, path: str, machine: Callable[[], _Machine]) -> bool:
+        """Look through what a file unpacks to, as far as it does: who loads it runs that much, before it breaks."""
+        self._names |= _dangerous(names_in(file).imports)  # a pickle may begin like a packed file
+        file.seek(0)
+        with tempfile.TemporaryFile() as target:
+            unpacked = cast("BinaryIO", target)
+            problem = self._unpack(file, machine, unpacked)
+            if problem is None:
+                return self._into_content(unpacked, path)
+            with contextlib.suppress(_UnreadableError):  # that it ends early has its reason here
+                self._into_content(unpacked, path)
+            raise problem
+
+    def _into_content(self, file: BinaryIO, path: str, *, is_inner: bool = False) -> bool:
+        head = _head(file)
+        if head.startswith(_ZIP) and not is_inner:
+            return self._into_zip(file)
+        if head.startswith(_NUMPY):
+            return self._into_array(file)
+        for signature, how in _NOT_UNPACKED:
+            if head.startswith(signature):
+                raise _UnreadableError(f"it is packed {how}")
+        must_be_one = posixpath.splitext(path)[1].lower() in PICKLE_SUFFIXES or head.startswith(_PROTOCOLS)
+        return self._into_pickle(file, must_be_one=must_be_one)
 
     def _into_pickle(self, file: BinaryIO, *, must_be_one: bool) -> bool:
         found = names_in(file)
@@ -164,28 +197,31 @@ class _Look:
         with self._spooled(file) as inner:
             return self._into_pickle(inner, must_be_one=True)
 
-    def _unpacked(self, file: BinaryIO, unpack: Unpacker) -> BinaryIO | None:
-        """Return a packed file unpacked; None when it only looks like one."""
-        file.seek(0)
+    def _unpack(self, file: BinaryIO, machine: Callable[[], _Machine], target: BinaryIO) -> _UnreadableError | None:
+        """Write to `target` what `file` unpacks to, and return why that is not all of it."""
         try:
-            return self._spooled(unpack(file))
-        except (OSError, EOFError, lzma.LZMAError, zlib.error):
-            return None
+            self._keep(_unpacked(file, machine), target)
+        except _UnreadableError as error:
+            return error
+        except (OSError, EOFError, MemoryError, lzma.LZMAError, zlib.error):
+            return _UnreadableError("it looks packed, and cannot be unpacked to its end")
+        return None
 
-    def _spooled(self, source: _Readable) -> BinaryIO:
-        """Return what `source` gives as a temporary file, up to the bound of all that is unpacked of one file."""
-        target = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
-        try:
-            while chunk := source.read(min(_CHUNK, self._left + 1)):
-                self._left -= len(chunk)
-                if self._left < 0:
-                    raise self._too_large(" unpacked")
-                target.write(chunk)
-        except BaseException:
-            target.close()
-            raise
-        target.seek(0)
-        return target
+    @contextlib.contextmanager
+    def _spooled(self, source: _Readable) -> Iterator[BinaryIO]:
+        """Give what `source` holds as a temporary file."""
+        with tempfile.TemporaryFile() as target:
+            inner = cast("BinaryIO", target)
+            self._keep(iter(lambda: source.read(_CHUNK), b""), inner)
+            yield inner
+
+    def _keep(self, pieces: Iterable[bytes], target: BinaryIO) -> None:
+        """Write pieces to a file, up to the bound of all that is unpacked of one file."""
+        for piece in pieces:
+            self._left -= len(piece)
+            if self._left < 0:
+                raise self._too_large(" unpacked")
+            target.write(piece)
 
     def _too_large(self, how: str = "") -> _UnreadableError:
         return _UnreadableError(f"it is larger than {self._max:,} bytes{how}")
@@ -222,42 +258,43 @@ def _head(file: BinaryIO) -> bytes:
     return head
 
 
-class _ZlibReader:
-    """Reads what joblib packs with zlib, which has no file object of its own."""
+def _unpacked(file: BinaryIO, machine: Callable[[], _Machine]) -> Iterator[bytes]:
+    """Yield what a packed file holds: several packed one behind the other are one, and zeros fill up the end.
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._chunks = self._unpacked(file)
-        self._rest = b""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return up to `size` bytes; fewer do not mean that there are no more."""
-        if not self._rest:
-            self._rest = next(self._chunks, b"")
-        count = len(self._rest) if size < 0 else size
-        piece, self._rest = self._rest[:count], self._rest[count:]
-        return piece
-
-    @staticmethod
-    def _unpacked(file: BinaryIO) -> Iterator[bytes]:
-        machine = zlib.decompressobj()
-        rest = b""
-        while not machine.eof and (packed := rest or file.read(_CHUNK)):
-            piece = machine.decompress(packed, _CHUNK)
-            rest = machine.unconsumed_tail
-            if piece:
-                yield piece
-        if not machine.eof:
-            raise zlib.error("cut off")
+    Raises:
+        EOFError: it is cut off.
+        OSError, lzma.LZMAError, zlib.error: it is damaged.
+    """
+    at_work = None
+    while packed := file.read(_PACKED_CHUNK):
+        while packed := packed if at_work else packed.lstrip(b"\0"):
+            at_work = at_work or machine()
+            yield from _pieces(at_work, packed)
+            packed = at_work.unused_data
+            if not at_work.eof:
+                break
+            at_work = None
+    if at_work:
+        raise EOFError
 
 
-_PACKED: Final[tuple[tuple[bytes, Unpacker], ...]] = (
-    (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
-    (b"BZh", bz2.BZ2File),
-    (b"\xfd7zXZ", lzma.LZMAFile),
-    (b"\x5d\x00", lzma.LZMAFile),
-    (b"x\x01", _ZlibReader),
-    (b"x\x5e", _ZlibReader),
-    (b"x\x9c", _ZlibReader),
-    (b"x\xda", _ZlibReader),
+def _pieces(machine: _Machine, packed: bytes) -> Iterator[bytes]:
+    """Yield what the next bytes unpack to. Of the three machines zlib's alone takes them all at once: few they are."""
+    yield machine.decompress(packed, _CHUNK)
+    while not getattr(machine, "needs_input", True) and not machine.eof:
+        yield machine.decompress(b"", _CHUNK)
+
+
+_PACKED: Final[tuple[tuple[bytes, Callable[[], _Machine]], ...]] = (
+    (b"\x1f\x8b", lambda: zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)),
+    (b"BZh", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ", lzma.LZMADecompressor),
+    (b"\x5d\x00", lzma.LZMADecompressor),
+    (b"x\x01", zlib.decompressobj),
+    (b"x\x5e", zlib.decompressobj),
+    (b"x\x9c", zlib.decompressobj),
+    (b"x\xda", zlib.decompressobj),
 )
 """How joblib packs, by the first bytes."""
+_NOT_UNPACKED: Final = ((b"\x04\x22\x4d\x18", "with LZ4"), (b"ZF", "as joblib did before its version 0.10"))
+"""What joblib can load and is not looked into."""

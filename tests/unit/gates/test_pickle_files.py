@@ -109,6 +109,63 @@ def test_all_that_joblib_packs_by_itself_is_unpacked(how: str) -> None:
     assert blamed(dumped([np.arange(1000), Evil()], compress=(how, 3)), "m.joblib") == ("posix.system",)
 
 
+def wrong_checksum(data: bytes) -> bytes:
+    return data[:-6] + bytes([data[-6] ^ 0xFF]) + data[-5:]
+
+
+@pytest.mark.parametrize("path", ["m.bin", "m.model", "m.joblib"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: wrong_checksum(gzip.compress(data)),
+        lambda data: wrong_checksum(zlib.compress(data)),
+        lambda data: wrong_checksum(bz2.compress(data)),
+        lambda data: lzma.compress(data)[:-20],
+        lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE)[:-40_000],
+        lambda data: gzip.compress(data) + b"no more of it",
+    ],
+)
+def test_a_packed_file_that_breaks_is_followed_so_far_and_told(spoil: Callable[[bytes], bytes], path: str) -> None:
+    noise = np.random.default_rng(7).bytes(1_000_000)  # a loader reads so much only after it has run the pickle
+
+    found = scan(spoil(pickle.dumps(Evil()) + noise), path)
+
+    assert [finding.names for finding in found.findings] == [("posix.system",)]
+    assert found.unreadable == ((path, "it looks packed, and cannot be unpacked to its end"),)
+
+
+def test_what_is_found_in_a_file_that_unpacks_to_too_much_is_told() -> None:
+    found = scan(gzip.compress(pickle.dumps(Evil()) + b"\0" * 2_000_000), "m.bin", max_bytes=1_000_000)
+
+    assert found.findings[0].names == ("posix.system",)
+    assert found.unreadable == (("m.bin", "it is larger than 1,000,000 bytes unpacked"),)
+
+
+@pytest.mark.parametrize("how", [gzip.compress, bz2.compress, lzma.compress, zlib.compress])
+def test_a_pickle_that_goes_on_in_a_second_stream_is_seen(how: Callable[[bytes], bytes]) -> None:
+    first = b"]0"  # a list, thrown away again; a pickle of the oldest kind has no heading
+
+    assert blamed(how(first) + how(pickle.dumps(Evil(), protocol=0)), "m.bin") == ("posix.system",)
+
+
+def test_zeros_that_fill_up_a_packed_file_are_no_damage() -> None:
+    assert blamed(gzip.compress(pickle.dumps(Evil())) + b"\0" * 1000, "m.bin") == ("posix.system",)
+
+
+def test_a_pickle_that_begins_like_a_packed_file_is_followed() -> None:
+    data = b"BZh\0\0" + b"." * 0x685A + b"0" + pickle.dumps(Evil(), protocol=0)  # bytes, thrown away again
+
+    assert pickle.loads(data[:5] + b"." * 0x685A + b"0N.") is None
+    assert scan(data, "m.bin").findings[0].names == ("posix.system",)
+
+
+def test_the_oldest_files_of_joblib_are_told_to_be_unreadable() -> None:
+    raw = pickle.dumps(Evil(), protocol=2)
+    data = b"ZF" + hex(len(raw)).encode().ljust(19) + zlib.compress(raw)
+
+    assert scan(data, "m.bin").unreadable == (("m.bin", "it is packed as joblib did before its version 0.10"),)
+
+
 def test_bytes_that_only_joblib_skips_cannot_hide_a_plain_pickle() -> None:
     hidden = pickle.dumps(Evil(), protocol=2)[2:]
     state = b"}(X\x05\0\0\0shapeK" + bytes([len(hidden)]) + b"\x85X\x05\0\0\0dtypecnumpy\ndtype\nX\x02\0\0\0u1\x85Ru"
