@@ -43,6 +43,10 @@ _PROTOCOLS: Final = tuple(bytes([0x80, version]) for version in range(6))
 _NUMPY: Final = b"\x93NUMPY"
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _PROBE: Final = 16
+_MOST_PARTS: Final = 20
+"""Of a dotted name; that of a method has two."""
+_LONGEST_NAME: Final = 1000
+_SHOWN_NAME: Final = 100
 
 
 class _Readable(Protocol):
@@ -236,6 +240,9 @@ def _dangerous(imports: set[tuple[str, str]]) -> set[str]:
     logging.getLogger("picklescan").setLevel(logging.CRITICAL)  # it logs each finding, which the gate tells
     found = set()
     for module, name in imports:
+        if name.count(".") >= _MOST_PARTS or len(module) + len(name) > _LONGEST_NAME:
+            found.add(f"a name that is too long to be looked at: {module}.{name}"[:_SHOWN_NAME] + "…")
+            continue
         asked = b"".join(b"c" + f"{one}\n{other}\n".encode("utf-8", "replace") for one, other in _ways(module, name))
         if scanner.scan_pickle_bytes(io.BytesIO(asked + b"."), "").issues_count:
             found.add("a name that is computed" if (module, name) == UNKNOWN else f"{module}.{name}")

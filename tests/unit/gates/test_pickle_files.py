@@ -264,6 +264,21 @@ def test_a_module_that_imports_another_is_no_way_around() -> None:
     assert blamed(data) == ("sklearn.utils.os.system",)
 
 
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("a", ".".join("b" * 40)), ("a" * 1001, "b"), ("a", "b" * 1001), ("sklearn.utils", "x." * 2_000_000 + "system")],
+)
+def test_names_that_nobody_writes_are_blamed_and_cost_no_time(module: str, name: str) -> None:
+    data = (
+        b"\x80\x04" + b"".join(b"X" + struct.pack("<I", len(one)) + one.encode() for one in (module, name)) + b"\x93."
+    )
+
+    (told,) = blamed(data)
+
+    assert told.startswith(f"a name that is too long to be looked at: {module[:10]}")
+    assert len(told) <= 101
+
+
 def test_methods_by_dotted_names_are_harmless() -> None:
     data = b"\x80\x04\x8c\x0csklearn.tree\x8c\x08Tree.fit\x93."
 
