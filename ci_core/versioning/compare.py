@@ -134,7 +134,7 @@ def _metric(
         return MetricDiff(key=key, old=old, change="removed")
     change: Change = "same" if _equal(old, new) else "changed"
     was, now = as_number(old), as_number(new)
-    difference = now - was if was is not None and now is not None and is_finite(was) and is_finite(now) else None
+    difference = _difference(old, new)
     if goal is None or _is_param(key, new, params):
         direction: Direction = "neutral"
     elif difference is None:
@@ -144,6 +144,17 @@ def _metric(
     return MetricDiff(
         key=key, old=old, new=new, change=change, difference=difference, direction=direction, note=_note(was, now, new)
     )
+
+
+def _difference(old: JsonValue, new: JsonValue) -> float | None:
+    """Return ``new - old``; None unless it and both of them are finite numbers."""
+    was, now = as_number(old), as_number(new)
+    if was is None or now is None or not (is_finite(was) and is_finite(now)):
+        return None
+    difference: float | None = now - was
+    if isinstance(old, int) and isinstance(new, int):  # which may have more digits than a float
+        difference = as_number(new - old)
+    return difference if is_finite(difference) else None
 
 
 def _direction(difference: float, goal: Goal) -> Direction:

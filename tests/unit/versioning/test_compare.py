@@ -126,6 +126,21 @@ def test_a_whole_number_beyond_all_floats_is_compared_without_calculating() -> N
     }
 
 
+def test_whole_numbers_of_more_digits_than_a_float_has_differ_by_what_they_differ() -> None:
+    old, new = {"m.json:auc": 12345678901234567890}, {"m.json:auc": 12345678901234567891}
+
+    (metric,) = compare(snapshot(metrics=old), snapshot(NEW, metrics=new)).metrics
+
+    assert (metric.change, metric.difference, metric.direction) == ("changed", 1.0, "better")
+
+
+@pytest.mark.parametrize(("old", "new"), [(-1.7e308, 1.7e308), (-(10**308), 17 * 10**307)])
+def test_a_difference_beyond_all_floats_is_none(old: float, new: float) -> None:
+    (metric,) = compare(snapshot(metrics={"m.json:auc": old}), snapshot(NEW, metrics={"m.json:auc": new})).metrics
+
+    assert (metric.change, metric.difference) == ("changed", None)
+
+
 def test_a_metric_that_turns_to_text_is_worse_and_said() -> None:
     diff = compare(snapshot(metrics={"m.json:auc": 0.5}), snapshot(NEW, metrics={"m.json:auc": "n/a"}))
 
