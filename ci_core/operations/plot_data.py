@@ -75,6 +75,8 @@ def _change(old: Plot | None, new: Plot, base: Sequence[Plot] | None) -> shown.C
         return None
     if old is None:
         return "added"
+    if all(any(source.problem for source in side.sources) for side in (old, new)):
+        return None  # what neither side can show may be the same or not
     return "same" if (old.sources, old.properties) == (new.sources, new.properties) else "changed"
 
 

@@ -56,6 +56,14 @@ def test_base_and_head_of_a_plot_are_drawn_over_each_other() -> None:
 
 
 class TestChange:
+    def test_what_neither_side_can_show_is_not_as_at_the_base(self) -> None:
+        gone = _plot(PlotSource(path="gone.csv", problem="it is not there"))
+
+        plot = _one(gone, gone)
+
+        assert plot.change is None
+        assert plot.problems == ("base: `gone.csv`: it is not there", "head: `gone.csv`: it is not there")
+
     def test_without_a_base_nothing_is_said_about_a_change(self) -> None:
         assert _one(_plot(_source((0, 1)))).change is None
 
