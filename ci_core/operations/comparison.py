@@ -41,6 +41,8 @@ class Comparison:
     """None when it could not be read; ``diff.base_problem`` says why."""
     head: Snapshot
     diff: SnapshotDiff
+    commit: CommitId | None
+    """What `head` is of: None for the work tree."""
     tables: tuple[TableDiff, ...] = ()
     behaviour: Behaviour | None = None
     base_plots: tuple[Plot, ...] | None = None
@@ -122,6 +124,7 @@ def compare_revisions(
             base=None,
             head=after,
             diff=diff,
+            commit=head,
             head_plots=head_plots,
             head_graph=head_graph,
             problems=(head_problem,) if head_problem else (),
@@ -143,6 +146,7 @@ def compare_revisions(
         base=base,
         head=after,
         diff=diff,
+        commit=head,
         tables=tables,
         behaviour=behaviour,
         base_graph=behaviour.base_graph if behaviour else None,

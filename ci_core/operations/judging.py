@@ -56,6 +56,7 @@ def judge_change(
     diff: SnapshotDiff,
     *,
     tables: Sequence[TableDiff] = (),
+    head: CommitId | None,
     behaviour: Behaviour | None = None,
     graph: GraphSpec | None = None,
 ) -> Judgement:
@@ -63,7 +64,9 @@ def judge_change(
 
     Args:
         project: the project; its settings are those of the work tree.
-        diff: base and head. A head that is the checked-out state is read from the work tree, any other from Git.
+        diff: base and head.
+        head: the commit that was compared, which is read from Git and DVC's cache alone, though it be checked out: the
+            work tree may hold other data. None when the work tree itself was compared.
         tables: the tables whose content was compared.
         behaviour: what the graphs of base and head answered; None when that was not compared.
         graph: the head's serving graph; None when there is none, or none that could be loaded.
@@ -71,7 +74,7 @@ def judge_change(
     Raises:
         MissingExtraError: picklescan is not installed.
     """
-    change = _Change(project, diff)
+    change = _Change(project, diff, head)
     policy = change.policy()
     evidence = change.evidence(policy, tables=tables, behaviour=behaviour, graph=graph)
     results = judge(policy.gates, evidence)
@@ -86,10 +89,10 @@ def judge_change(
 class _Change:
     """One change, its two versions, and what is read of them."""
 
-    def __init__(self, project: Project, diff: SnapshotDiff) -> None:
+    def __init__(self, project: Project, diff: SnapshotDiff, head: CommitId | None) -> None:
         self._project, self._diff = project, diff
         self._base: CommitId | None = diff.base.commit if diff.base else None
-        self._head: CommitId | None = None if _is_work_tree(project, diff) else diff.head.commit
+        self._head = head
         self._new = FilesAt(project.git, project.dvc, self._head)
         self._old = FilesAt(project.git, project.dvc, self._base) if self._base else None
         self._changed = () if self._base is None else self._changed_paths(self._base)
@@ -245,11 +248,6 @@ class _Change:
         ).names
         untracked = () if head else git.run("ls-files", "--others", "--exclude-standard", "-z").names
         return tuple(sorted({*names, *untracked}))
-
-
-def _is_work_tree(project: Project, diff: SnapshotDiff) -> bool:
-    """Whether the head of a comparison is what the work tree holds now."""
-    return diff.head.commit == project.git.head() and diff.head.dirty == project.git.dirty_digest()
 
 
 def _size(files: FilesAt, path: str) -> int | None:

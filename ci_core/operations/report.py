@@ -62,6 +62,7 @@ def judged_report(project: Project, comparison: Comparison, occasion: Occasion) 
         tables=comparison.tables,
         behaviour=comparison.behaviour,
         graph=comparison.head_graph,
+        head=comparison.commit,
     )
     return make_report(project, comparison, occasion, judged)
 

@@ -13,7 +13,9 @@ import pytest
 
 from ci_core.ci.plain import PlainConsole
 from ci_core.cli._project import open_project
+from ci_core.operations.comparison import PARTS
 from ci_core.operations.judging import judge_change
+from ci_core.operations.report import report_revisions
 from ci_core.serving.spec import GraphSpec, RouteSpec, StepSpec
 from ci_core.testing.projects import make_project, run_git
 from ci_core.types import CommitId
@@ -51,7 +53,7 @@ def judged(
     project = open_project(root, dict(os.environ), PlainConsole(io.StringIO()))
     old, problem = snapshot_or_problem(root, base)
     diff = compare(old, take_snapshot(root, head), gates=project.settings.gates.metrics, base_problem=problem)
-    return judge_change(project, diff, graph=graph)
+    return judge_change(project, diff, head=None if head is None else CommitId(head), graph=graph)
 
 
 def result(judgement: Judgement, key: str) -> GateResult:
@@ -401,3 +403,35 @@ def test_a_commit_is_judged_by_its_own_content_while_the_work_tree_differs(sampl
     assert found.notes == ()
     assert [one.key for one in found.results] == ["metrics.json:mae"]
     assert CommitId(head) != CommitId(base)
+
+
+def test_a_commit_that_is_checked_out_is_not_judged_by_other_data_that_lies_there(sample: SampleProject) -> None:
+    sample.write("graphship.yaml", gates("pickle-scan: {}", "model-size: {max: 1 kB}"))
+    base = sample.commit("two gates")
+    project = open_project(sample.root, dict(os.environ), PlainConsole(io.StringIO()))
+    _with_pickle(sample, "models/new.pkl")
+    project.dvc.add(["models/new.pkl"])
+    size = (sample.root / "models/new.pkl").stat().st_size
+    head = sample.commit("an evil model")
+    # as after `git checkout` without `dvc checkout`
+    (sample.root / "models/new.pkl").unlink()
+    (sample.root / "models/new.pkl").write_bytes(pickle.dumps("harmless"))
+
+    found = judged(sample, base, head, graph=serving("models/new.pkl"))
+
+    assert result(found, "pickle-scan").sentence == "`models/new.pkl` would run `posix.system`"
+    assert result(found, "model-size").new == size
+    assert result(judged(sample, base, graph=serving("models/new.pkl")), "pickle-scan").state == "pass"
+
+
+def test_a_report_on_the_checked_out_commit_reads_no_other_data(sample: SampleProject) -> None:
+    base = sample.head()
+    _added_to_dvc(sample)
+    sample.commit("an evil model")
+    (sample.root / "data/new.pkl").unlink()
+    (sample.root / "data/new.pkl").write_bytes(pickle.dumps("harmless"))
+    project = open_project(sample.root, dict(os.environ), PlainConsole(io.StringIO()))
+
+    report = report_revisions(project, base, "HEAD", without=PARTS)
+
+    assert [gate.key for gate in report.gates if gate.state == "warn"] == ["pickle-scan"]
