@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Part = Literal["tables", "behaviour", "plots"]
 """What costs more than reading two snapshots, and may be left out."""
+_SHOWN_FILES = 5
 PARTS: tuple[Part, ...] = ("tables", "behaviour", "plots")
 
 
@@ -40,9 +41,9 @@ class Comparison:
     base: Snapshot | None
     """None when it could not be read; ``diff.base_problem`` says why."""
     head: Snapshot
-    diff: SnapshotDiff
     commit: CommitId | None
     """What `head` is of: None for the work tree."""
+    diff: SnapshotDiff
     tables: tuple[TableDiff, ...] = ()
     behaviour: Behaviour | None = None
     base_plots: tuple[Plot, ...] | None = None
@@ -123,11 +124,11 @@ def compare_revisions(
         return Comparison(
             base=None,
             head=after,
-            diff=diff,
             commit=head,
+            diff=diff,
             head_plots=head_plots,
             head_graph=head_graph,
-            problems=(head_problem,) if head_problem else (),
+            problems=tuple(problem for problem in (_unrecorded(after), head_problem) if problem),
         )
     tables: tuple[TableDiff, ...] = ()
     if "tables" not in without:
@@ -145,15 +146,29 @@ def compare_revisions(
     return Comparison(
         base=base,
         head=after,
-        diff=diff,
         commit=head,
+        diff=diff,
         tables=tables,
         behaviour=behaviour,
         base_graph=behaviour.base_graph if behaviour else None,
         head_graph=head_graph or (behaviour.head_graph if behaviour else None),
         base_plots=base_plots,
         head_plots=head_plots,
-        problems=tuple(problem for problem in (base_plots_problem, head_problem) if problem),
+        problems=tuple(problem for problem in (_unrecorded(after), base_plots_problem, head_problem) if problem),
+    )
+
+
+def _unrecorded(head: Snapshot) -> str | None:
+    """Return which data of the work tree no commit names: what is said of it is not said of the commit."""
+    files = [f"`{file.path}`" for file in (*head.data, *head.outputs) if file.is_unrecorded]
+    if not files:
+        return None
+    shown = ", ".join(files[:_SHOWN_FILES]) + (
+        f" and {len(files) - _SHOWN_FILES} more" if len(files) > _SHOWN_FILES else ""
+    )
+    return (
+        f"the work tree holds other data than its commit names: {shown}; `dvc checkout` brings back what is recorded, "
+        "`dvc add` or `graphship run` records what is there"
     )
 
 

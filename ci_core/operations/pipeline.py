@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ci_core.errors import NoPipelineError
 from ci_core.pipelines.heartbeat import Heartbeat
+from ci_core.pipelines.spec import PipelineRun
 from ci_core.reports.text import seconds
 
 if TYPE_CHECKING:
     from ci_core.operations.project import Project
-    from ci_core.pipelines.spec import PipelineRun, StageRun
+    from ci_core.pipelines.spec import StageRun
     from ci_core.versioning.dvc import Transfer
 
 
 def run_stale(project: Project) -> PipelineRun:
-    """Run what is stale; a stage that fails is in the result, not raised.
+    """Run what is stale; a stage that fails is in the result, not raised. A project may have no pipeline at all.
 
     Raises:
         GraphshipError: as :meth:`PipelineEngine.run`.
@@ -32,9 +34,13 @@ def run_stale(project: Project) -> PipelineRun:
         def over(stage: StageRun) -> None:
             tell(f"{stage.name}: {stage.outcome} ({seconds(stage.seconds)})")
 
-        return project.engine.run(
-            on_line=lambda line: tell(f"  {line}"), on_stage=over, on_activity=heartbeat.on_activity
-        )
+        try:
+            return project.engine.run(
+                on_line=lambda line: tell(f"  {line}"), on_stage=over, on_activity=heartbeat.on_activity
+            )
+        except NoPipelineError:  # what is served may be kept by Git, or by `dvc add` alone
+            tell("there is no pipeline to run")
+            return PipelineRun(stages=())
 
 
 def push_objects(project: Project) -> Transfer:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from ci_core.deploy.release import build_release
 from ci_core.deploy.spec import Release, ReleaseRecord
+from ci_core.errors import NoPipelineError
 from ci_core.operations.lowering import lower_models, may_be_lowered
 from ci_core.operations.pipeline import run_stale
 from ci_core.operations.release_reference import keep_reference
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ci_core.operations.project import Project
     from ci_core.serving.spec import GraphSpec
     from ci_core.types import CommitId, JsonObject, ReleaseId
+    from ci_core.versioning.dvc import StaleStage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ def build_with_lowering(project: Project) -> BuiltRelease:
 def refresh_outputs(project: Project) -> None:
     """Fetch what the stages made, or run what is stale: usually nothing, since the change request did it."""
     with project.console.group("bring the pipeline's outputs up to date"):
-        stale = project.engine.stale()
+        stale = _stale(project)
         if stale:
             project.console.step(f"stale: {', '.join(stage.name for stage in stale)}")
             run_stale(project).require_success()
@@ -102,6 +104,13 @@ def refresh_outputs(project: Project) -> None:
         else:
             project.console.step("nothing is stale")
         pull_served(project)
+
+
+def _stale(project: Project) -> tuple[StaleStage, ...]:
+    try:
+        return project.engine.stale()
+    except NoPipelineError:  # what is served may be kept by Git, or by `dvc add` alone
+        return ()
 
 
 def pull_served(project: Project) -> None:

@@ -282,8 +282,14 @@ def pipeline_part(run: PipelineRun) -> shown.Pipeline:
             exit_code=failure.exit_code,
             tail="\n".join(failure.last_lines) or failure.reason,
         ),
-        note="" if any(stage.outcome != "skipped" for stage in run.stages) else "nothing was stale",
+        note=_note(run),
     )
+
+
+def _note(run: PipelineRun) -> str:
+    if not run.stages:
+        return "there is no pipeline"
+    return "" if any(stage.outcome != "skipped" for stage in run.stages) else "nothing was stale"
 
 
 def plan_part(plan: Plan, trigger: str) -> shown.Plan:

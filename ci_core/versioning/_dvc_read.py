@@ -230,13 +230,15 @@ def _folders(path: str) -> Iterator[str]:
 
 def _tracked_file(out: Any, path: str, *, from_disk: Hashes | None, is_result: bool) -> TrackedFile:
     meta, digest = out.meta, out.hash_info
-    if from_disk is not None and out.exists and from_disk.is_changed(out):
+    is_unrecorded = from_disk is not None and out.exists and from_disk.is_changed(out)
+    if from_disk is not None and is_unrecorded:
         meta, digest = from_disk.meta_and_hash(out)
     return TrackedFile(
         path=path,
         digest=Digest(f"{digest.name.removesuffix('-dos2unix')}:{digest.value}") if digest else None,
         size_bytes=meta.size if digest else None,
         files=meta.nfiles if digest else None,
+        is_unrecorded=is_unrecorded,
         is_result=is_result or bool(out.metric or out.plot),
     )
 

@@ -26,6 +26,9 @@ class TrackedFile:
     size_bytes: int | None = None
     files: int | None = None
     """Number of files when it is a folder."""
+    is_unrecorded: bool = False
+    """Whether the work tree holds other content than its ``.dvc`` file or ``dvc.lock`` says; `digest` is of what it
+    holds."""
     is_result: bool = False
     """Whether it is, or holds, what DVC shows as metrics or plots: it may be a table, and is no data."""
 

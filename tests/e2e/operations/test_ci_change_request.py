@@ -146,6 +146,31 @@ def test_a_graph_that_cannot_be_released_is_told_in_the_comment(ci_project: CiPr
     assert ci_project.live().release is None
 
 
+def test_a_project_without_a_pipeline_is_reported_on_and_deployed(ci_project: CiProject) -> None:
+    sample = ci_project.sample
+    for path in ("dvc.yaml", "dvc.lock", "models/.gitignore"):
+        (sample.root / path).unlink()
+    config = (sample.root / "graphship.yaml").read_text(encoding="utf-8")
+    sample.write(
+        "graphship.yaml",
+        "".join(line for line in config.splitlines(keepends=True) if "gates" not in line and "mae" not in line),
+    )
+    ci_project.push("the model is kept by Git")
+    request = ci_project.propose("better", lambda sample: sample.write("models/model.json", '{"slope": 3.0}'))
+
+    reported = ci_project.report(request)
+    report = reported.report
+    ci_project.merge(request.number)
+    merged = ci_project.ci("push")
+
+    assert reported.exit_code == 0, reported.log
+    assert "there is no pipeline to run" in reported.log
+    assert report["pipeline"] == {"stages": [], "failure": None, "note": "there is no pipeline"}
+    assert report["behaviour"]["changed"] == 1
+    assert merged.exit_code == 0, merged.log
+    assert ci_project.live().release is not None
+
+
 def test_a_protected_branch_keeps_the_lock_and_not_the_report_back(ci_project: CiProject) -> None:
     request = ci_project.propose("longer", _train_longer)
     hook = ci_project.sample.git_remote / "hooks" / "update"

@@ -71,6 +71,19 @@ def test_a_comparison_reads_well(tmp_path: Path) -> None:
     ]
 
 
+def test_data_of_the_work_tree_that_no_commit_names_is_told(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.write("data/raw.csv", "x,y\n1,2\n")
+
+    done = graphship(project, "diff", "HEAD")
+
+    assert done.returncode == 0, done.stderr
+    assert "the work tree holds other data than its commit names: data/raw.csv; dvc checkout" in " ".join(
+        done.stdout.split()
+    )
+    assert "other data" not in graphship(project, "diff", "HEAD", "HEAD").stdout
+
+
 def test_an_unknown_base_ends_with_two(tmp_path: Path) -> None:
     done = graphship(make_project(tmp_path), "diff", "mian")
 
