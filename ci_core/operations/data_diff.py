@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -135,51 +135,54 @@ def _version(file: FileDiff, commit: CommitId | None, *, is_old: bool) -> Versio
 def _table(
     data: DataFiles, path: str, versions: Mapping[str, Version | None], ignore: Collection[str]
 ) -> TableDiff | None:
-    """Return how a table differs; None when it is no table after all: a folder of other things."""
+    """Return how a table differs; None when it is known to be none: a folder of other things."""
     there = {side: version for side, version in versions.items() if version is not None}
-    formats: dict[str, TableFormat] = {}
-    members: dict[str, list[Entry]] = {}
-    absent: dict[str, Absent] = {}
-    for side, version in there.items():
-        known = _tried(_names, data, version)
-        if isinstance(known, Absent):
-            absent[side] = known
-            continue
-        found = {table_format(name) for name, _ in known}
-        kind = next(iter(found)) if len(found) == 1 else None
-        if kind is None and version.is_folder:
-            return None
-        if kind is None:
-            absent[side] = Absent("is no table by its name")
-        else:
-            formats[side], members[side] = kind, known
-    if not formats:
+    looks = {side: _look(data, version) for side, version in there.items()}
+    if all(look.is_none for look in looks.values()):
         return None
-    files = {}
-    for side in formats:
-        if absent:  # then nothing is worth fetching
-            break
-        located = _tried(data.files, there[side], members[side])
+    absent = {side: look.absent for side, look in looks.items() if look.absent is not None}
+    files: dict[str, tuple[TableFormat, Files]] = {}
+    for side, look in looks.items():
+        if look.format is None or absent:  # then nothing is worth fetching
+            continue
+        located = _tried(data.files, there[side], look.members)
         if isinstance(located, Absent):
             absent[side] = located
         else:
-            files[side] = located
+            files[side] = look.format, located
     if absent:
-        return TableDiff(
-            path=path, problem="; ".join(_sentence(side, absent[side]) for side in there if side in absent)
-        )
-    return _compared(path, {side: (formats[side], files[side]) for side in files}, ignore)
+        reasons = (_sentence(side, absent[side]) for side in there if side in absent)
+        return TableDiff(path=path, problem="; ".join(reasons))
+    return _compared(path, files, ignore)
 
 
-def _names(data: DataFiles, version: Version) -> list[Entry] | Absent:
-    """Return the files that are the table: a folder's own notes (``_SUCCESS``, ``.gitkeep``) are not."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What a version's names say: a table, none, or nothing because they cannot be had."""
+
+    format: TableFormat | None = None
+    members: tuple[Entry, ...] = ()
+    absent: Absent | None = None
+    """Why it is no table that could be compared."""
+    is_none: bool = False
+    """Whether it is known to be no table."""
+
+
+def _look(data: DataFiles, version: Version) -> _Look:
+    """Look at the names of a version; a folder's own notes (``_SUCCESS``, ``.gitkeep``) are no part of a table."""
     if not version.is_folder:
-        return [(version.path, "")]
-    members = data.members(version)
+        kind = table_format(version.path)
+        reason = "was never made" if version.digest is None else "is no table by its name"
+        return _Look(format=kind) if kind else _Look(is_none=True, absent=Absent(reason))
+    members = _tried(data.members, version)
     if isinstance(members, Absent):
-        return members
-    visible = [entry for entry in members if not entry[0].rpartition("/")[2].startswith(("_", "."))]
-    return visible or Absent("has no files")
+        return _Look(absent=members)
+    visible = tuple(entry for entry in members if not entry[0].rpartition("/")[2].startswith(("_", ".")))
+    kinds = {table_format(name) for name, _ in visible}
+    if len(kinds) == 1 and None not in kinds:
+        return _Look(format=kinds.pop(), members=visible)
+    reason = "has files that are not of one table" if visible else "has no files"
+    return _Look(is_none=True, absent=Absent(reason))
 
 
 def _compared(path: str, sides: Mapping[str, tuple[TableFormat, Files]], ignore: Collection[str]) -> TableDiff:

@@ -222,6 +222,50 @@ def test_a_folder_of_other_files_is_no_table(tmp_path: Path) -> None:
     assert _tables(project, base, head) == ()
 
 
+def _with_changed_parts(
+    folder: Path, old: Mapping[str, str], new: Mapping[str, str]
+) -> tuple[SampleProject, CommitId, CommitId]:
+    """Commit two versions of the folder `data/parts`, which DVC keeps."""
+    project = make_project(folder)
+    commits = []
+    for files in (old, new):
+        shutil.rmtree(project.root / "data/parts", ignore_errors=True)
+        for name, content in files.items():
+            project.write(f"data/parts/{name}", content)
+        DvcProject(project.root).add(["data/parts"])
+        commits.append(CommitId(project.commit()))
+    return project, commits[0], commits[1]
+
+
+def test_a_folder_of_which_no_version_can_be_had_is_told_as_it_may_be_a_table(tmp_path: Path) -> None:
+    project, base, head = _with_changed_parts(tmp_path, {"a.csv": "x,y\n1,2\n"}, {"a.csv": "x\n1\n"})
+    shutil.rmtree(project.root / ".dvc/cache")
+
+    (table,) = _tables(project, base, head)
+
+    assert table == TableDiff(
+        path="data/parts",
+        problem="base's version is in neither the cache nor the remote (8 B); "
+        "head's version is in neither the cache nor the remote (4 B)",
+    )
+
+
+def test_a_folder_that_was_a_table_and_is_none_any_more_is_told(tmp_path: Path) -> None:
+    project, base, head = _with_changed_parts(
+        tmp_path, {"a.csv": "x,y\n1,2\n"}, {"a.csv": "x\n1\n", "README.txt": "now it is no table"}
+    )
+
+    (table,) = _tables(project, base, head)
+
+    assert table == TableDiff(path="data/parts", problem="head's version has files that are not of one table")
+
+
+def test_a_folder_of_other_files_that_was_empty_is_no_table(tmp_path: Path) -> None:
+    project, base, head = _with_changed_parts(tmp_path, {".keep": ""}, {"a.png": "picture"})
+
+    assert _tables(project, base, head) == ()
+
+
 def test_an_added_table_tells_its_rows_and_columns(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     base = CommitId(project.head())
