@@ -16,6 +16,7 @@ from ci_core.reports.gate_section import gates_section
 from ci_core.reports.headline import banner, tiles
 from ci_core.reports.pipeline_section import failure_section, graph_section, pipeline_section
 from ci_core.reports.plan_section import plan_section
+from ci_core.reports.rows import count_changes
 from ci_core.reports.text import number, plural, seconds, shorten, visible
 from ci_core.reports.value_sections import environment_section, metrics_section, models_section, params_section
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ci_core.reports.document import Block, Inline, Line
-    from ci_core.reports.report import Commit, Link, Report
+    from ci_core.reports.report import Change, Commit, Link, Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ SUMMARY = Extent(rows=300, plots=24, with_times=True, with_pictures=False, with_
 PAGE = Extent(rows=300, plots=24, with_times=True, with_pictures=True)
 TERMINAL = Extent(rows=30, plots=8, with_times=True, with_pictures=False)
 
+_PLOT_ORDER: tuple[Change | None, ...] = ("removed", "added", "changed", "renamed", None, "same")
 _MOST_WARNINGS = 10
 _MOST_NOTES = 30
 _MOST_LINKS = 12
@@ -91,13 +93,21 @@ def _warnings(report: Report) -> list[Paragraph]:
 
 
 def _plots(report: Report, extent: Extent) -> Section | None:
+    """Return the plots, those of which one side is missing first, unchanged ones last: few of many are shown."""
     if not report.plots:
         return None
-    blocks: list[Block] = [PlotFigure(plot=plot) for plot in report.plots[: extent.plots]]
-    hidden = len(report.plots) - extent.plots
-    if hidden > 0:
-        blocks.append(Paragraph(line=(f"… and {plural(hidden, 'plot')} more in the data of this report",)))
-    hint = plural(len(report.plots), "plot")
+    plots = sorted(report.plots, key=lambda plot: _PLOT_ORDER.index(plot.change))
+    blocks: list[Block] = [PlotFigure(plot=plot) for plot in plots[: extent.plots]]
+    hidden = plots[extent.plots :]
+    if hidden:
+        changed = count_changes(plot.change for plot in hidden if plot.change)
+        more = f"… and {plural(len(hidden), 'plot')} more in the data of this report"
+        blocks.append(Paragraph(line=(f"{more}: {changed}" if changed else more,)))
+    hint = ", ".join(
+        part
+        for part in (plural(len(plots), "plot"), count_changes(plot.change for plot in plots if plot.change))
+        if part
+    )
     return Section(slug="plots", title="Plots", hint=hint, blocks=tuple(blocks), folded=not extent.with_pictures)
 
 

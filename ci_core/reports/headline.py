@@ -82,8 +82,11 @@ def _title_without_gates(report: Report) -> str:
         title = "Nothing to compare with"
     elif any(row.old != row.new for row in report.metrics):
         title = "Metrics changed"
+    elif report.metrics:
+        title = "No metric changed"
     else:
-        title = "No metric changed" if report.metrics else "No metrics"
+        changed = _changed_plots(report)
+        title = f"{plural(changed, 'plot')} changed" if changed else "No metrics"
     return f"{title}; no gate is set" if report.run.event == "change-request" else title
 
 
@@ -119,6 +122,7 @@ def what_changed(report: Report) -> Line:
         (sum(row.change != "same" for row in report.models), "model", "models"),
         (len(report.stages), "stage", "stages"),
         (nodes, "graph node", "graph nodes"),
+        (_changed_plots(report), "plot", "plots"),
     )
     said = [plural(count, one, many) for count, one, many in counts if count]
     if report.environment:
@@ -126,6 +130,11 @@ def what_changed(report: Report) -> Line:
     if said:
         return (f"Changed: {', '.join(said)}.",)
     return ("What DVC tracks (params, data, models, stages) and the environment are as at the base.",)
+
+
+def _changed_plots(report: Report) -> int:
+    """Return how many plots are another than at the base, or are there on one side only."""
+    return sum(plot.change not in {None, "same"} for plot in report.plots)
 
 
 def _name(row: MetricRow, beside: Sequence[MetricRow]) -> str:

@@ -27,6 +27,7 @@ from ci_core.reports.report import (
     ParamRow,
     Place,
     Plan,
+    Plot,
     Report,
     Run,
     TableContent,
@@ -354,3 +355,33 @@ def test_metrics_of_one_name_are_told_apart_by_their_files_on_the_first_screen()
     (heading,) = [line for line in lines(report_of(metrics=rows)) if "→" in line and "," in line]
 
     assert heading.strip() == "north.json:mae 2.000 → 1.000 (better), south.json:mae 2.000 → 1.000 (better)"
+
+
+def plots_of(*changes: Literal["added", "removed", "changed", "same"] | None) -> tuple[Plot, ...]:
+    return tuple(Plot(name=f"plot {index}", kind="line", change=change) for index, change in enumerate(changes))
+
+
+def test_changed_plots_are_told_on_the_first_screen() -> None:
+    shown = lines(report_of(plots=plots_of("changed", "changed", "removed", "same")))
+
+    assert "· 3 plots changed" in shown
+    assert "  Changed: 3 plots." in shown
+    assert "Plots (4 plots, 2 changed, 1 removed)" in shown
+
+
+def test_plots_as_at_the_base_change_no_title() -> None:
+    assert "· No metrics" in lines(report_of(plots=plots_of("same", None)))
+
+
+def test_of_many_plots_those_without_one_side_come_first_and_unchanged_ones_last() -> None:
+    shown = lines(report_of(plots=plots_of(*["same", "changed"] * 5, "added", "removed", None)))
+
+    named = [line for line in shown if line.startswith("plot ")]
+    assert named == ["plot 11", "plot 10", "plot 1", "plot 3", "plot 5", "plot 7", "plot 9", "plot 12"]
+    assert "… and 5 plots more in the data of this report" in shown
+
+
+def test_plots_that_are_not_shown_are_counted_by_what_happened_to_them() -> None:
+    shown = lines(report_of(plots=plots_of(*["changed"] * 10)))
+
+    assert "… and 2 plots more in the data of this report: 2 changed" in shown
