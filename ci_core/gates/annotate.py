@@ -12,6 +12,7 @@ from ci_core.errors import Location
 from ci_core.gates.secrets import not_allowed
 from ci_core.gates.spec import Annotation
 from ci_core.gates.wording import apart, code
+from ci_core.reports.text import exact
 from ci_core.versioning.compare import as_number, is_finite
 
 if TYPE_CHECKING:
@@ -149,5 +150,6 @@ def _moved(param: ParamDiff) -> str:
 
 
 def _shown(value: JsonValue) -> str:
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    """Return a value as YAML has it: ``5`` is not ``"5"``."""
+    text = exact(value) if value is None or isinstance(value, str | int | float) else str(value)
     return code(text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…")

@@ -55,6 +55,9 @@ def test_params_are_told_by_what_happened_to_them() -> None:
         ParamDiff(key="p.json:e", old=1, new=1.0, change="changed"),
         ParamDiff(key="p.json:f", old="x" * 50, new="y", change="changed"),
         ParamDiff(key="p.json:g", old=1, new=10**400, change="changed"),
+        ParamDiff(key="p.json:h", old="5", new=5, change="changed"),
+        ParamDiff(key="p.json:i", old=None, new="null", change="changed"),
+        ParamDiff(key="p.json:j", old=True, new=False, change="changed"),
     )
 
     texts = [one.text.partition(";")[0] for one in places(FAILED, changed, params=params)]
@@ -67,6 +70,9 @@ def test_params_are_told_by_what_happened_to_them() -> None:
         "`e` changed from `1` to `1.0` here",
         f"`f` changed from `{'x' * 39}…` to `y` here",
         f"`g` changed from `1` to `1{'0' * 38}…` here",
+        '`h` changed from `"5"` to `5` here',
+        '`i` changed from `null` to `"null"` here',
+        "`j` changed from `true` to `false` here",
     ]
 
 
