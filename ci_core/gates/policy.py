@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ci_core.gates.spec import Remark
 from ci_core.gates.wording import code, first, percentage, size
 
 if TYPE_CHECKING:
@@ -69,11 +70,14 @@ def _changed_keys(old: Gates, new: Gates) -> frozenset[str]:
     return frozenset(key for key in {*before, *after} if before.get(key) != after.get(key))
 
 
-def own_verdicts(decided: tuple[GateResult, ...], own: tuple[GateResult, ...]) -> tuple[str, ...]:
+def own_verdicts(decided: tuple[GateResult, ...], own: tuple[GateResult, ...]) -> tuple[Remark, ...]:
     """Return what the change's own gates would have said where that is another colour; they decide nothing."""
     states = {result.key: result.state for result in decided}
     return tuple(
-        f"by the change's own gates {code(result.key)} would {result.state}: {result.sentence}"
+        Remark(
+            text=f"by the change's own gates {code(result.key)} would {result.state}: {result.sentence}",
+            gate=result.key,
+        )
         for result in own
         if states.get(result.key) != result.state and (result.key in states or result.state != "pass")
     )[:_SHOWN]

@@ -32,6 +32,16 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """What a reader must know of the judging."""
+
+    text: str
+    """One sentence, names in backticks."""
+    gate: str | None = None
+    """Key of the gate that it is about; None when it is about all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
     """One line of a changed file that explains what a gate came to."""
 

@@ -21,6 +21,7 @@ from ci_core.gates.files_at import FilesAt, at_key
 from ci_core.gates.judge import judge
 from ci_core.gates.pickle_files import may_be_pickle, scan_pickles
 from ci_core.gates.policy import choose, own_verdicts
+from ci_core.gates.spec import Remark
 from ci_core.versioning.compare import as_number, is_finite
 from ci_core.yaml_source import parse_yaml
 
@@ -47,7 +48,7 @@ class Judgement:
     results: tuple[GateResult, ...] = ()
     annotations: tuple[Annotation, ...] = ()
     """At most ten a gate, in files that the change touches; paths are relative to the project."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Remark, ...] = ()
     """Whose gates decided, where that is not a matter of course, and what the change's own would have said."""
 
 
@@ -55,8 +56,8 @@ def judge_change(
     project: Project,
     diff: SnapshotDiff,
     *,
-    tables: Sequence[TableDiff] = (),
     head: CommitId | None,
+    tables: Sequence[TableDiff] = (),
     behaviour: Behaviour | None = None,
     graph: GraphSpec | None = None,
 ) -> Judgement:
@@ -82,7 +83,7 @@ def judge_change(
     return Judgement(
         results=results,
         annotations=annotate(results, policy.gates, evidence, change.changed_files(policy.changed)),
-        notes=(*policy.notes, *own),
+        notes=(*(Remark(text=note) for note in policy.notes), *own),
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ci_core import __version__
 from ci_core.errors import ExitCode
+from ci_core.gates.wording import code, first
 from ci_core.operations import report_data
 from ci_core.operations.comparison import compare_named
 from ci_core.operations.graph_data import graph_part
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from ci_core.gates.spec import Remark
     from ci_core.operations.comparison import Comparison, Part
     from ci_core.operations.project import Project
     from ci_core.pipelines.spec import PipelineRun
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 
 
 NOT_JUDGED = Judgement()
+_MOST_STALE: Final = 5
+"""Stages that a warning names."""
+_NUMBER: Final = re.compile(r"\d[\d.,]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +65,10 @@ def judged_report(project: Project, comparison: Comparison, occasion: Occasion) 
     judged = judge_change(
         project,
         comparison.diff,
+        head=comparison.commit,
         tables=comparison.tables,
         behaviour=comparison.behaviour,
         graph=comparison.head_graph,
-        head=comparison.commit,
     )
     return make_report(project, comparison, occasion, judged)
 
@@ -94,6 +100,7 @@ def make_report(
         models=models,
         environment=report_data.environment_rows(diff),
         stages=report_data.stage_changes(diff),
+        stale=len(diff.stale),
         pipeline=report_data.pipeline_part(occasion.pipeline) if occasion.pipeline else None,
         pipeline_graph=pipeline_graph(comparison.base, comparison.head),
         graph=graph_part(graph, comparison.base_graph, [row.path for row in models]) if graph else None,
@@ -136,16 +143,36 @@ def write_report(project: Project, report: shown.Report, folder: Path, *, with_h
 
 
 def without_measures(report: shown.Report) -> shown.Report:
-    """Return the report without times and memory, which differ between two runs of the same change."""
-    behaviour = report.behaviour
-    if behaviour is None:
-        return report
-    still = {"base": None, "head": None, "latency_ratio": None, "memory_ratio": None}
-    gates = (
-        gate.model_copy(update={"new": None, "interval": None, "sentence": ""}) if gate.key == "latency" else gate
-        for gate in report.gates
+    """Return the report without what differs between two runs of the same change: times, memory, and what they decide.
+
+    What each gate came to stays: a change that is red now is told. A comparison of behaviour that is not whole may
+    have been ended by the clock, so how far it came is left out, too.
+    """
+    behaviour, measured = report.behaviour, {"latency"}
+    if behaviour is not None and behaviour.problem is not None:
+        measured.add("behaviour")
+    unmeasured = {"new": None, "interval": None, "sentence": "", "is_within_noise": False}
+    return report.model_copy(
+        update={
+            "behaviour": _still(behaviour) if behaviour is not None else None,
+            "gates": tuple(
+                gate.model_copy(update=unmeasured) if gate.key in measured else gate for gate in report.gates
+            ),
+            "annotations": tuple(line for line in report.annotations if line.gate not in measured),
+            "notes": tuple(note for note in report.notes if note.gate not in measured),
+        }
     )
-    return report.model_copy(update={"behaviour": behaviour.model_copy(update=still), "gates": tuple(gates)})
+
+
+def _still(behaviour: shown.Behaviour) -> shown.Behaviour:
+    """Return what does not depend on how fast the machine is."""
+    if behaviour.problem is not None:
+        return shown.Behaviour(source=behaviour.source, problem=_NUMBER.sub("0", behaviour.problem))
+    sides = {
+        name: side and shown.BehaviourSide(failed=side.failed)
+        for name, side in (("base", behaviour.base), ("head", behaviour.head))
+    }
+    return behaviour.model_copy(update={**sides, "latency_ratio": None, "memory_ratio": None})
 
 
 def exit_code(report: shown.Report) -> ExitCode:
@@ -160,21 +187,23 @@ def _commit(project: Project, commit: CommitId, label: str) -> shown.Commit:
     return shown.Commit(id=commit, label=label, url=project.host.commit_url(commit) if project.host else None)
 
 
-def _notes(comparison: Comparison, occasion: Occasion, judging: tuple[str, ...]) -> tuple[shown.Note, ...]:
+def _notes(comparison: Comparison, occasion: Occasion, judging: tuple[Remark, ...]) -> tuple[shown.Note, ...]:
     """Return what the reader must know: what cannot be read is said, never shown as no change."""
     diff = comparison.diff
     stale = (
-        [f"{', '.join(f'`{name}`' for name in diff.stale)} would run again: the metrics describe an older state"]
+        [f"{first(list(map(code, diff.stale)), _MOST_STALE)} would run again: the metrics describe an older state"]
         if diff.stale and occasion.pipeline is None
         else []
     )
-    said = [
+    before = [
         *occasion.troubles,
         *([diff.base_problem] if diff.base_problem else []),
         *occasion.warnings,
         *stale,
-        *judging,
-        *diff.problems,
-        *comparison.problems,
     ]
-    return tuple(shown.Note(kind="warning", text=text) for text in said)
+    after = [*diff.problems, *comparison.problems]
+    return (
+        *(shown.Note(kind="warning", text=text) for text in before),
+        *(shown.Note(kind="warning", text=remark.text, gate=remark.gate) for remark in judging),
+        *(shown.Note(kind="warning", text=text) for text in after),
+    )

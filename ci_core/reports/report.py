@@ -258,6 +258,8 @@ class Note(Part):
     kind: Literal["info", "warning"] = "info"
     text: str
     """Names in backticks."""
+    gate: str | None = None
+    """Key of the gate that it is about."""
 
 
 class Annotation(Part):
@@ -292,6 +294,8 @@ class Report(Part):
     environment: tuple[EnvironmentRow, ...] = ()
     stages: tuple[StageChange, ...] = ()
     """Stages that are declared otherwise; what ran is in `pipeline`."""
+    stale: int = 0
+    """Stages of the head that would run again: what they made describes an older state."""
     pipeline: Pipeline | None = None
     pipeline_graph: Graph | None = None
     """Stages and data, with what changed; None when the pipeline is as at the base."""

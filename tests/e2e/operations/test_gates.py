@@ -102,7 +102,7 @@ def test_a_change_that_loosens_its_gate_is_judged_by_the_bases(
 
     mae = result(found, "metrics.json:mae")
     assert (mae.state, mae.sentence) == ("fail", "`metrics.json:mae` is 8, more than the 6.5 it may be")
-    policy, *own = found.notes
+    policy, *own = [note.text for note in found.notes]
     assert policy == (
         f"`gates` differ: judged by those of base `{base[:7]}`; what the change makes of them counts after the merge: "
         "max of `metrics.json:mae` 6.5 → 9; `secrets` is new (allow `*`)"
@@ -142,7 +142,7 @@ def test_a_work_tree_that_is_not_committed_is_judged_by_the_base_too(sample: Sam
     found = judged(sample, sample.head())
 
     assert result(found, "metrics.json:mae").state == "fail"
-    assert "max of `metrics.json:mae` 8 → 9" in found.notes[0]
+    assert "max of `metrics.json:mae` 8 → 9" in found.notes[0].text
 
 
 def test_gates_that_stay_are_no_matter_for_a_note(sample: SampleProject) -> None:
@@ -162,7 +162,9 @@ def test_a_base_without_a_configuration_leaves_the_change_to_its_own_gates_and_s
 
     found = judged(sample, base)
 
-    assert found.notes == (f"judged by the gates of the change itself: base `{base[:7]}` has no `graphship.yaml`",)
+    assert [note.text for note in found.notes] == [
+        f"judged by the gates of the change itself: base `{base[:7]}` has no `graphship.yaml`"
+    ]
     assert [one.key for one in found.results] == ["metrics.json:mae"]
 
 
@@ -174,7 +176,7 @@ def test_a_base_whose_configuration_is_broken_is_told(sample: SampleProject) -> 
 
     (note,) = judged(sample, base).notes
 
-    assert note.startswith(
+    assert note.text.startswith(
         f"judged by the gates of the change itself: `graphship.yaml` of base `{base[:7]}` cannot be read: "
     )
 
@@ -184,9 +186,9 @@ def test_without_a_base_the_change_judges_itself_and_every_comparison_warns(samp
 
     found = judged(sample, "0" * 40)
 
-    assert found.notes == (
-        "judged by the gates of the change itself: the base, whose gates would decide, could not be read",
-    )
+    assert [note.text for note in found.notes] == [
+        "judged by the gates of the change itself: the base, whose gates would decide, could not be read"
+    ]
     assert [one.state for one in found.results] == ["warn", "warn"]
 
 
@@ -209,8 +211,8 @@ def test_a_project_in_a_sub_folder_has_a_policy_of_its_own(sample: SampleProject
     found = judged(sample, base, folder="inner")
 
     assert [(one.key, one.state) for one in found.results] == [("metrics.json:mae", "fail")]
-    assert "max of `metrics.json:mae` 8 → 100" in found.notes[0]
-    assert "max-regression 0.1 of `metrics.json:mae` is gone" in found.notes[0]
+    assert "max of `metrics.json:mae` 8 → 100" in found.notes[0].text
+    assert "max-regression 0.1 of `metrics.json:mae` is gone" in found.notes[0].text
 
 
 # --- what is collected ---

@@ -11,7 +11,7 @@ from ci_core.config.settings import (
     SecretsGate,
 )
 from ci_core.gates.policy import choose, gate_differences, own_verdicts
-from ci_core.gates.spec import GateResult
+from ci_core.gates.spec import GateResult, Remark
 
 
 def auc(*, min: float) -> Gates:  # noqa: A002 - as the file spells it
@@ -119,6 +119,6 @@ def test_what_the_changes_own_gates_would_say_is_told_where_it_is_another_colour
     )
 
     assert own_verdicts(decided, own) == (
-        "by the change's own gates `m:a` would pass: a is 0.75",
-        "by the change's own gates `latency` would fail: slow",
+        Remark(text="by the change's own gates `m:a` would pass: a is 0.75", gate="m:a"),
+        Remark(text="by the change's own gates `latency` would fail: slow", gate="latency"),
     )
