@@ -18,6 +18,8 @@ _LINE_BYTES: Final = 8 * 1024 * 1024
 """Of a reply: an answer of which all is kept, its characters escaped."""
 _LOG_BYTES: Final = 50_000_000
 """Of what the process prints; then it is thrown away."""
+_LOOK_S: Final = 0.25
+"""Between two looks at how much that is: what does not reply may print all the more."""
 _PATIENCE_S: Final = 5.0
 _SHOWN_CHARACTERS: Final = 200
 
@@ -66,8 +68,11 @@ class Conversation:
         poll.register(self._replies, select.POLLIN)
         while (end := self._buffer.find(b"\n")) < 0:
             left_s = deadline - time.monotonic()
-            if left_s <= 0 or not poll.poll(1000 * left_s):
+            if left_s <= 0:
                 raise LateError(f"gave no answer within {within_s:.3g} s")
+            self._bound_log()
+            if not poll.poll(1000 * min(left_s, _LOOK_S)):
+                continue
             block = os.read(self._replies, 1 << 20)
             if not block:
                 raise ReplyError(self._end())
@@ -91,6 +96,7 @@ class Conversation:
         while (code := self._process.poll()) is None:
             if time.monotonic() > deadline:
                 return "closed its standard output"
+            self._bound_log()
             time.sleep(0.01)
         how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         if code == -signal.SIGKILL:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_core import _process
+from ci_core.behaviour import conversation as spoken_with
 from ci_core.behaviour.conversation import Conversation, LateError, ReplyError
 
 if TYPE_CHECKING:
@@ -65,6 +66,23 @@ def test_a_line_without_an_end_is_read_up_to_its_limit(tmp_path: Path) -> None:
 def test_a_program_that_says_nothing_is_late(tmp_path: Path) -> None:
     with conversation(tmp_path, "input()") as spoken, pytest.raises(LateError, match=r"gave no answer within 0\.2 s"):
         spoken.hear(0.2)
+
+
+def test_what_a_program_prints_is_thrown_away_while_it_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spoken_with, "_LOG_BYTES", 100_000)
+    code = """
+import os, sys, time
+os.write(2, b"word " * 100_000)
+while os.fstat(2).st_size:
+    time.sleep(0.01)
+print('{"thrown": "away"}', flush=True)
+"""
+    with conversation(tmp_path, code) as spoken:
+        reply = spoken.hear(LONG_S)
+
+    assert reply == {"thrown": "away"}
 
 
 @pytest.mark.parametrize(
