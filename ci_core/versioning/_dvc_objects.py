@@ -7,11 +7,12 @@ lies there must be a file inside the cache and no link out of it.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _OBJECT = re.compile(r"md5:([0-9a-f]{32}(?:\.dir)?)")
 
@@ -40,41 +41,47 @@ def remote_of(repo: Any, fs_path: str) -> str | None:
     return next((out.remote for out in repo.index.outs if out.fs_path == fs_path and out.remote), None)
 
 
-def remote_size(repo: Any, oid: str, remote: str | None) -> int | None:
-    """Return how large an object is in the remote, by asking it; None when it is not there or does not say."""
-    for store in _stores(repo, remote):
-        try:
-            size = store.fs.size(store.oid_to_path(oid))
-        except FileNotFoundError:
-            continue
-        return None if size is None else int(size)
-    return None
+@dataclass(frozen=True, slots=True)
+class RemoteObject:
+    """An object that a remote has."""
+
+    size_bytes: int | None
+    """As the remote says; None when it does not."""
+    store: Any
 
 
-def fetch(repo: Any, oids: Iterable[str], remote: str | None) -> None:
-    """Copy objects, and no others, from the remote to the cache; those it does not have stay missing.
+def in_remote(repo: Any, oids: Iterable[str], remote: str | None) -> dict[str, RemoteObject]:
+    """Return those of some objects that the remote has, in today's layout or in that of DVC 2."""
+    wanted = set(oids)
+    found: dict[str, RemoteObject] = {}
+    for hash_name in ("md5", "md5-dos2unix"):
+        if not wanted:
+            break
+        store = repo.cloud.get_remote_odb(remote, hash_name=hash_name)
+        present = sorted(store.oids_exist(sorted(wanted)))
+        for oid, info in zip(present, store.fs.info([store.oid_to_path(oid) for oid in present]), strict=True):
+            size = info.get("size")
+            found[oid] = RemoteObject(None if size is None else int(size), store)
+        wanted -= set(present)
+    return found
+
+
+def fetch(repo: Any, objects: Mapping[str, RemoteObject]) -> None:
+    """Copy objects, and no others, from the remote to the cache.
 
     What arrives damaged is removed again: DVC compares the content with its name.
     """
-    wanted = {oid for oid in oids if cached(repo, oid) is None}
     places = {"md5": repo.cache.local, "md5-dos2unix": repo.cache.legacy}
     failed: list[BaseException] = []
-    for store in _stores(repo, remote):
-        if not wanted:
-            return
-        present = sorted(store.oids_exist(sorted(wanted)))
-        if present:
-            paths = [store.oid_to_path(oid) for oid in present]
-            cache = places[store.hash_name]
-            cache.add(paths, store.fs, present, verify=True, on_error=lambda _, error: failed.append(error))
-            if failed:
-                raise failed[0]
-        wanted -= set(present)
-
-
-def _stores(repo: Any, remote: str | None) -> list[Any]:
-    """Return the remote's stores, in today's layout and in that of DVC 2."""
-    return [repo.cloud.get_remote_odb(remote, hash_name=name) for name in ("md5", "md5-dos2unix")]
+    for hash_name, cache in places.items():
+        one_layout = {oid: found.store for oid, found in objects.items() if found.store.hash_name == hash_name}
+        if not one_layout:
+            continue
+        store = next(iter(one_layout.values()))
+        paths = [store.oid_to_path(oid) for oid in one_layout]
+        cache.add(paths, store.fs, list(one_layout), verify=True, on_error=lambda _, error: failed.append(error))
+        if failed:
+            raise failed[0]
 
 
 def folder(store: Any) -> Path:

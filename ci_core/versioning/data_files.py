@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_core.types import CommitId, Digest
+    from ci_core.versioning._dvc_objects import RemoteObject
     from ci_core.versioning.dvc import DvcProject
     from ci_core.versioning.folder_lists import Entry
 
@@ -29,6 +30,8 @@ MOST_FILES = 2000
 """Files of a folder that are looked for one by one."""
 MOST_FETCHED_BYTES = 1_000_000_000
 """Size of a file or folder up to which it is fetched when the cache does not have it."""
+MOST_FETCHED_IN_ALL_BYTES = 4_000_000_000
+"""What is fetched for one comparison, all files together."""
 MOST_GIT_BYTES = 64_000_000
 """Size of a file that Git keeps up to which it is read."""
 
@@ -74,7 +77,7 @@ class DataFiles:
 
     def __init__(self, dvc: DvcProject, scratch: Path) -> None:
         self._dvc, self._scratch = dvc, scratch
-        self._made = 0
+        self._made = self._fetched_bytes = 0
 
     def folder_list(self, version: Version, commit: CommitId | None = None) -> Path | Absent:
         """Return the list of what is in a folder.
@@ -217,17 +220,35 @@ class DataFiles:
         try:
             with self._dvc.session(f"fetch {version.path}", remote=remote) as repo:
                 own = _dvc_objects.remote_of(repo, str(self._dvc.root / version.path))
-                size = version.size_bytes
-                if len(oids) == 1 and not oids[0].endswith(".dir"):
-                    size = _dvc_objects.remote_size(repo, oids[0], own) or size
-                if size is not None and size > MOST_FETCHED_BYTES and not oids[0].endswith(".dir"):
-                    return Absent("is not in the cache and too large to fetch for a comparison", size)
-                _dvc_objects.fetch(repo, oids, own)
+                wanted = {oid for oid in oids if _dvc_objects.cached(repo, oid) is None}
+                found = _dvc_objects.in_remote(repo, wanted, own)
+                lacking = len(wanted) - len(found)
+                refused = self._refusal(version, found) if not lacking else None
+                if not lacking and refused is None:
+                    _dvc_objects.fetch(repo, found)
         except GraphshipError as error:
             reason = "; ".join((error.fact, *error.known[:1]))
             return Absent(f"is not in the cache, and the remote could not give it: {reason}", version.size_bytes)
+        if refused is not None:
+            return refused
         places = self._cached(oids)
-        if len(places) < len(set(oids)):
-            some = "" if len(oids) == 1 else f"in part ({len(set(oids)) - len(places):,} of {len(oids):,} files) "
+        if missing := lacking or len(set(oids)) - len(places):
+            some = "" if len(oids) == 1 else f"in part ({missing:,} of {len(oids):,} files) "
             return Absent(f"is {some}in neither the cache nor the remote", version.size_bytes)
         return places[oids[0]]
+
+    def _refusal(self, version: Version, found: Mapping[str, RemoteObject]) -> Absent | None:
+        """Return why objects are not fetched for a comparison; else count them as fetched.
+
+        What the remote says of their size counts: the recorded one is text that anybody may have written.
+        """
+        sizes = [one.size_bytes for one in found.values() if one.size_bytes is not None]
+        if len(sizes) < len(found):
+            return Absent("is not in the cache, and the remote does not say how large it is", version.size_bytes)
+        size = sum(sizes)
+        if size > MOST_FETCHED_BYTES:
+            return Absent("is not in the cache and too large to fetch for a comparison", size)
+        if self._fetched_bytes + size > MOST_FETCHED_IN_ALL_BYTES:
+            return Absent("is not in the cache, and enough was fetched for one comparison", size)
+        self._fetched_bytes += size
+        return None

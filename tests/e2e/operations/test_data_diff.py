@@ -9,6 +9,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +31,7 @@ from ci_core.versioning.git_folders import dvc_list, files_of
 from ci_core.versioning.snapshot import take_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ci_core.operations.project import Project
@@ -354,6 +358,74 @@ def test_what_is_too_large_to_fetch_for_a_comparison_is_told_and_not_fetched(
 
     assert table.problem == "base's version is not in the cache and too large to fetch for a comparison (239 B)"
     assert not [path for path in (project.root / ".dvc/cache").rglob("*") if path.is_file() and "runs" not in str(path)]
+
+
+def test_the_size_of_a_folder_that_is_too_large_to_fetch_is_what_the_remote_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, base, _ = _with_changed_parts(tmp_path, {"a.csv": "x\n1\n"}, {"a.csv": "x\n" + "1\n" * 200})
+    pointer = (project.root / "data/parts.dvc").read_text()
+    project.write("data/parts.dvc", pointer.replace("size: 402", "size: 4"))
+    head = CommitId(project.commit())
+    shutil.rmtree(project.dvc_remote)
+    shutil.move(project.root / ".dvc/cache", project.dvc_remote)
+    monkeypatch.setattr("ci_core.versioning.data_files.MOST_FETCHED_BYTES", 300)
+
+    (table,) = _tables(project, base, head)
+
+    assert table.problem == "head's version is not in the cache and too large to fetch for a comparison (402 B)"
+
+
+def test_what_is_fetched_for_one_comparison_has_a_limit_in_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make_project(tmp_path)
+    base = CommitId(project.head())
+    names = [f"data/t{number}.csv" for number in range(3)]
+    for number, name in enumerate(names):
+        project.write(name, f"x\n{number}\n")
+    DvcProject(project.root).add(names)
+    head = CommitId(project.commit())
+    DvcProject(project.root).push()
+    shutil.rmtree(project.root / ".dvc/cache")
+    monkeypatch.setattr("ci_core.versioning.data_files.MOST_FETCHED_IN_ALL_BYTES", 10)
+
+    found = _tables(project, base, head)
+
+    limit = "head's version is not in the cache, and enough was fetched for one comparison (4 B)"
+    assert [(table.path, table.problem) for table in found] == list(zip(names, [None, None, limit], strict=True))
+
+
+def test_what_the_remote_tells_no_size_of_is_not_fetched(tmp_path: Path) -> None:
+    project, base, head = _with_new_raw_data(tmp_path, "x,y\n1,2\n")
+    DvcProject(project.root).push()
+    shutil.rmtree(project.root / ".dvc/cache")
+    with _served_without_sizes(project.dvc_remote) as url:
+        project.write(".dvc/config", f"[core]\n    remote = web\n['remote \"web\"']\n    url = {url}\n")
+
+        (table,) = _tables(project, base, head)
+
+    reason = "version is not in the cache, and the remote does not say how large it is"
+    assert table.problem == f"base's {reason} (239 B)"
+
+
+@contextmanager
+def _served_without_sizes(folder: Path) -> Iterator[str]:
+    class Handler(SimpleHTTPRequestHandler):
+        def send_header(self, keyword: str, value: str) -> None:
+            if keyword.lower() != "content-length":
+                super().send_header(keyword, value)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_a_link_of_the_work_tree_that_leads_out_of_the_repository_is_not_followed(tmp_path: Path) -> None:
