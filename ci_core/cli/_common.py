@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -14,9 +15,10 @@ import click
 from ci_core.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
 
     from ci_core.config.settings import Settings
+    from ci_core.masking import Masker
 
 
 class TerminalStyle(TypedDict):
@@ -88,5 +90,58 @@ def terminal_style(env: Mapping[str, str]) -> TerminalStyle:
 
 
 def echo_json(value: object) -> None:
-    """Print `value` as JSON to stdout, readable and in a stable order."""
-    click.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str))
+    """Print `value` as JSON to stdout, readable, in a stable order, and with secrets of the environment masked."""
+    plain = masked(value, _masker())
+    click.echo(json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, default=str))
+
+
+def echo_text(text: str) -> None:
+    """Print what a project's files and adapters say to stdout, with secrets of the environment masked."""
+    click.echo(_masker().text(text))
+
+
+def masked(value: object, masker: Masker) -> object:
+    """Return what will be JSON with each secret in it masked: in texts, in names, and in numbers that hold one.
+
+    All texts are looked at together, as those of a report are: a secret of several lines may lie in a list of them.
+    """
+    texts = iter(masker.texts(list(_texts(value))))
+    return _with_texts(value, texts)
+
+
+def _masker() -> Masker:
+    from ci_core.masking import Masker, secret_values
+
+    return Masker(secret_values(click.get_current_context().obj or {}))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield each text that JSON will show, in the order of :func:`_with_texts`."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield str(name)
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+    elif not isinstance(value, bool | None):
+        yield str(value)
+
+
+def _with_texts(value: object, texts: Iterator[str]) -> object:
+    """Return the same with the next of `texts` in place of each, where it differs."""
+    if isinstance(value, Mapping):
+        whole: dict[object, object] = {}
+        for name, item in value.items():
+            text = next(texts)
+            new = name if text == str(name) else text
+            while new in whole:  # two names that differ in their secrets alone
+                new = f"{new}*"
+            whole[new] = _with_texts(item, texts)
+        return whole
+    if isinstance(value, list | tuple):
+        return [_with_texts(item, texts) for item in value]
+    if isinstance(value, bool | None):
+        return value
+    text = next(texts)
+    return value if text == str(value) else text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci_core.cli._common import echo_json
+from ci_core.cli._common import echo_json, echo_text
 from ci_core.printable import one_line
 from ci_core.versioning.plain import to_plain
 
@@ -23,7 +23,7 @@ def echo_change(change: RegistryChange, *, as_json: bool) -> None:
     if as_json:
         echo_json(to_plain(change))
         return
-    click.echo(one_line(f"{change.name} {change.version} is {change.commit[:12]}: {_tag(change)}"))
+    echo_text(one_line(f"{change.name} {change.version} is {change.commit[:12]}: {_tag(change)}"))
     _tell_how_to_push(change)
 
 
@@ -35,7 +35,7 @@ def echo_promotion(promotion: Promotion, *, as_json: bool) -> None:
         return
     version = f"{change.version} " if change.version else ""
     what = f"{version}({change.commit[:12]}, {promotion.known_by})"
-    click.echo(one_line(f"{promotion.source} → {promotion.to}: {change.name} {what}: {_tag(change)}"))
+    echo_text(one_line(f"{promotion.source} → {promotion.to}: {change.name} {what}: {_tag(change)}"))
     _tell_how_to_push(change)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci_core.cli._common import dry_run_option, echo_json, json_option, project_option, read_settings
+from ci_core.cli._common import dry_run_option, echo_json, echo_text, json_option, project_option, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,4 +46,4 @@ def command(
     if as_json:
         echo_json(to_plain(outcome))
     else:
-        click.echo(outcome_text(outcome))
+        echo_text(outcome_text(outcome))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci_core.cli._common import echo_json, json_option, project_option
+from ci_core.cli._common import echo_json, echo_text, json_option, project_option
 from ci_core.errors import ExitCode
 from ci_core.printable import one_line
 
@@ -32,7 +32,7 @@ def command(env: Mapping[str, str], *, project: Path, as_json: bool) -> int:
     if as_json:
         echo_json({"findings": [finding.to_dict() for finding in findings]})
     else:
-        click.echo(findings_text(findings))
+        echo_text(findings_text(findings))
     return ExitCode.CHECK_FAILED if findings else ExitCode.DONE
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci_core.cli._common import echo_json, json_option, need
+from ci_core.cli._common import echo_json, echo_text, json_option, need
 from ci_core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def command(
 
         echo_json(to_json(comparison))
     else:
-        click.echo(render(comparison))
+        echo_text(render(comparison))
     return _exit_code(comparison.verdict.state, fail_on)
 
 

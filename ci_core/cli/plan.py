@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci_core.cli._common import echo_json, json_option, project_option, read_settings
+from ci_core.cli._common import echo_json, echo_text, json_option, project_option, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,4 +41,4 @@ def print_plan(plan: Plan, *, as_json: bool) -> None:
     if as_json:
         echo_json({"digest": plan.digest, "plan": to_plain(plan)})
     else:
-        click.echo(plan_text(plan))
+        echo_text(plan_text(plan))

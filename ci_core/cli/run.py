@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ci_core.cli._clean_stdout import stdout_kept_clean
-from ci_core.cli._common import dry_run_option, echo_json, json_option, need, project_option, read_settings
+from ci_core.cli._common import dry_run_option, echo_json, echo_text, json_option, need, project_option, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ def _foresee(engine: DvcEngine, *, push: bool, as_json: bool) -> None:
     if as_json:
         echo_json(to_plain(stale))
     else:
-        click.echo(stale_text(stale))
+        echo_text(stale_text(stale))
     if remote is not None:
         click.echo(f"then the data would be sent to {remote}", err=True)
 
@@ -110,7 +110,7 @@ def _echo_text(run: PipelineRun) -> None:
     from ci_core.cli._version_text import run_text
 
     is_idle = all(stage.outcome == "skipped" for stage in run.stages)
-    click.echo("nothing is stale" if is_idle else run_text(run))
+    echo_text("nothing is stale" if is_idle else run_text(run))
 
 
 def _require_success(run: PipelineRun) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci_core.cli._common import echo_json, json_option, need, project_option, read_settings
+from ci_core.cli._common import echo_json, echo_text, json_option, need, project_option, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,4 +32,4 @@ def command(env: Mapping[str, str], *, rev: str | None, project: Path, as_json: 
     if as_json:
         echo_json(to_plain(snapshot))
     else:
-        click.echo(snapshot_text(snapshot))
+        echo_text(snapshot_text(snapshot))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci_core.cli._common import echo_json, json_option, project_option, read_settings
+from ci_core.cli._common import echo_json, echo_text, json_option, project_option, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,6 @@ def command(env: Mapping[str, str], *, environment: str | None, project: Path, a
     if as_json:
         echo_json([to_plain(live) for live in lives])
     elif lives:
-        click.echo("\n".join(live_text(live) for live in lives))
+        echo_text("\n".join(live_text(live) for live in lives))
     else:
         click.echo("this project has no environments; add them to graphship.yaml under `environments`", err=True)
