@@ -90,3 +90,20 @@ def test_an_unknown_base_ends_with_two(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "error[unknown-revision]: there is no commit `mian` in this clone" in done.stderr
     assert done.stdout == ""
+
+
+def test_neither_json_nor_text_shows_a_secret_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "correct-horse-battery"
+    monkeypatch.setenv("UPLOAD_TOKEN", secret)
+    project = make_project(tmp_path)
+    project.replace("params.yaml", "rate: 0.001", f"rate: {secret}")
+    commands = (["diff", "HEAD"], ["snapshot"], ["run", "--dry-run"])
+
+    printed = [graphship(project, *command, *more) for command in commands for more in ([], ["--json"])]
+
+    assert [done.returncode for done in printed] == [0] * 6
+    assert [secret in done.stdout + done.stderr for done in printed] == [False] * 6
+    changed = json.loads(printed[1].stdout)["params"]
+    assert [param["new"] for param in changed] == ["***"]
