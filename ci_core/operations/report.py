@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from ci_core import __version__
 from ci_core.errors import ExitCode
-from ci_core.gates.wording import code, first
 from ci_core.operations import report_data
 from ci_core.operations.comparison import compare_named
 from ci_core.operations.graph_data import graph_part
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 
 NOT_JUDGED = Judgement()
-_MOST_STALE: Final = 5
-"""Stages that a warning names."""
 _NUMBER: Final = re.compile(r"\d[\d.,]*")
 
 
@@ -190,11 +187,7 @@ def _commit(project: Project, commit: CommitId, label: str) -> shown.Commit:
 def _notes(comparison: Comparison, occasion: Occasion, judging: tuple[Remark, ...]) -> tuple[shown.Note, ...]:
     """Return what the reader must know: what cannot be read is said, never shown as no change."""
     diff = comparison.diff
-    stale = (
-        [f"{first(list(map(code, diff.stale)), _MOST_STALE)} would run again: the metrics describe an older state"]
-        if diff.stale and occasion.pipeline is None
-        else []
-    )
+    stale = report_data.stale_sentences(diff) if occasion.pipeline is None else ()
     before = [
         *occasion.troubles,
         *([diff.base_problem] if diff.base_problem else []),

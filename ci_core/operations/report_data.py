@@ -6,6 +6,7 @@ import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
+from ci_core.gates.wording import code, first
 from ci_core.reports import report as shown
 from ci_core.serving.spec import thaw
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ci_core.versioning.difference import FileDiff, ModelDiff, SnapshotDiff
     from ci_core.versioning.revision import RegisteredModel, Snapshot
 
+_MOST_STALE: Final = 5
+"""Stages that a warning names."""
 _SHOWN_CHARACTERS: Final = 2_000
 """Of one request or answer; renderers show less."""
 
@@ -214,6 +217,12 @@ def annotation_parts(annotations: Iterable[Annotation]) -> tuple[shown.Annotatio
 def stage_changes(diff: SnapshotDiff) -> tuple[shown.StageChange, ...]:
     """Return the stages that are declared otherwise."""
     return tuple(shown.StageChange(name=one.name, change=one.change, details=one.details) for one in diff.stages)
+
+
+def stale_sentences(diff: SnapshotDiff) -> tuple[str, ...]:
+    """Return the warning that stages have not run since their inputs moved, if there are such."""
+    names = first([code(name) for name in diff.stale], _MOST_STALE)
+    return (f"{names} would run again: the metrics describe an older state",) if diff.stale else ()
 
 
 def model_rows(diff: SnapshotDiff, models: Iterable[str]) -> tuple[shown.ModelRow, ...]:

@@ -74,12 +74,15 @@ def _declared_hint(report: Report) -> str:
 
 
 def _drawn_hint(report: Report) -> str:
-    """Return how much of the diagram differs, and what is stale."""
-    nodes = report.pipeline_graph.nodes if report.pipeline_graph else ()
+    """Return how much of the diagram differs, and how many stages are stale, drawn or not."""
+    nodes, hints = report.pipeline_graph.nodes if report.pipeline_graph else (), []
     changed = sum(node.change != "same" for node in nodes)
-    stale = sum(node.is_stale for node in nodes)
-    hints = [f"{plural(changed, 'node')} changed"] if changed and not report.stages else []
-    return ", ".join([*hints, *([f"{number(stale)} stale"] if stale else [])])
+    if changed and not report.stages:
+        is_all = report.pipeline_graph and report.pipeline_graph.hidden and changed == len(nodes)
+        hints.append(f"{'at least ' if is_all else ''}{plural(changed, 'node')} changed")
+    if report.stale:
+        hints.append(f"{number(report.stale)} stale")
+    return ", ".join(hints)
 
 
 def _run(pipeline: Pipeline, extent: Extent) -> list[Block]:

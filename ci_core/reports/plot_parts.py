@@ -55,7 +55,7 @@ class Plot(Part):
     kind: Literal["line", "scatter", "bar", "histogram", "confusion", "image"]
     change: Change | None = None
     """How the head's differs from the base's: ``added`` and ``removed`` when one of them declares no such plot; None
-    when there is nothing to compare with."""
+    when there is nothing to compare with, or neither side can be read."""
     x_label: str = ""
     y_label: str = ""
     x_type: Literal["number", "time", "name"] = "number"

@@ -255,3 +255,15 @@ def test_what_changed_in_answers_keeps_its_fields_and_what_differs_by_itself() -
         {"place": "p", "kind": "number", "answers": 4, "median": 0.1, "largest": 0.25, "share": 0.5},
     ]
     assert part.more_fields == 7
+
+
+def test_few_of_many_stale_stages_are_named() -> None:
+    names = tuple(f"fit@{index}" for index in range(150))
+
+    assert report_data.stale_sentences(_diff(stale=())) == ()
+    assert report_data.stale_sentences(_diff(stale=names[:2])) == (
+        "`fit@0`, `fit@1` would run again: the metrics describe an older state",
+    )
+    assert report_data.stale_sentences(_diff(stale=names)) == (
+        "`fit@0`, `fit@1`, `fit@2`, `fit@3`, `fit@4` and 145 more would run again: the metrics describe an older state",
+    )

@@ -16,12 +16,15 @@ from ci_core.reports.report import (
     AnswerChange,
     Behaviour,
     BehaviourSide,
+    Change,
     ColumnRow,
     Commit,
     DataRow,
     EnvironmentRow,
     FieldChange,
     Gate,
+    Graph,
+    GraphNode,
     Interval,
     MetricRow,
     ParamRow,
@@ -357,7 +360,10 @@ def test_metrics_of_one_name_are_told_apart_by_their_files_on_the_first_screen()
     assert heading.strip() == "north.json:mae 2.000 → 1.000 (better), south.json:mae 2.000 → 1.000 (better)"
 
 
-def plots_of(*changes: Literal["added", "removed", "changed", "same"] | None) -> tuple[Plot, ...]:
+MIXED: tuple[Change, ...] = ("same", "changed")
+
+
+def plots_of(*changes: Change | None) -> tuple[Plot, ...]:
     return tuple(Plot(name=f"plot {index}", kind="line", change=change) for index, change in enumerate(changes))
 
 
@@ -374,7 +380,7 @@ def test_plots_as_at_the_base_change_no_title() -> None:
 
 
 def test_of_many_plots_those_without_one_side_come_first_and_unchanged_ones_last() -> None:
-    shown = lines(report_of(plots=plots_of(*["same", "changed"] * 5, "added", "removed", None)))
+    shown = lines(report_of(plots=plots_of(*MIXED * 5, "added", "removed", None)))
 
     named = [line for line in shown if line.startswith("plot ")]
     assert named == ["plot 11", "plot 10", "plot 1", "plot 3", "plot 5", "plot 7", "plot 9", "plot 12"]
@@ -382,6 +388,24 @@ def test_of_many_plots_those_without_one_side_come_first_and_unchanged_ones_last
 
 
 def test_plots_that_are_not_shown_are_counted_by_what_happened_to_them() -> None:
-    shown = lines(report_of(plots=plots_of(*["changed"] * 10)))
+    shown = lines(report_of(plots=plots_of(*MIXED[1:] * 10)))
 
     assert "… and 2 plots more in the data of this report: 2 changed" in shown
+
+
+def drawn(count: int, *, hidden: int = 0) -> Graph:
+    nodes = (GraphNode(id=str(index), text=f"s{index}", kind="stage", change="changed") for index in range(count))
+    return Graph(name="pipeline", nodes=tuple(nodes), hidden=hidden)
+
+
+def test_stale_stages_are_counted_whether_they_are_drawn_or_not() -> None:
+    report = report_of(pipeline_graph=drawn(3, hidden=147), stale=150)
+
+    assert section(report, "pipeline").hint == "at least 3 nodes changed, 150 stale"
+
+
+def test_changed_boxes_are_counted_exactly_when_only_unchanged_ones_are_left_out() -> None:
+    nodes = (*drawn(3).nodes, GraphNode(id="same", text="same", kind="stage"))
+    report = report_of(pipeline_graph=Graph(nodes=nodes, hidden=9))
+
+    assert section(report, "pipeline").hint == "3 nodes changed"
