@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ci_core.errors import GraphshipError
 from ci_core.operations.data_diff import compare_content, with_folders
+from ci_core.operations.ignored_columns import ignored_columns
 from ci_core.versioning.base_revision import find_base
 from ci_core.versioning.compare import compare
 from ci_core.versioning.snapshot import snapshot_or_problem, take_snapshot
@@ -133,9 +134,9 @@ def compare_revisions(
     tables: tuple[TableDiff, ...] = ()
     if "tables" not in without:
         diff = with_folders(project.dvc, diff)
-        monitor = project.settings.monitor
-        ignore = {} if monitor is None else {monitor.reference: monitor.ignore}
-        tables = compare_content(project.dvc, diff, base=base.code.commit, head=head, ignore=ignore)
+        ignored = ignored_columns(project, base.code.commit, head)
+        found = compare_content(project.dvc, diff, base=base.code.commit, head=head, ignore=ignored.decided)
+        tables = ignored.noted(found)
     behaviour = None
     if "behaviour" not in without:
         # Imported when it is wanted: it comes with a fifth of what this program consists of.

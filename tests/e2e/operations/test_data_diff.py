@@ -77,25 +77,54 @@ def _opened(project: SampleProject) -> Project:
     return open_project(project.root, dict(os.environ), PlainConsole(io.StringIO()))
 
 
+def _with_changed_reference(folder: Path, old: str | None, new: str) -> tuple[SampleProject, CommitId, CommitId]:
+    """Commit two versions of `data/a.csv` and `data/b.csv`, with `monitor.ignore` of each; None: no settings at all."""
+    project = make_project(folder)
+    commits = []
+    for rows, ignore in (("1,2\n" * 5, old), ("3,4\n", new)):
+        for name in "ab":
+            (project.root / f"data/{name}.csv").unlink(missing_ok=True)
+            project.write(f"data/{name}.csv", f"x,y\n{rows}")
+        DvcProject(project.root).add(["data/a.csv", "data/b.csv"])
+        settings = project.root / "graphship.yaml"
+        settings.unlink(missing_ok=True)
+        if ignore is not None:
+            settings.write_text(f"name: p\nmonitor: {{reference: ./data/a.csv, ignore: [{ignore}]}}\n")
+        commits.append(CommitId(project.commit()))
+    return project, commits[0], commits[1]
+
+
+def _notes(project: SampleProject, base: CommitId, head: CommitId | None) -> dict[str, list[str]]:
+    opened = _opened(project)
+    found = compare_named(opened, base, head, without=("behaviour", "plots"))
+    return {table.path: [column.note for column in table.columns] for table in found.tables}
+
+
+_FEW = "fewer than 500 rows: not judged"
+
+
 def test_columns_that_monitoring_ignores_are_ignored_in_its_reference_and_nowhere_else(tmp_path: Path) -> None:
-    project = make_project(tmp_path)
-    for rows, name in ((5, "a"), (5, "b")):
-        project.write(f"data/{name}.csv", "x,y\n" + "1,2\n" * rows)
-    DvcProject(project.root).add(["data/a.csv", "data/b.csv"])
-    project.write("graphship.yaml", "name: p\nmonitor: {reference: ./data/a.csv, ignore: [x]}\n")
-    base = project.commit()
-    for name in "ab":
-        (project.root / f"data/{name}.csv").unlink()
-        project.write(f"data/{name}.csv", "x,y\n3,4\n")
-    DvcProject(project.root).add(["data/a.csv", "data/b.csv"])
-    head = project.commit()
+    notes = _notes(*_with_changed_reference(tmp_path, "x", "x"))
 
-    found = compare_named(_opened(project), base, head, without=("behaviour", "plots"))
+    assert notes == {"data/a.csv": ["ignored", _FEW], "data/b.csv": [_FEW, _FEW]}
 
-    assert {table.path: [column.note for column in table.columns] for table in found.tables} == {
-        "data/a.csv": ["ignored", "fewer than 500 rows: not judged"],
-        "data/b.csv": ["fewer than 500 rows: not judged"] * 2,
-    }
+
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_a_change_cannot_choose_which_columns_are_ignored(tmp_path: Path, *, is_committed: bool) -> None:
+    project, base, head = _with_changed_reference(tmp_path, "x", "y")
+
+    notes = _notes(project, base, head if is_committed else None)
+
+    assert notes["data/a.csv"] == [
+        "ignored; the base's `monitor.ignore` names it, head's does not",
+        f"{_FEW}; compared: head's `monitor.ignore` names it, the base's does not",
+    ]
+
+
+def test_without_settings_at_the_base_heads_columns_are_ignored(tmp_path: Path) -> None:
+    notes = _notes(*_with_changed_reference(tmp_path, None, "y"))
+
+    assert notes["data/a.csv"] == [_FEW, "ignored"]
 
 
 def test_what_the_cache_lacks_is_fetched_and_only_that(tmp_path: Path) -> None:
