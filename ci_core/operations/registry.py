@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ci_core.errors import (
     GitFailedError,
-    GraphshipError,
     MissingObjectsError,
     NoPipelineError,
     NotADvcProjectError,
@@ -196,6 +195,6 @@ def _change(
 def _push_or_remove(project: Project, tag: GitTag) -> None:
     try:
         push_tag(project.git, tag.name, remote=REMOTE)
-    except GraphshipError:
+    except BaseException:  # an interrupt, too: what was not pushed must not stand
         delete_tag(project.git, tag)
         raise

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +18,6 @@ from ci_core.testing.projects import make_plain_repository, make_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from ci_core.testing.projects import SampleProject
     from tests.e2e.operations.conftest import CiProject
@@ -284,3 +285,31 @@ def test_what_a_merge_deployed_is_promoted(make_ci_project: Callable[..., CiProj
     )
     said = json.loads(recorded.stdout)
     assert (said["outcome"], said["known_by"], said["commit"]) == ("unchanged", "its newest deployment", commit)
+
+
+def test_an_interrupted_push_leaves_no_tag_behind(tmp_path: Path) -> None:
+    project = make(tmp_path)
+    asked, release = tmp_path / "asked", tmp_path / "release"
+    os.mkfifo(asked)
+    os.mkfifo(release)
+    bare = Path(project.git("remote", "get-url", "origin"))
+    (bare / "hooks").mkdir(exist_ok=True)
+    hook = bare / "hooks" / "pre-receive"
+    hook.write_text(f"#!/bin/sh\necho asked > '{asked}'\nread line < '{release}'\n")
+    hook.chmod(0o755)
+    state = {"GRAPHSHIP_STATE_DIR": str(tmp_path / "state"), "NO_COLOR": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "ci_core", "register", "--push"],
+        cwd=project.root,
+        env={**os.environ, **state, **WHO},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        asked.read_text()  # until the remote considers the tag
+        process.send_signal(signal.SIGINT)
+        with release.open("r+b", buffering=0) as answer:
+            answer.write(b"go on\n")
+            process.communicate()
+
+    assert process.returncode != 0
+    assert tags(project) == []
