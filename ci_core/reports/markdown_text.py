@@ -16,8 +16,9 @@ _NUMBER_OR_TIME = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?|\d\d:\d\d(:\d\d)?", re.A
 _HARMFUL = re.compile(
     r"""
     _                                # emphasis
-    | ^[%!/&+=\-~:.]*[%!/&]\w        # %milestone, !merge-request, /quick-action, &epic and &entity;
-    | &\#?\w+;
+    | ^[%!/&+=\-~:.]*[%!/&]\w        # %milestone, /quick-action
+    | [!%&]\d                        # GitLab's !merge-request, %milestone and &epic, wherever they stand
+    | &\#?\w+;                       # &entity;
     | :// | :[\w+\-]+: | (?i:www\.)  # addresses, :emoji:
     | (?i:g[hl]-\d)                  # GH-1, GL-1: issues
     | [0-9a-f]{7,}                   # would become a link to a commit

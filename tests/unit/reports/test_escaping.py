@@ -38,6 +38,7 @@ ACTIVE = re.compile(
     | (?<!\d):[\w+\-]+:             # emoji
     | \bG[HL]-\d                    # issue
     | (?:^|\s)[!%&/]\w              # merge request, milestone, epic, quick action
+    | [!%&]\d                       # the first three, inside of words
     | \b[0-9a-f]*(?=[0-9a-f]{7})(?=\d*[a-f])[0-9a-f]{7,}\b   # commit
     | &\#?\w+;
     """,
@@ -80,6 +81,7 @@ def everything_said() -> Report:
             "behaviour": behaviour,
             "plans": (*report.plans, refused),
             "plots": (*report.plots, image, named),
+            "notes": tuple(note.model_copy(update={"gate": "metrics.json:brier"}) for note in report.notes),
         }
     )
 

@@ -30,6 +30,14 @@ ATTACKS = [
     "org/repo#1",
     "!7",
     "%3",
+    "(!7)",
+    '"!7"',
+    "x!7",
+    "1!7",
+    "(%3)",
+    "group%3",
+    "(&4)",
+    "group&4",
     "GH-7",
     "/close",
     "<img src=x onerror=alert(1)>",
@@ -64,7 +72,7 @@ ATTACKS = [
 ]
 hostile = st.lists(st.sampled_from(ATTACKS) | st.text(max_size=6), max_size=6).map("".join)
 
-ACTIVE = re.compile(r"[@#<>|\[\]*~$^{}]|://|www\.|WWW\.|(?<!\d):[\w+-]+:|G[HL]-\d|(?:^|\s)[!%&/]\w")
+ACTIVE = re.compile(r"[@#<>|\[\]*~$^{}]|://|www\.|WWW\.|(?<!\d):[\w+-]+:|G[HL]-\d|(?:^|\s)[!%&/]\w|[!%&]\d")
 
 
 def tokens(markdown: str) -> Iterator[Token]:
@@ -115,6 +123,7 @@ def test_prose_does_nothing(text: str) -> None:
     [
         "All 3 gates pass, nothing changes",
         "rose by 0.0219 (at most 0.03), 12 % of rows",
+        "by 12.5%; 1% is allowed!",
         "they carry 31 % of the model's importance",
         "2013-06-15 to 2013-06-28: 3 no-drift",
         "größer als erwartet",
