@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ci_core.config.settings import CONFIG_FILE
 from ci_core.errors import Location
+from ci_core.gates import data, model_size, pickle_scan
 from ci_core.gates.secrets import not_allowed
 from ci_core.gates.spec import Annotation
-from ci_core.gates.wording import apart, code
+from ci_core.gates.wording import apart, code, first
 from ci_core.reports.text import exact
 from ci_core.versioning.compare import as_number, is_finite
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from ci_core.config.settings import Gates
     from ci_core.gates.evidence import Evidence
     from ci_core.gates.spec import GateResult
-    from ci_core.monitoring.table_diff import TableDiff
     from ci_core.types import JsonValue
     from ci_core.versioning.difference import FileDiff, ParamDiff, StageDiff
 
@@ -29,6 +29,9 @@ MOST: Final = 10
 """Annotations a gate; hosts show few, and a reader reads fewer."""
 
 _LONGEST_VALUE: Final = 40
+_MOST_FAULTS: Final = 2
+_FAULTS: Final = {"data": data.faults, "model-size": model_size.faults, "pickle-scan": pickle_scan.faults}
+"""What the gates on files have to say of single files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,27 +79,14 @@ class _Places:
         if key == "secrets":
             for leak in not_allowed(self._gates.secrets, self._evidence.secrets.findings):
                 yield Location(file=leak.path, line=leak.line), f"this line looks like {leak.kind}"
-        elif key == "pickle-scan":
-            scan = self._evidence.pickles
-            yield from self._files({found.path for found in scan.findings} | {path for path, _ in scan.unreadable})
-        elif key == "model-size":
-            yield from self._files(models)
-        elif key == "data":
-            yield from self._files({lost.path for lost in self._evidence.missing.lost})
-            yield from self._files({table.path for table in self._evidence.tables if self._is_to_blame(table)})
+        elif key in _FAULTS:
+            yield from self._files(_FAULTS[key](self._gates, self._evidence))
         elif is_judged:
             yield from map(self._param, diff.params)
             yield from (place for stage in diff.stages for place in self._stage(stage))
             yield from (place for file in (*diff.data, *diff.outputs) for place in self._data(file, models))
         if key in self._changed.gates:
             yield self._at(CONFIG_FILE, f"gates.{key}"), ""
-
-    def _is_to_blame(self, table: TableDiff) -> bool:
-        gate = self._gates.data
-        limit = 1.0 if gate is None or gate.max_drift is None else gate.max_drift
-        return table.problem is not None or any(
-            column.change in {"removed", "changed"} or (column.distance or 0.0) > limit for column in table.columns
-        )
 
     def _param(self, param: ParamDiff) -> tuple[Location, str]:
         file, _, key = param.key.partition(":")
@@ -119,13 +109,15 @@ class _Places:
         verb = {"added": "was added", "removed": "was removed", "renamed": "was renamed"}.get(file.change, "changed")
         yield Location(file=f"{file.path}.dvc"), f"the {noun} {code(file.path)} {verb}"
 
-    def _files(self, paths: Collection[str]) -> Iterator[tuple[Location, str]]:
-        """Yield what a file's version stands in: its ``.dvc`` file or one of a folder above, else itself."""
-        for path in sorted(paths):
-            parts = path.split("/")
-            for end in range(len(parts), 0, -1):
-                yield Location(file="/".join(parts[:end]) + ".dvc"), ""
-            yield Location(file=path), ""
+    def _files(self, faults: Iterable[tuple[str, str]]) -> Iterator[tuple[Location, str]]:
+        """Yield the changed files that versions stand in, each with what is wrong with these versions alone."""
+        found: dict[str, list[str]] = {}
+        for path, what in faults:
+            place = next((one for one in _version_files(path) if one in self._changed.paths), None)
+            if place is not None:
+                found.setdefault(place, []).append(what)
+        for place in sorted(found):
+            yield Location(file=place), first(found[place], _MOST_FAULTS, joint="; ")
 
     def _at(self, file: str, key: str) -> Location:
         """Return where a key stands, or its nearest parent."""
@@ -134,6 +126,13 @@ class _Places:
         while probe and probe not in lines:
             probe = probe.rpartition(".")[0]
         return Location(file=file, line=lines.get(probe), key=key)
+
+
+def _version_files(path: str) -> Iterator[str]:
+    """Yield where the version of a file may stand: in its ``.dvc`` file or one of a folder above, or it is Git's."""
+    parts = path.split("/")
+    yield from ("/".join(parts[:end]) + ".dvc" for end in range(len(parts), 0, -1))
+    yield path
 
 
 def _moved(param: ParamDiff) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ci_core.config.settings import DataGate
 from ci_core.gates.spec import GateResult
 from ci_core.gates.wording import apart, code, exceeds, first, size, worst
 from ci_core.monitoring.table_diff import table_format
@@ -16,8 +17,8 @@ from ci_core.monitoring.table_diff import table_format
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ci_core.config.settings import DataGate, Gates
-    from ci_core.gates.evidence import Evidence, MissingObjects
+    from ci_core.config.settings import Gates
+    from ci_core.gates.evidence import Evidence, LostObject, MissingObjects
     from ci_core.gates.wording import Finding
     from ci_core.monitoring.table_diff import ColumnDiff, TableDiff
 
@@ -56,10 +57,11 @@ def _missing(missing: MissingObjects) -> Finding:
         return "warn", f"the DVC remote was not asked for missing objects: {missing.problem}"
     if not missing.lost:
         return "pass", "the DVC remote has every object"
-    names = [
-        code(lost.path) + ("" if lost.size_bytes is None else f" ({size(lost.size_bytes)})") for lost in missing.lost
-    ]
-    return "fail", f"the DVC remote lacks {first(names, _SHOWN)}"
+    return "fail", f"the DVC remote lacks {first(list(map(_lost, missing.lost)), _SHOWN)}"
+
+
+def _lost(lost: LostObject) -> str:
+    return f"{code(lost.path)} ({'size unknown' if lost.size_bytes is None else size(lost.size_bytes)})"
 
 
 def _unjudged(evidence: Evidence) -> Iterator[Finding]:
@@ -80,15 +82,16 @@ def _tables(evidence: Evidence) -> list[TableDiff]:
 
 
 def _schema(tables: list[TableDiff]) -> Finding:
-    broken = [
-        f"{code(table.path)}: {first([_broken(column) for column in columns], _SHOWN)}"
-        for table in tables
-        if (columns := [column for column in table.columns if column.change in {"removed", "changed"}])
-        and any(column.change != "removed" for column in table.columns)  # a table that is gone has no schema to keep
-    ]
+    broken = [f"{code(table.path)}: {what}" for table in tables if (what := _broken_columns(table))]
     if broken:
         return "fail", f"the schema changed of {first(broken, _SHOWN, joint='; ')}"
     return "pass", "every compared table keeps its schema" if tables else "no table changed its schema"
+
+
+def _broken_columns(table: TableDiff) -> str:
+    columns = [column for column in table.columns if column.change in {"removed", "changed"}]
+    is_gone = all(column.change == "removed" for column in table.columns)  # and has no schema to keep
+    return "" if is_gone else first(list(map(_broken, columns)), _SHOWN)
 
 
 def _broken(column: ColumnDiff) -> str:
@@ -97,14 +100,35 @@ def _broken(column: ColumnDiff) -> str:
     return f"{code(column.name)} is {column.new_type}, was {column.old_type}"
 
 
-def _drift(tables: list[TableDiff], limit: float) -> Iterator[Finding]:
+def faults(gates: Gates, evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Yield each file that the gate is about, with what is to be said of it alone; of some files several times."""
+    gate = gates.data or DataGate(no_missing_objects=False)
+    if gate.no_missing_objects:
+        yield from ((lost.path, f"{_lost(lost)} is not in the DVC remote") for lost in evidence.missing.lost)
+    for table in _tables(evidence):
+        if table.problem is not None and (gate.same_schema or gate.max_drift is not None):
+            yield table.path, f"{code(table.path)} was not compared: {table.problem}"
+        if gate.same_schema and (broken := _broken_columns(table)):
+            yield table.path, f"the schema changed: {broken}"
+        limit = 1.0 if gate.max_drift is None else gate.max_drift
+        moved = [move.told(limit) for move in _moves([table]) if exceeds(move.distance, limit)]
+        if moved:
+            yield table.path, f"drifted: {first(moved, _SHOWN)}; {limit:g} is allowed"
+
+
+def _moves(tables: list[TableDiff]) -> list[_Move]:
+    """Return how far the columns moved, the farthest first."""
     moves = [
         _Move(distance=column.distance, path=table.path, column=column)
         for table in tables
         for column in table.columns
         if column.distance is not None
     ]
-    moves.sort(key=lambda move: (-move.distance, move.path, move.column.name))
+    return sorted(moves, key=lambda move: (-move.distance, move.path, move.column.name))
+
+
+def _drift(tables: list[TableDiff], limit: float) -> Iterator[Finding]:
+    moves = _moves(tables)
     beyond = [move for move in moves if exceeds(move.distance, limit)]
     sure = [move.told(limit) for move in beyond if move.column.has_drifted]
     if sure:

@@ -28,7 +28,7 @@ def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
         return GateResult(key="model-size", state="warn", limit=limit, sentence=sentence)
     if not models:
         return GateResult(key="model-size", state="pass", limit=limit, sentence="the serving graph loads no model file")
-    findings = [finding for model in models for finding in _judge(gate, model, evidence.diff.base_problem)]
+    findings = [finding for _, finding in _findings(gate, evidence)]
     told = [sentence for _, sentence in findings] or [_told(model) for model in models]
     only = models[0] if len(models) == 1 else None
     return GateResult(
@@ -41,18 +41,32 @@ def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
     )
 
 
+def faults(gates: Gates, evidence: Evidence) -> list[tuple[str, str]]:
+    """Return the files that the gate is about, and what is to be said of each; of some files several times."""
+    gate = gates.model_size
+    return [(path, sentence) for path, (_, sentence) in _findings(gate, evidence)] if gate else []
+
+
+def _findings(gate: ModelSizeGate, evidence: Evidence) -> Iterator[tuple[str, Finding]]:
+    for model in evidence.models or ():
+        for finding in _judge(gate, model, evidence.diff.base_problem):
+            yield model.path, finding
+
+
 def _judge(gate: ModelSizeGate, model: ModelSize, base_problem: str | None) -> Iterator[Finding]:
     new, old = model.new_bytes, model.old_bytes
     if new is None:
-        yield "warn", f"the size of {code(model.path)} could not be had"
+        why = f": {model.new_problem}" if model.new_problem else ""
+        yield "warn", f"the size of {code(model.path)} could not be had{why}"
         return
     if gate.max_bytes is not None and new > gate.max_bytes:
         is_, allowed = sizes_apart(new, gate.max_bytes)
         yield "fail", f"{code(model.path)} has {is_}, more than the {allowed} it may have"
-    if gate.max_growth is None or (old is None and base_problem is None):  # a new model has not grown
+    problem = base_problem or model.old_problem
+    if gate.max_growth is None or (old is None and problem is None):  # a new model has not grown
         return
     if not old:
-        why = base_problem or "it was empty at the base"
+        why = problem or "it was empty at the base"
         yield "warn", f"the growth of {code(model.path)} was not judged: {why}"
     elif exceeds(new / old - 1, gate.max_growth):
         grown, allowed = shares_apart(new / old - 1, gate.max_growth)

@@ -12,7 +12,7 @@ from ci_core.gates.spec import GateResult
 from ci_core.gates.wording import code, first, worst
 
 if TYPE_CHECKING:
-    from ci_core.config.settings import Gates
+    from ci_core.config.settings import Gates, PickleScanGate
     from ci_core.gates.evidence import Evidence
     from ci_core.gates.spec import GateState
     from ci_core.gates.wording import Finding
@@ -23,26 +23,17 @@ _SHOWN: Final = 5
 def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
     """Return what the gate came to; None when it is not written and found nothing."""
     gate, scan = gates.pickle_scan, evidence.pickles
-
-    def is_allowed(path: str) -> bool:
-        return any(fnmatchcase(path, pattern) for pattern in gate.allow)
-
     severity: GateState = "fail" if gate.is_written else "warn"
-    blamed = [
-        f"{code(found.path)} would run {first([code(name) for name in found.names], _SHOWN)}"
-        for found in scan.findings
-        if not is_allowed(found.path)
-    ]
-    blamed += [f"{code(path)} cannot be looked through: {why}" for path, why in scan.unreadable if not is_allowed(path)]
+    blamed = [sentence for _, sentence in faults(gates, evidence)]
     findings: list[Finding] = []
     if blamed:
         findings.append((severity, first(blamed, _SHOWN, joint="; ")))
-    missing = [f"{code(path)} ({why})" for path, why in scan.missing if not is_allowed(path)]
+    missing = [f"{code(path)} ({why})" for path, why in scan.missing if not _is_allowed(gate, path)]
     if missing and (gate.is_written or blamed):  # else each clone without the data would be warned
         findings.append(("warn", f"not looked through: {first(missing, _SHOWN)}"))
     if not findings and not gate.is_written:
         return None
-    vouched = sum(is_allowed(found.path) for found in scan.findings)
+    vouched = sum(_is_allowed(gate, found.path) for found in scan.findings)
     count = len(scan.scanned)
     told = f"nothing dangerous in {count} pickled file{'' if count == 1 else 's'}" if count else "no pickled files"
     if vouched:
@@ -53,6 +44,21 @@ def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
         limit=_limit(gate.allow),
         sentence="; ".join(sentence for _, sentence in findings) or told,
     )
+
+
+def faults(gates: Gates, evidence: Evidence) -> list[tuple[str, str]]:
+    """Return the files that the gate is about, and what is to be said of each."""
+    scan = evidence.pickles
+    found = [
+        (one.path, f"{code(one.path)} would run {first([code(name) for name in one.names], _SHOWN)}")
+        for one in scan.findings
+    ]
+    found += [(path, f"{code(path)} cannot be looked through: {why}") for path, why in scan.unreadable]
+    return [(path, sentence) for path, sentence in found if not _is_allowed(gates.pickle_scan, path)]
+
+
+def _is_allowed(gate: PickleScanGate, path: str) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in gate.allow)
 
 
 def _limit(allow: tuple[str, ...]) -> str:

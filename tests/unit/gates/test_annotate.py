@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ci_core.config.settings import DataGate, Gates, SecretsGate
+from ci_core.config.settings import DataGate, Gates, ModelSizeGate, PickleScanGate, SecretsGate
 from ci_core.errors import Location
 from ci_core.gates.annotate import ChangedFiles, annotate
 from ci_core.gates.evidence import (
@@ -196,11 +196,30 @@ def test_scans_and_sizes_point_at_the_file_or_at_its_dvc_file() -> None:
 
     pickles = places(GateResult(key="pickle-scan", state="fail", sentence="bad"), changed, pickles=scan)
     sizes = places(
-        GateResult(key="model-size", state="fail", sentence="big"), changed, models=(ModelSize(path="models/n.pkl"),)
+        GateResult(key="model-size", state="fail", sentence="big"),
+        changed,
+        gates=Gates(model_size=ModelSizeGate(max_bytes=1000)),
+        models=(ModelSize(path="models/n.pkl", new_bytes=2000), ModelSize(path="m.pkl", new_bytes=900)),
     )
 
-    assert [one.where.file for one in pickles] == ["m.pkl", "models.dvc"]
-    assert [(one.where.file, one.text) for one in sizes] == [("models.dvc", "the gate on `model-size` failed: big")]
+    assert [(one.where.file, one.text) for one in pickles] == [
+        ("m.pkl", "`m.pkl` would run `os.system`; the gate on `pickle-scan` failed"),
+        ("models.dvc", "`models/n.pkl` cannot be looked through: ?; the gate on `pickle-scan` failed"),
+    ]
+    assert [(one.where.file, one.text) for one in sizes] == [
+        ("models.dvc", "`models/n.pkl` has 2 kB, more than the 1 kB it may have; the gate on `model-size` failed")
+    ]
+
+
+def test_a_pickle_that_is_allowed_is_not_pointed_at() -> None:
+    scan = PickleScan(findings=(PickleFinding(path="m.pkl", names=("os.system",)),), unreadable=(("n.pkl", "?"),))
+    gates = Gates(pickle_scan=PickleScanGate(allow=("m.*",), is_written=True))
+
+    found = places(
+        GateResult(key="pickle-scan", state="fail"), ChangedFiles(paths=["m.pkl", "n.pkl"]), gates=gates, pickles=scan
+    )
+
+    assert [one.where.file for one in found] == ["n.pkl"]
 
 
 def test_the_gate_on_data_points_at_what_is_missing_and_at_tables_that_drifted() -> None:
@@ -218,3 +237,45 @@ def test_the_gate_on_data_points_at_what_is_missing_and_at_tables_that_drifted()
     )
 
     assert [one.where.file for one in found] == ["a.csv.dvc", "c.csv.dvc"]
+
+
+def test_each_file_is_blamed_once_and_for_its_own_faults_alone() -> None:
+    lost = [
+        LostObject(path="imgs", size_bytes=2800),
+        *(LostObject(path=f"imgs/{number}.bin", size_bytes=number) for number in range(3)),
+    ]
+    gone = ColumnDiff(name="age", change="removed")
+    moved = ColumnDiff(name="x", change="same", distance=0.5, has_drifted=True)
+    tables = (TableDiff(path="a.csv", columns=(gone, moved)), TableDiff(path="b.csv", problem="it is no table"))
+
+    found = places(
+        GateResult(key="data", state="fail", sentence="all of it"),
+        ChangedFiles(paths=["imgs.dvc", "a.csv.dvc", "b.csv.dvc"]),
+        gates=Gates(data=DataGate(same_schema=True, max_drift=0.2)),
+        missing=MissingObjects(lost=tuple(lost)),
+        tables=tables,
+    )
+
+    assert [(one.where.file, one.text.removesuffix("; the gate on `data` failed")) for one in found] == [
+        ("a.csv.dvc", "the schema changed: `age` is gone; drifted: `x` of `a.csv` by 0.5; 0.2 is allowed"),
+        ("b.csv.dvc", "`b.csv` was not compared: it is no table"),
+        (
+            "imgs.dvc",
+            "`imgs` (2.8 kB) is not in the DVC remote; `imgs/0.bin` (0 B) is not in the DVC remote and 2 more",
+        ),
+    ]
+
+
+def test_a_gate_points_at_no_fault_that_it_does_not_ask_for() -> None:
+    gone = ColumnDiff(name="age", change="removed")
+    kept = ColumnDiff(name="x", change="same", distance=0.5)
+
+    found = places(
+        GateResult(key="data", state="fail"),
+        ChangedFiles(paths=["a.csv.dvc", "b.csv.dvc"]),
+        gates=Gates(data=DataGate(no_missing_objects=True)),
+        missing=MissingObjects(lost=(LostObject(path="b.csv"),)),
+        tables=(TableDiff(path="a.csv", columns=(gone, kept)),),
+    )
+
+    assert [one.where.file for one in found] == ["b.csv.dvc"]
