@@ -7,9 +7,10 @@ pushed or pulled is looked for again, without that note.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ci_core.versioning._dvc_objects import cached, object_id
 from ci_core.versioning._dvc_read import project_path
 
 if TYPE_CHECKING:
@@ -59,8 +60,16 @@ def missing_in_remote(
         of_kind = [needed for needed in objects if needed.hash_name == hash_name]
         store = stores[hash_name] if stores else repo.cloud.get_remote_odb(hash_name=hash_name)
         present = set(store.oids_exist({needed.oid for needed in of_kind}))
-        missing += [needed for needed in of_kind if needed.oid not in present]
+        missing += [_measured(repo, needed) for needed in of_kind if needed.oid not in present]
     return missing
+
+
+def _measured(repo: Any, needed: StoredObject) -> StoredObject:
+    """Return an object with its size: DVC's lists of folders have none, but the cache may have the file."""
+    if needed.size_bytes is not None or object_id(f"md5:{needed.oid}") is None:
+        return needed
+    place = cached(repo, needed.oid)
+    return needed if place is None else replace(needed, size_bytes=place.stat().st_size)
 
 
 def push_outputs_kept_by_git(repo: Any) -> int:

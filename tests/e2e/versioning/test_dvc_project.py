@@ -306,6 +306,18 @@ def test_a_push_repairs_what_dvc_believes_to_be_there(tmp_path: Path) -> None:
     assert dvc.missing_objects() == ()
 
 
+def test_files_of_a_folder_that_the_remote_lacks_have_the_sizes_that_the_cache_tells(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    train, test = (project.root / "data" / "prepared" / name for name in ("train.csv", "test.csv"))
+    project.dvc_remote.rename(tmp_path / "elsewhere")
+    project.dvc_remote.mkdir()
+
+    missing = dict(DvcProject(project.root).missing_objects())
+
+    assert missing["data/prepared/train.csv"] == train.stat().st_size
+    assert missing["data/prepared/test.csv"] == test.stat().st_size
+
+
 def test_an_object_that_is_nowhere_is_named_by_path_and_size(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     _object(project, "models/model.json").unlink()
