@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ci_core.gates.spec import Remark
-from ci_core.gates.wording import code, first, percentage, size
+from ci_core.gates.wording import apart, code, first, percentage, shares_apart, size, sizes_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from ci_core.config.settings import DataGate, Gates, MetricGate
+    from ci_core.config.settings import DataGate, Gates, MetricGate, ModelSizeGate
     from ci_core.gates.spec import GateResult
 
 _SHOWN: Final = 8
@@ -67,7 +67,7 @@ def gate_differences(old: Gates, new: Gates) -> tuple[str, ...]:
 
 def _changed_keys(old: Gates, new: Gates) -> frozenset[str]:
     before, after = dict(_rules(old)), dict(_rules(new))
-    return frozenset(key for key in {*before, *after} if before.get(key) != after.get(key))
+    return frozenset(key for key in {*before, *after} if any(_difference(key, before.get(key), after.get(key))))
 
 
 def own_verdicts(decided: tuple[GateResult, ...], own: tuple[GateResult, ...]) -> tuple[Remark, ...]:
@@ -83,56 +83,101 @@ def own_verdicts(decided: tuple[GateResult, ...], own: tuple[GateResult, ...]) -
     )[:_SHOWN]
 
 
-def _difference(key: str, old: Mapping[str, str] | None, new: Mapping[str, str] | None) -> Iterator[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """One rule of a gate: what is compared, and how it is shown."""
+
+    value: object
+    text: str
+    tell: Callable[[float, float], tuple[str, str]] = apart
+    """Shows two values whose texts are the same in as many digits as tell them apart."""
+
+    def is_same(self, other: _Rule) -> bool:
+        """Whether both mean the same; a share of 0.02 is no amount of 0.02."""
+        return (self.value, self.tell) == (other.value, other.tell)
+
+
+def _difference(key: str, old: Mapping[str, _Rule] | None, new: Mapping[str, _Rule] | None) -> Iterator[str]:
     if old is None or new is None:
-        rules = ", ".join(f"{name} {shown}".strip() for name, shown in (old or new or {}).items())
+        rules = ", ".join(f"{name} {rule.text}".strip() for name, rule in (old or new or {}).items())
         yield f"{code(key)} is {'gone' if new is None else 'new'}" + (f" ({rules})" if rules else "")
         return
     for name in dict.fromkeys((*old, *new)):
         if name not in new:
-            yield f"{name} {old[name]} of {code(key)} is gone"
+            yield f"{name} {old[name].text} of {code(key)} is gone"
         elif name not in old:
-            yield f"{name} {new[name]} of {code(key)} is new"
-        elif old[name] != new[name]:
-            yield f"{name} of {code(key)} {old[name]} → {new[name]}"
+            yield f"{name} {new[name].text} of {code(key)} is new"
+        elif not old[name].is_same(new[name]):
+            yield f"{name} of {code(key)} {_moved(old[name], new[name])}"
 
 
-def _rules(gates: Gates) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _moved(old: _Rule, new: _Rule) -> str:
+    if isinstance(old.value, frozenset) and isinstance(new.value, frozenset):
+        parts = (("gains", new.value - old.value), ("loses", old.value - new.value))
+        return ", ".join(f"{verb} {_patterns(found)}" for verb, found in parts if found)
+    texts = old.text, new.text
+    if old.text == new.text and isinstance(old.value, int | float) and isinstance(new.value, int | float):
+        texts = old.tell(old.value, new.value)
+    return " → ".join(texts)
+
+
+def _rules(gates: Gates) -> Iterator[tuple[str, Mapping[str, _Rule]]]:
     """Yield each written gate with its rules as the file spells them."""
     for gate in gates.metrics:
         yield gate.key, dict(_metric_rules(gate))
     if gates.data is not None:
-        yield "data", _data_rules(gates.data)
+        yield "data", dict(_data_rules(gates.data))
     if gates.behaviour is not None:
-        yield "behaviour", {"max-changed": percentage(gates.behaviour.max_changed)}
+        yield "behaviour", {"max-changed": _share(gates.behaviour.max_changed)}
     if gates.latency is not None:
-        yield "latency", {"max-ratio": f"{gates.latency.max_ratio:.12g}"}
+        yield "latency", {"max-ratio": _number(gates.latency.max_ratio)}
     if gates.model_size is not None:
-        largest, growth = gates.model_size.max_bytes, gates.model_size.max_growth
-        sizes = {} if largest is None else {"max": size(largest)}
-        yield "model-size", sizes | ({} if growth is None else {"max-growth": percentage(growth)})
+        yield "model-size", dict(_size_rules(gates.model_size))
     for key, scan in (("pickle-scan", gates.pickle_scan), ("secrets", gates.secrets)):
         if scan.is_written:
-            yield key, {"allow": first([code(pattern) for pattern in scan.allow], _SHOWN)} if scan.allow else {}
+            allowed = frozenset(scan.allow)
+            yield key, {"allow": _Rule(value=allowed, text=_patterns(allowed))} if allowed else {}
 
 
-def _metric_rules(gate: MetricGate) -> Iterator[tuple[str, str]]:
+def _metric_rules(gate: MetricGate) -> Iterator[tuple[str, _Rule]]:
     for name, limit in (("min", gate.min), ("max", gate.max), ("max-regression", gate.max_regression)):
         if limit is not None:
-            yield name, f"{limit:.12g}"
+            yield name, _number(limit)
     if gate.max_regression_share is not None:
-        yield "max-regression", percentage(gate.max_regression_share)
+        yield "max-regression", _share(gate.max_regression_share)
     if gate.must_improve:
-        yield "must-improve", "true"
+        yield "must-improve", _flag(is_set=True)
     if gate.folds is not None:
-        yield "folds", code(gate.folds)
+        yield "folds", _Rule(value=gate.folds, text=code(gate.folds))
     if gate.sample_size is not None:
-        yield "sample-size", str(gate.sample_size)
+        yield "sample-size", _Rule(value=gate.sample_size, text=str(gate.sample_size))
 
 
-def _data_rules(gate: DataGate) -> Mapping[str, str]:
-    rules = {
-        "no-missing-objects": str(gate.no_missing_objects).lower(),
-        "same-schema": str(gate.same_schema).lower(),
-    }
-    return rules if gate.max_drift is None else rules | {"max-drift": f"{gate.max_drift:.12g}"}
+def _data_rules(gate: DataGate) -> Iterator[tuple[str, _Rule]]:
+    yield "no-missing-objects", _flag(is_set=gate.no_missing_objects)
+    yield "same-schema", _flag(is_set=gate.same_schema)
+    if gate.max_drift is not None:
+        yield "max-drift", _number(gate.max_drift)
+
+
+def _size_rules(gate: ModelSizeGate) -> Iterator[tuple[str, _Rule]]:
+    if gate.max_bytes is not None:
+        yield "max", _Rule(value=gate.max_bytes, text=size(gate.max_bytes), tell=sizes_apart)
+    if gate.max_growth is not None:
+        yield "max-growth", _share(gate.max_growth)
+
+
+def _number(value: float) -> _Rule:
+    return _Rule(value=value, text=f"{value:.12g}")
+
+
+def _share(value: float) -> _Rule:
+    return _Rule(value=value, text=percentage(value), tell=shares_apart)
+
+
+def _flag(*, is_set: bool) -> _Rule:
+    return _Rule(value=is_set, text=str(is_set).lower())
+
+
+def _patterns(allowed: frozenset[str]) -> str:
+    return first([code(pattern) for pattern in sorted(allowed)], _SHOWN)

@@ -19,8 +19,8 @@ Finding = tuple["GateState", str]
 _TOLERANCE: Final = 1e-12
 """Relative: 0.83 - 0.82 is more than 0.01 in binary, and nobody means that. Rounding costs a metric three of its
 sixteen digits when rows are summed in another order; people write fewer than twelve."""
-_DIGITS: Final = (6, 9, 12, 17)
-_SHARE_DIGITS: Final = (3, 6, 9, 15)
+_DIGITS: Final = (6, 9, 12, 15, 17)
+_SHARE_DIGITS: Final = (3, 6, 9, 12, 15, 17)
 _UNITS: Final = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ci_core.config.settings import (
     BehaviourGate,
     DataGate,
@@ -98,6 +101,72 @@ def test_every_kind_of_difference_is_told() -> None:
         "allow `tests/*` of `secrets` is new",
         "`pickle-scan` is new (allow `models/*`)",
     )
+
+
+def test_limits_that_look_alike_in_few_digits_are_told_apart() -> None:
+    old = Gates(model_size=ModelSizeGate(max_bytes=100_000_000, max_growth=0.2), latency=LatencyGate(max_ratio=1.2))
+    new = Gates(
+        model_size=ModelSizeGate(max_bytes=100_400_000, max_growth=0.200000001),
+        latency=LatencyGate(max_ratio=1.2000000000001),
+    )
+
+    assert gate_differences(old, new) == (
+        "max-ratio of `latency` 1.2 → 1.2000000000001",
+        "max of `model-size` 100 MB → 100.4 MB",
+        "max-growth of `model-size` 20% → 20.0000001%",
+    )
+
+
+def test_patterns_that_came_and_went_are_told_however_many_stay() -> None:
+    stay = tuple(f"models/{number}.pkl" for number in range(20))
+    old = Gates(pickle_scan=PickleScanGate(allow=(*stay, "a"), is_written=True))
+    new = Gates(pickle_scan=PickleScanGate(allow=("b", *stay), is_written=True))
+
+    assert gate_differences(old, new) == ("allow of `pickle-scan` gains `b`, loses `a`",)
+    assert choose(new, old, base_label="3f2a9c1").changed == {"pickle-scan"}
+
+
+def test_the_order_of_patterns_is_no_difference() -> None:
+    old = Gates(secrets=SecretsGate(allow=("a", "b"), is_written=True))
+    new = Gates(secrets=SecretsGate(allow=("b", "a", "b"), is_written=True))
+
+    assert gate_differences(old, new) == ()
+
+
+limits = st.sampled_from((0.02, 0.020000000000000004, 0.5, 1.0))
+some = limits | st.none()
+allowed = st.frozensets(st.sampled_from("abcdefghijk"), max_size=11).map(lambda names: tuple(sorted(names)))
+metric_gates = st.builds(
+    MetricGate,
+    file=st.just("m.json"),
+    metric=st.just("a"),
+    min=some,
+    max=some,
+    max_regression=some,
+    must_improve=st.booleans(),
+    folds=st.none() | st.just("m.json:cv"),
+    sample_size=st.none() | st.sampled_from((5, 6)),
+) | st.builds(MetricGate, file=st.just("m.json"), metric=st.just("a"), max_regression_share=limits)
+every_gate = st.builds(
+    Gates,
+    metrics=st.lists(metric_gates, max_size=1).map(tuple),
+    data=st.none() | st.builds(DataGate, no_missing_objects=st.booleans(), same_schema=st.booleans(), max_drift=some),
+    behaviour=st.none() | st.builds(BehaviourGate, max_changed=limits),
+    latency=st.none() | st.builds(LatencyGate, max_ratio=limits),
+    model_size=st.none()
+    | st.builds(ModelSizeGate, max_bytes=st.none() | st.sampled_from((10**8, 10**8 + 1)), max_growth=some),
+    pickle_scan=st.just(PickleScanGate()) | st.builds(PickleScanGate, allow=allowed, is_written=st.just(value=True)),
+    secrets=st.just(SecretsGate()) | st.builds(SecretsGate, allow=allowed, is_written=st.just(value=True)),
+)
+
+
+@given(every_gate, every_gate)
+def test_the_bases_gates_decide_whenever_the_settings_differ_at_all(own: Gates, base: Gates) -> None:
+    policy = choose(own, base, base_label="3f2a9c1")
+
+    assert policy.gates == base
+    assert (policy.own is None) == (own == base)
+    assert bool(policy.notes) == bool(policy.changed) == (own != base)
 
 
 def test_the_order_of_gates_is_no_difference() -> None:
