@@ -272,7 +272,7 @@ def _models(before: Iterable[RegisteredModel], after: Iterable[RegisteredModel])
         if was is None or now is None:
             found.append(ModelDiff(name=name, change="removed" if was else "added", old=was, new=now))
         # neither what it is called by people, nor what tags may change at any time without a commit
-        elif (was.version, was.path, was.type) != (now.version, now.path, now.type):
+        elif (was.version, was.path, was.type, was.digest) != (now.version, now.path, now.type, now.digest):
             found.append(ModelDiff(name=name, change="changed", old=was, new=now))
     return tuple(found)
 

@@ -104,6 +104,11 @@ class RegisteredModel:
     """In full: ``churn``, or ``models/eu:churn`` when the ``dvc.yaml`` of that folder of the repository has it."""
     path: str | None = None
     """As ``artifacts`` of ``dvc.yaml`` declares it, relative to the project; None when only tags know it."""
+    digest: Digest | None = None
+    """Of what Git keeps at that path, ``git:<blob>``, or ``sha256:<hex>.dir`` of a folder; None for DVC's, which are
+    among the outputs."""
+    size_bytes: int | None = None
+    """Likewise."""
     type: str | None = None
     description: str | None = None
     labels: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from ci_core.errors import GraphshipError
 from ci_core.versioning.dvc import DvcProject
 from ci_core.versioning.environment import LOOKED_FOR, read_environment
 from ci_core.versioning.git import GitRepository
+from ci_core.versioning.git_artifacts import with_content
 from ci_core.versioning.registry import registered_models
 from ci_core.versioning.revision import CodeVersion, Snapshot
 
@@ -54,7 +55,12 @@ def take_snapshot(
         metrics=state.metrics,
         environment=environment,
         stages=state.stages,
-        models=registered.models,
+        models=with_content(
+            registered.models,
+            git,
+            None if rev is None else commit,
+            tracked={file.path for file in (*state.data, *state.outputs)},
+        ),
         stale=tuple(stage.name for stage in state.stale),
         problems=(
             *state.problems,

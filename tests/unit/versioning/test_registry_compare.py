@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from ci_core.cli._version_text import snapshot_text
 from ci_core.operations.report_data import model_rows
 from ci_core.types import CommitId, Digest
@@ -99,3 +103,73 @@ def test_a_registered_file_is_a_model_without_any_graph() -> None:
         "changed",
         "churn v1.0.0, production v1.0.0",
     )
+
+
+DECLARED = RegisteredModel(name="churn", path="models/churn.onnx")
+TAGS_ALONE = RegisteredModel(name="churn", version="v1.0.0", version_commit=OLD)
+
+
+@pytest.mark.parametrize("former", [None, TAGS_ALONE])
+def test_a_model_that_is_declared_now_is_an_added_row(former: RegisteredModel | None) -> None:
+    before = (former,) if former else ()
+
+    (row,) = model_rows(compare(snapshot(OLD, *before), snapshot(NEW, DECLARED)), [])
+
+    assert (row.path, row.change) == ("models/churn.onnx", "added")
+
+
+@pytest.mark.parametrize("left", [None, TAGS_ALONE])
+def test_a_model_that_is_declared_no_more_is_a_removed_row(left: RegisteredModel | None) -> None:
+    after = (left,) if left else ()
+
+    (row,) = model_rows(compare(snapshot(OLD, DECLARED), snapshot(NEW, *after)), ["models/churn.onnx"])
+
+    assert (row.path, row.change, row.registered) == (
+        "models/churn.onnx",
+        "removed",
+        "churn is not declared any more",
+    )
+
+
+def test_a_model_with_another_name_is_a_changed_row_that_has_both() -> None:
+    renamed = RegisteredModel(name="leavers", path="models/churn.onnx")
+
+    (row,) = model_rows(compare(snapshot(OLD, DECLARED), snapshot(NEW, renamed)), [])
+
+    assert (row.change, row.registered) == (
+        "changed",
+        "churn is not declared any more; leavers without a version",
+    )
+
+
+def _of_git(digest: str | None, size_bytes: int | None = None) -> RegisteredModel:
+    return RegisteredModel(
+        name="rules", path="rules.json", digest=Digest(digest) if digest else None, size_bytes=size_bytes
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "change"),
+    [
+        (_of_git("git:1", 5), _of_git("git:2", 6), "changed"),
+        (_of_git(None), _of_git("git:2", 6), "added"),
+        (_of_git("git:1", 5), _of_git(None), "removed"),
+    ],
+)
+def test_a_model_that_git_keeps_has_its_content_in_the_row(
+    old: RegisteredModel, new: RegisteredModel, change: str
+) -> None:
+    (row,) = model_rows(compare(snapshot(OLD, old), snapshot(NEW, new)), [])
+
+    assert (row.path, row.change, row.registered) == ("rules.json", change, "rules without a version")
+    assert (row.old_digest, row.old_bytes) == (old.digest, old.size_bytes)
+    assert (row.new_digest, row.new_bytes) == (new.digest, new.size_bytes)
+
+
+def test_a_model_that_moves_from_dvc_to_git_is_changed() -> None:
+    of_git = RegisteredModel(name="churn", path="models/churn.onnx", digest=Digest("git:2"), size_bytes=6)
+    head = replace(snapshot(NEW, of_git), outputs=())
+
+    (row,) = model_rows(compare(snapshot(OLD, DECLARED), head), [])
+
+    assert (row.change, row.old_digest, row.new_digest) == ("changed", "md5:1", "git:2")
