@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ci_core.errors import ProgramFailedError, ProgramNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     OnLine = Callable[[str], None]
@@ -31,7 +31,6 @@ _logger = logging.getLogger(__name__)
 
 LAST_LINES = 20
 """Lines of output that a failure shows: a traceback's end or a compiler's message, and still one screen."""
-_MASK = "***"
 _PATIENCE_S = 5.0
 """For a program that was asked to end, and for all that it started."""
 _POLL_S = 0.02
@@ -54,16 +53,9 @@ class Finished:
         return tuple((self.errors or self.output).splitlines()[-count:])
 
 
-def quote(arguments: Sequence[str], *, secrets: Iterable[str] = ()) -> str:
-    """Return the command as a person would type it, with `secrets` masked."""
-    return mask(shlex.join(arguments), secrets)
-
-
-def mask(text: str, secrets: Iterable[str]) -> str:
-    """Return `text` with every non-empty secret replaced, the longest first so that none shows through another."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, _MASK)
-    return text
+def quote(arguments: Sequence[str]) -> str:
+    """Return the command as a person would type it."""
+    return shlex.join(arguments)
 
 
 def run(
@@ -76,7 +68,6 @@ def run(
     check: bool = True,
     merge_errors: bool = True,
     timeout_s: float | None = None,
-    secrets: Sequence[str] = (),
 ) -> Finished:
     """Run a program to its end and return what it said.
 
@@ -93,21 +84,19 @@ def run(
         check: whether an exit code other than 0 raises.
         merge_errors: whether standard error is mixed into the output; otherwise it is kept apart.
         timeout_s: the longest it may take, in seconds.
-        secrets: values that are masked in everything handed to `echo` and `on_line` and in errors.
 
     Raises:
         ProgramNotFoundError: there is no such program.
         ProgramFailedError: it ended with another code than 0 and `check` is set, or it took too long.
     """
-    command = quote(arguments, secrets=secrets)
+    command = quote(arguments)
     (echo or _log_start)(command)
     process = _start(arguments, cwd=cwd, env=env, merge_errors=merge_errors)
     is_late = threading.Event()
     watchdog = _start_watchdog(process, timeout_s, is_late)
-    tell = _masked_teller(on_line, secrets)
     with process:
         try:
-            output, errors = _read(process, tell)
+            output, errors = _read(process, on_line)
             exit_code = process.wait()
         except BaseException:
             _end_group(process)
@@ -120,15 +109,13 @@ def run(
         raise ProgramFailedError(
             command=command,
             exit_code=exit_code,
-            last_lines=[mask(line, secrets) for line in finished.last_lines()],
+            last_lines=finished.last_lines(),
             timeout_s=timeout_s if is_late.is_set() else None,
         )
     return finished
 
 
-def start_detached(
-    arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, secrets: Sequence[str] = ()
-) -> int:
+def start_detached(arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> int:
     """Start a daemon and return its process id.
 
     It has its own session, so neither Ctrl-C nor the end of our terminal reaches it, and appends what it says to `log`.
@@ -136,7 +123,7 @@ def start_detached(
     Raises:
         ProgramNotFoundError: there is no such program.
     """
-    _log_start(quote(arguments, secrets=secrets))
+    _log_start(quote(arguments))
     with log.open("ab") as log_file, _translated(arguments):
         process = subprocess.Popen(  # noqa: S603 - an argument list, never a shell
             list(arguments),
@@ -240,13 +227,7 @@ def _start(
         )
 
 
-def _masked_teller(on_line: OnLine | None, secrets: Sequence[str]) -> OnLine:
-    if on_line is None:
-        return lambda _line: None
-    return lambda line: on_line(mask(line, secrets))
-
-
-def _read(process: subprocess.Popen[str], tell: OnLine) -> tuple[str, str]:
+def _read(process: subprocess.Popen[str], tell: OnLine | None) -> tuple[str, str]:
     """Return all of standard output and standard error, telling each line on the way."""
     if process.stderr is None:
         return _drain(process.stdout, tell), ""
@@ -258,11 +239,12 @@ def _read(process: subprocess.Popen[str], tell: OnLine) -> tuple[str, str]:
     return output, "".join(errors)
 
 
-def _drain(stream: IO[str] | None, tell: OnLine) -> str:
+def _drain(stream: IO[str] | None, tell: OnLine | None) -> str:
     kept: list[str] = []
     for line in stream or ():
         kept.append(line)
-        tell(line.rstrip("\r\n"))
+        if tell is not None:
+            tell(line.rstrip("\r\n"))
     return "".join(kept)
 
 
