@@ -6,12 +6,12 @@ import filecmp
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from ci_core.lock_files import LOCK_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-_LOCK_FILES: Final = ("pylock.toml", "uv.lock", "poetry.lock", "pdm.lock", "requirements.lock", "requirements.txt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ def _compared(side: Files) -> frozenset[str]:
     code = {
         name
         for name in side.names
-        if name.endswith(".py") or name in _LOCK_FILES or (prefix is not None and name.startswith(prefix))
+        if name.endswith(".py") or name in LOCK_FILES or (prefix is not None and name.startswith(prefix))
     }
     named = {file for need in side.needs for file in _expanded(side.root, need)}
     return frozenset(name for name in code | named if (side.root / name).is_file())

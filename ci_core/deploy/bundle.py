@@ -30,6 +30,7 @@ from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from ci_core import _process
 from ci_core.errors import BundleDamagedError, BundleFileMissingError, BundleFileRefusedError, NoGraphError
+from ci_core.lock_files import LOCK_FILES
 from ci_core.types import Digest
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     ListFiles = Callable[[Path, str], Iterable[str]]
     """Given the project and a folder in it (``.`` for the top), yields project-relative paths with ``/``."""
 
-_LOCK_FILES = ("pylock.toml", "uv.lock", "poetry.lock", "pdm.lock", "requirements.lock", "requirements.txt")
 _UNWANTED_NAME = re.compile(
     r"^\..*|^__pycache__$|~$|\.(pyc|pyo|swp|dvc)$|^(readme|changelog)(\.(md|rst|txt))?$", re.IGNORECASE
 )
@@ -161,7 +161,7 @@ def unpack_bundle(archive: Path, digest: Digest, destination: Path) -> None:
 def _lock_candidates(code_folder: str) -> Iterator[str]:
     if code_folder != ".":
         yield f"{code_folder}/requirements.txt"
-    yield from _LOCK_FILES
+    yield from LOCK_FILES
 
 
 def _code_files(root: Path, folder: str, list_files: ListFiles) -> Iterator[str]:

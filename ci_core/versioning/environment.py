@@ -1,7 +1,7 @@
 """What the code runs on: the lock file and the version of Python (pure; files come through a function).
 
-The lock file is the first of :data:`LOCK_FILES` that is there. Python's version is what ``.python-version`` names,
-else what the caller says it runs on.
+The lock file is the first of ``lock_files.LOCK_FILES`` that is there. Python's version is what ``.python-version``
+names, else what the caller says it runs on.
 """
 
 from __future__ import annotations
@@ -10,23 +10,13 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Final
 
+from ci_core.lock_files import LOCK_FILES
 from ci_core.types import Digest
 from ci_core.versioning.revision import EnvironmentVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LOCK_FILES: Final = (
-    "uv.lock",
-    "poetry.lock",
-    "pdm.lock",
-    "pylock.toml",
-    "Pipfile.lock",
-    "conda-lock.yml",
-    "requirements.lock",
-    "requirements.txt",
-)
-"""From the most exact kind to the least: a project that has two has usually made the second from the first."""
 _PYTHON_VERSION: Final = ".python-version"
 LOOKED_FOR: Final = (_PYTHON_VERSION, *LOCK_FILES)
 """The files that are read."""

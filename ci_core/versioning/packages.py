@@ -40,7 +40,7 @@ def read_packages(file: str, content: bytes) -> dict[str, str]:
     """Return package → version of a lock file, sorted by name.
 
     Args:
-        file: its name, one of ``environment.LOCK_FILES``.
+        file: its name, one of ``lock_files.LOCK_FILES``.
         content: of the file.
 
     Returns:

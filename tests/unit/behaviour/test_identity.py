@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_core.behaviour.identity import Files, are_identical
+from ci_core.lock_files import LOCK_FILES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,14 @@ def test_what_no_graph_reads_changes_nothing(tmp_path: Path, path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [*(path for path in FILES if not path.endswith(".md")), *MODELS, "serving/new.txt", "src/new.py", "data/d/2.csv"],
+    [
+        *(path for path in FILES if not path.endswith(".md")),
+        *MODELS,
+        "serving/new.txt",
+        "src/new.py",
+        "data/d/2.csv",
+        *LOCK_FILES,
+    ],
 )
 def test_whatever_the_graph_may_depend_on_makes_the_sides_differ(tmp_path: Path, path: str) -> None:
     changed = side(tmp_path / "head", {path: "other"})

@@ -13,6 +13,7 @@ from ci_core.deploy.bundle import build_bundle, unpack_bundle
 from ci_core.deploy.release import build_release, resolve
 from ci_core.deploy.spec import Release
 from ci_core.errors import BundleDamagedError, BundleFileMissingError, BundleFileRefusedError, NoGraphError
+from ci_core.lock_files import LOCK_FILES
 from ci_core.testing.local_releases import SmallGraph
 from ci_core.types import Digest
 
@@ -134,6 +135,17 @@ def test_the_lock_file_beside_the_graph_comes_first(tmp_path: Path) -> None:
 
     assert bundle.lock == "serving/requirements.txt"
     assert "requirements.txt" not in names(bundle)
+
+
+@pytest.mark.parametrize("file", LOCK_FILES)
+def test_every_kind_of_lock_file_is_taken(tmp_path: Path, file: str) -> None:
+    settings = make_project(tmp_path)
+    (tmp_path / "requirements.txt").rename(tmp_path / file)
+
+    bundle = build_bundle(settings, GRAPH, tmp_path / "out", list_files=listed)
+
+    assert bundle.lock == file
+    assert file in names(bundle)
 
 
 def test_data_that_dvc_keeps_beside_the_code_is_taken_without_its_pointer(tmp_path: Path) -> None:

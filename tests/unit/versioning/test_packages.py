@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_core.versioning.environment import LOCK_FILES
+from ci_core.lock_files import LOCK_FILES
 from ci_core.versioning.packages import UNPINNED, UnreadableLockError, read_packages
 
 REQUIREMENTS = rb"""
