@@ -53,6 +53,10 @@ class ModelSize:
     """None when the base has no such file."""
     new_bytes: int | None = None
     """None when the size could not be had."""
+    old_problem: str | None = None
+    """Why nobody knows whether the base has such a file, or how large it is: ``it is not in the cache, …``."""
+    new_problem: str | None = None
+    """Why the size could not be had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
 from ci_core.errors import GraphshipError, MissingExtraError
 from ci_core.gates.evidence import PickleFinding, PickleScan
+from ci_core.gates.files_at import RefusedFileError
 from ci_core.gates.pickle_names import UNKNOWN, names_in
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def scan_pickles(paths: Sequence[str], open_file: Opener, *, max_bytes: int = MA
 
     Args:
         paths: files to look into, each told under this name.
-        open_file: opens one for reading bytes, with a place that can be moved; None when it is not there.
+        open_file: opens one for reading bytes, with a place that can be moved; None when it is not there. It may raise
+            `RefusedFileError`: then the file is told as one that cannot be looked through.
         max_bytes: of one file, and of what it unpacks to.
 
     Raises:
@@ -103,6 +105,10 @@ def scan_pickles(paths: Sequence[str], open_file: Opener, *, max_bytes: int = MA
         names: set[str] = set()
         try:
             file = open_file(path)
+        except RefusedFileError as error:
+            scanned.append(path)
+            unreadable.append((path, str(error)))
+            continue
         except (GraphshipError, OSError) as error:
             missing.append((path, error.fact if isinstance(error, GraphshipError) else str(error.strerror).lower()))
             continue

@@ -17,7 +17,7 @@ from ci_core.errors import GraphshipError
 from ci_core.gates.added_lines import scan_added_lines
 from ci_core.gates.annotate import ChangedFiles, annotate
 from ci_core.gates.evidence import Evidence, Folds, LostObject, MissingObjects, ModelSize, PickleScan, SecretScan
-from ci_core.gates.files_at import FilesAt, at_key
+from ci_core.gates.files_at import FilesAt, RefusedFileError, at_key
 from ci_core.gates.judge import judge
 from ci_core.gates.pickle_files import may_be_pickle, scan_pickles
 from ci_core.gates.policy import choose, own_verdicts
@@ -26,7 +26,7 @@ from ci_core.versioning.compare import as_number, is_finite
 from ci_core.yaml_source import parse_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ci_core.behaviour.spec import Behaviour
     from ci_core.gates.policy import Policy
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from ci_core.versioning.difference import SnapshotDiff
 
 _MOST_PICKLES: Final = 200
+_MOST_INSIDE: Final = 100_000
+"""Of a folder; a folder of models has tens."""
 _LONGEST_YAML: Final = 256 * 1024
 
 
@@ -96,7 +98,11 @@ class _Change:
         self._head = head
         self._new = FilesAt(project.git, project.dvc, self._head)
         self._old = FilesAt(project.git, project.dvc, self._base) if self._base else None
-        self._changed = () if self._base is None else self._changed_paths(self._base)
+        self._changed: tuple[str, ...] = ()
+        self._gone: frozenset[str] = frozenset()
+        """Those of the changed files that the head does not have."""
+        if self._base is not None:
+            self._find_changed(self._base)
 
     # --- whose gates ---
 
@@ -162,8 +168,8 @@ class _Change:
         for name, files in (("base", self._old), ("head", self._new)):
             try:
                 numbers = _numbers(at_key(files.values(file), metric))
-            except GraphshipError as error:
-                return Folds(problem=f"{name}: {error.fact}")
+            except (GraphshipError, RefusedFileError, OSError) as error:
+                return Folds(problem=f"{name}: `{file}`: {_reason(error)}")
             if numbers is None:
                 return Folds(problem=f"the {name} has no list of numbers at `{key}`")
             sides.append(numbers)
@@ -186,24 +192,28 @@ class _Change:
     def _sizes(self, graph: GraphSpec | None) -> tuple[ModelSize, ...] | None:
         if graph is None:
             return None
-        old = self._old
-        return tuple(
-            ModelSize(path=path, old_bytes=_size(old, path) if old else None, new_bytes=_size(self._new, path))
-            for path in graph.models
-        )
+        return tuple(self._model_size(path) for path in graph.models)
+
+    def _model_size(self, path: str) -> ModelSize:
+        old, old_problem = _size(self._old, path) if self._old else (None, None)
+        new, new_problem = _size(self._new, path)
+        return ModelSize(path=path, old_bytes=old, new_bytes=new, old_problem=old_problem, new_problem=new_problem)
 
     def _pickles(self, graph: GraphSpec | None) -> PickleScan:
         """Scan the models that the graph loads, and pickles that the change brings, be they of DVC or of Git."""
         wanted = list(graph.models) if graph else []
         wanted += [path for path in (graph.data_files if graph else ()) if may_be_pickle(path)]
+        unlisted: list[tuple[str, str]] = []
         for file in (*self._diff.outputs, *self._diff.data):
             if file.change == "removed":
                 continue
             if may_be_pickle(file.path):
                 wanted.append(file.path)
-            elif file.new_files is not None:
-                wanted += filter(may_be_pickle, self._inside(file.path))
-        wanted += [path for path in self._changed if may_be_pickle(path) and self._is_there(path)]
+            elif (file.new_digest or "").endswith(".dir"):
+                inside, problem = self._inside(file.path)
+                wanted += filter(may_be_pickle, inside)
+                unlisted += [(file.path, problem)] if problem else []
+        wanted += [path for path in self._changed if may_be_pickle(path) and path not in self._gone]
         paths = list(dict.fromkeys(wanted))
         scan = scan_pickles(paths[:_MOST_PICKLES], self._new.open)
         left_out = tuple((path, f"only {_MOST_PICKLES} files are looked through") for path in paths[_MOST_PICKLES:])
@@ -211,18 +221,16 @@ class _Change:
             scanned=scan.scanned,
             findings=scan.findings,
             unreadable=scan.unreadable,
-            missing=(*scan.missing, *left_out),
+            missing=(*scan.missing, *unlisted, *left_out),
         )
 
-    def _inside(self, folder: str) -> Iterable[str]:
+    def _inside(self, folder: str) -> tuple[tuple[str, ...], str | None]:
+        """Return the files in a folder, and why these are not all."""
         try:
-            return self._new.inside(folder)
-        except GraphshipError:
-            return ()
-
-    def _is_there(self, path: str) -> bool:
-        """Whether a path that Git reports as changed is not one that the change removes."""
-        return self._new.read(path) is not None
+            paths = self._new.inside(folder, most=_MOST_INSIDE + 1)
+        except (GraphshipError, RefusedFileError, OSError) as error:
+            return (), _reason(error)
+        return paths[:_MOST_INSIDE], f"only {_MOST_INSIDE:,} of its files are" if len(paths) > _MOST_INSIDE else None
 
     def _secrets(self) -> SecretScan:
         if self._base is None:
@@ -241,21 +249,29 @@ class _Change:
                 lines[path] = parse_yaml(data[: _LONGEST_YAML + 1], file=path).lines
         return ChangedFiles(paths=frozenset(self._changed), lines=MappingProxyType(lines), gates=gates)
 
-    def _changed_paths(self, base: CommitId) -> tuple[str, ...]:
-        """Return the files below the project that Git sees changed, those it does not know yet, too."""
-        git, head = self._project.git, [self._head] if self._head else []
-        names = git.run(
-            "diff", "--name-only", "--no-renames", "--no-ext-diff", "--relative", "-z", base, *head, "--"
-        ).names
-        untracked = () if head else git.run("ls-files", "--others", "--exclude-standard", "-z").names
-        return tuple(sorted({*names, *untracked}))
+    def _find_changed(self, base: CommitId) -> None:
+        """Find the files below the project that Git sees changed, those it does not know yet, too."""
+        git, sides = self._project.git, [base, *([self._head] if self._head else [])]
+        how = ("--name-status", "--no-renames", "--no-ext-diff", "--relative", "-z")
+        fields = git.run("diff", *how, *sides, "--").names
+        kinds = dict(zip(fields[1::2], fields[::2], strict=True))
+        untracked = () if self._head else git.run("ls-files", "--others", "--exclude-standard", "-z").names
+        self._changed = tuple(sorted({*kinds, *untracked}))
+        self._gone = frozenset(path for path, kind in kinds.items() if kind == "D") - frozenset(untracked)
 
 
-def _size(files: FilesAt, path: str) -> int | None:
+def _size(files: FilesAt, path: str) -> tuple[int | None, str | None]:
+    """Return the bytes of a file, and why they could not be had."""
     try:
-        return files.size(path)
-    except GraphshipError:
-        return None
+        return files.size(path), None
+    except (GraphshipError, RefusedFileError, OSError) as error:
+        return None, _reason(error)
+
+
+def _reason(error: GraphshipError | RefusedFileError | OSError) -> str:
+    if isinstance(error, GraphshipError):
+        return error.fact
+    return str(error.strerror).lower() if isinstance(error, OSError) else str(error)
 
 
 def _numbers(value: JsonValue) -> tuple[float, ...] | None:

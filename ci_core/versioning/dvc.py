@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.errors import MissingObjectsError, NoDataRemoteError, NoPipelineError, NotADvcProjectError
-from ci_core.versioning import _dvc_artifacts, _dvc_plots, _dvc_read, _dvc_remote, _dvc_runs, _dvc_values
+from ci_core.versioning import _dvc_artifacts, _dvc_objects, _dvc_plots, _dvc_read, _dvc_remote, _dvc_runs, _dvc_values
 from ci_core.versioning._dvc_parse import old_locks_understood
 from ci_core.versioning._dvc_session import open_repo, translated
 from ci_core.versioning._git_process import without_credentials
@@ -336,6 +337,17 @@ class DvcProject:
     def path_of(self, repo: Any, fs_path: str) -> str | None:
         """Return an absolute path of DVC's relative to the project; None for one outside."""
         return _dvc_read.project_path(repo, fs_path, self.prefix)
+
+    def refusal(self, repo: Any, path: str) -> str | None:
+        """Return why a file of the project is not read: it lies outside, is a link, …; None for one that may be."""
+        inside = posixpath.normpath(posixpath.join(self.prefix, path))
+        is_outside = posixpath.isabs(inside) or inside == ".." or inside.startswith("../")
+        return _dvc_values.OUTSIDE if is_outside else _dvc_values.refusal(repo, inside)
+
+    def cached(self, repo: Any, info: Mapping[str, Any]) -> Path | None:
+        """Return where the cache has the content of a file, by what DVC knows of it; None when it has not."""
+        oid = _dvc_objects.object_id(f"md5:{info.get('md5') or info.get('md5-dos2unix')}")
+        return _dvc_objects.cached(repo, oid) if oid else None
 
     def run_cache_problem(self, repo: Any) -> str | None:
         """Return why the run cache of the remote is out of reach; None when it is not.

@@ -7,12 +7,14 @@ import json
 import os
 import pickle
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ci_core.ci.plain import PlainConsole
 from ci_core.cli._project import open_project
+from ci_core.gates.files_at import FilesAt, RefusedFileError
 from ci_core.operations.comparison import PARTS
 from ci_core.operations.judging import judge_change
 from ci_core.operations.report import report_revisions
@@ -297,7 +299,7 @@ def test_the_size_of_models_is_compared_also_where_they_are_only_recorded(sample
     found = result(judged(sample, base, graph=serving("models/model.json")), "model-size")
 
     assert (found.state, found.old, found.new) == ("fail", 19, 24)
-    assert found.sentence == "`models/model.json` grew by 26.3%, from 19 B to 24 B; 10% is allowed"
+    assert found.sentence == "`models/model.json` grew by 26.3 %, from 19 B to 24 B; 10 % is allowed"
 
     shutil.rmtree(sample.root / "models")
     shutil.rmtree(sample.root / ".dvc" / "cache")
@@ -437,3 +439,162 @@ def test_a_report_on_the_checked_out_commit_reads_no_other_data(sample: SamplePr
     report = report_revisions(project, base, "HEAD", without=PARTS)
 
     assert [gate.key for gate in report.gates if gate.state == "warn"] == ["pickle-scan"]
+
+
+# --- what is not here, and what is not read ---
+
+
+def _folder_of_models(sample: SampleProject) -> str:
+    project = open_project(sample.root, dict(os.environ), PlainConsole(io.StringIO()))
+    (sample.root / "more").mkdir(exist_ok=True)
+    (sample.root / "more/model.bin").write_bytes(b"12345")
+    project.dvc.add(["more"])
+    return sample.commit("a folder of models")
+
+
+def _clone_without_data(sample: SampleProject) -> SampleProject:
+    clone = replace(sample, root=sample.root.parent / "clone")
+    run_git(sample.root, "clone", "-q", ".", str(clone.root))
+    return clone
+
+
+def test_a_model_in_a_folder_of_dvc_has_a_size_at_the_base(sample: SampleProject) -> None:
+    sample.write("graphship.yaml", gates("model-size: {max-growth: 10%}"))
+    base = _folder_of_models(sample)
+    (sample.root / "more/model.bin").unlink()
+    (sample.root / "more/model.bin").write_bytes(b"1234567890")
+
+    found = result(judged(sample, base, graph=serving("more/model.bin")), "model-size")
+
+    assert (found.state, found.old, found.new) == ("fail", 5, 10)
+
+
+def test_a_size_of_the_base_that_cannot_be_had_is_no_new_model(sample: SampleProject) -> None:
+    sample.write("graphship.yaml", gates("model-size: {max-growth: 10%}"))
+    base = _folder_of_models(sample)
+    clone = _clone_without_data(sample)
+    clone.write("more/model.bin", "1234567890")
+
+    found = result(judged(clone, base, graph=serving("more/model.bin", "new.bin")), "model-size")
+
+    assert found.state == "warn"
+    assert found.sentence == (
+        "the growth of `more/model.bin` was not judged: DVC could not read `more/model.bin`; "
+        "the size of `new.bin` could not be had"
+    )
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_a_folder_that_cannot_be_listed_is_told_to_be_not_looked_through(
+    sample: SampleProject, *, is_recorded: bool
+) -> None:
+    sample.write("graphship.yaml", gates("pickle-scan: {}"))
+    base = sample.commit("a scan")
+    _folder_of_models(sample)
+    if not is_recorded:
+        lines = (sample.root / "more.dvc").read_text().splitlines()
+        sample.write("more.dvc", "\n".join(line for line in lines if "size" not in line and "nfiles" not in line))
+    head = sample.commit("as old versions of DVC wrote it") if not is_recorded else sample.head()
+
+    found = result(judged(_clone_without_data(sample), base, head), "pickle-scan")
+
+    assert (found.state, found.sentence) == ("warn", "not looked through: `more` (DVC could not read `more`)")
+
+
+def test_a_folder_of_too_many_files_is_told(sample: SampleProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ci_core.operations.judging._MOST_INSIDE", 1)
+    sample.write("graphship.yaml", gates("pickle-scan: {}"))
+    base = sample.commit("a scan")
+    (sample.root / "more").mkdir()
+    (sample.root / "more/a.txt").write_text("a")
+    _folder_of_models(sample)
+
+    found = result(judged(sample, base), "pickle-scan")
+
+    assert found.sentence == "not looked through: `more` (only 1 of its files are)"
+
+
+@pytest.mark.parametrize("is_a_commit", [True, False])
+def test_a_digest_that_leads_out_of_the_cache_reads_nothing(sample: SampleProject, *, is_a_commit: bool) -> None:
+    outside = sample.root.parent / "outside.json"
+    outside.write_text('{"cv": [1, 2, 3]}')
+    cache = sample.root / ".dvc/cache/files/md5/aa"
+    cache.mkdir(parents=True, exist_ok=True)
+    steps = os.path.relpath(outside, cache)
+    sample.write("folds.json.dvc", f"outs:\n- md5: aa{steps}\n  hash: md5\n  path: folds.json\n")
+    head = sample.commit("a digest that is a path")
+    project = open_project(sample.root, dict(os.environ), PlainConsole(io.StringIO()))
+
+    files = FilesAt(project.git, project.dvc, CommitId(head) if is_a_commit else None)
+
+    assert files.values("folds.json") is None
+
+
+@pytest.mark.parametrize("is_a_commit", [True, False])
+@pytest.mark.parametrize("path", ["link.json", "../outside.json", "folder/outside.json"])
+def test_nothing_outside_the_repository_is_read(sample: SampleProject, path: str, *, is_a_commit: bool) -> None:
+    (sample.root.parent / "outside.json").write_text("[1, 2, 3]")
+    (sample.root / "link.json").symlink_to("../outside.json")
+    (sample.root / "folder").symlink_to("..")
+    head = sample.commit("links")
+    project = open_project(sample.root, dict(os.environ), PlainConsole(io.StringIO()))
+    files = FilesAt(project.git, project.dvc, CommitId(head) if is_a_commit else None)
+
+    for read in (files.values, files.open, files.size):
+        with pytest.raises(RefusedFileError, match=r"outside the repository|symbolic link"):
+            read(path)
+
+
+@pytest.mark.parametrize("is_a_commit", [True, False])
+def test_a_model_that_is_a_link_elsewhere_fails_a_written_scan(sample: SampleProject, *, is_a_commit: bool) -> None:
+    (sample.root.parent / "evil.txt").write_bytes(pickle.dumps(Evil()))
+    sample.write("graphship.yaml", gates("pickle-scan: {}"))
+    base = sample.commit("a scan")
+    (sample.root / "model.bin").symlink_to("../evil.txt")
+    head = sample.commit("a link")
+
+    found = result(judged(sample, base, head if is_a_commit else None, graph=serving("model.bin")), "pickle-scan")
+
+    assert found.state == "fail"
+    assert found.sentence.startswith("`model.bin` cannot be looked through: it is a ")
+
+
+def test_a_large_file_in_a_commit_is_not_read_at_once(sample: SampleProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ci_core.gates.files_at._MAX_BLOB_BYTES", 1000)
+    base = sample.head()
+    sample.write("model.pkl", "x" * 1001)
+    head = sample.commit("a large model")
+
+    found = result(judged(sample, base, head), "pickle-scan")
+
+    assert found.sentence == (
+        "`model.pkl` cannot be looked through: it has 1,001 bytes, and files in Git of more than 1,000 are not read"
+    )
+
+
+@pytest.mark.parametrize("is_a_commit", [True, False])
+def test_a_text_that_is_too_long_is_not_read(
+    sample: SampleProject, monkeypatch: pytest.MonkeyPatch, *, is_a_commit: bool
+) -> None:
+    monkeypatch.setattr("ci_core.gates.files_at._MAX_TEXT_BYTES", 10)
+    sample.write("short.yaml", "x" * 10)
+    sample.write("long.yaml", "x" * 11)
+    head = sample.commit("texts")
+    project = open_project(sample.root, dict(os.environ), PlainConsole(io.StringIO()))
+    files = FilesAt(project.git, project.dvc, CommitId(head) if is_a_commit else None)
+
+    assert files.read("short.yaml") == b"x" * 10
+    assert files.read("long.yaml") is None
+
+
+@pytest.mark.parametrize("is_a_commit", [True, False])
+def test_pickles_that_a_change_removes_are_not_missed(sample: SampleProject, *, is_a_commit: bool) -> None:
+    sample.write("graphship.yaml", gates("pickle-scan: {}"))
+    _with_pickle(sample, "gone.pkl")
+    base = sample.commit("a pickle")
+    sample.git("rm", "-q", "gone.pkl")
+    head = sample.commit("none")
+
+    found = result(judged(sample, base, head if is_a_commit else None), "pickle-scan")
+
+    assert (found.state, found.sentence) == ("pass", "no pickled files")
