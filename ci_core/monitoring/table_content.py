@@ -1,25 +1,18 @@
 """Summarise two versions of a table with DuckDB, on the same cells, without loading either of them.
 
-The engine may read the table's files and a scratch folder only, loads no extension and speaks to no network, whatever a
-table contains. Memory is that of one column's groups and does not grow with rows.
+Memory is that of one column's groups and does not grow with rows. What opens a version: ``table_version.py``.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-import os
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from ci_core.monitoring import table_sql
-from ci_core.monitoring.duckdb import first_line, kind_of
 from ci_core.monitoring.folded_grid import CELLS, FoldedGrid
 from ci_core.monitoring.profile import MAX_LEVELS, NEGATIVE_INFINITY, POSITIVE_INFINITY
 from ci_core.monitoring.row_ids import COUNTED_ROWS, IDENTIFIER, may_name_rows, part_of
@@ -33,6 +26,14 @@ from ci_core.monitoring.table_rules import (
     identifier,
     most_frequent,
 )
+from ci_core.monitoring.table_version import (
+    BATCH_COLUMNS,
+    UnreadableVersionError,
+    OpenVersion,
+    batches,
+    open_engine,
+    open_version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -40,10 +41,6 @@ if TYPE_CHECKING:
     from ci_core.monitoring.profile import NumericGrid
     from ci_core.monitoring.table_files import TableFiles
 
-MEMORY = "300MB"
-"""What the engine may hold; a GROUP BY that needs more goes to the scratch folder. The process needs some more."""
-MOST_THREADS = 4
-"""Each reads a row group of its own, so more would need more memory."""
 SAMPLE_ROWS = 20_000
 """Rows of base that the cells are chosen from, about; the counts are of all rows."""
 WHOLE_ROWS = 200_000
@@ -54,44 +51,10 @@ IDENTIFIER_SHARE = 0.5
 """Text with more different values than this share of its rows names rows, and is not compared."""
 MOST_TEXT_BYTES = 64_000_000
 """Different values times the longest of them: above this a text column is not compared."""
-_BATCH_COLUMNS = 200
 _BATCH_VALUES = 4_000_000
-"""Columns, and values to be held at a time, where several columns are read by one statement."""
+"""Values to be held at a time, where several columns are read by one statement."""
 _WIDE, _SHORT_ROWS = 100, 100_000
 """Of a table of more columns and fewer rows a statement counts many columns: it costs more than a column does."""
-
-
-class _UnreadableError(Exception):
-    """A version cannot be read; the text says which and why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Version:
-    """One version of the table, open."""
-
-    connection: Any
-    files: TableFiles
-    scratch: Path
-    side: str
-    relation: str
-    types: Mapping[str, str]
-    content: TableContent
-
-    def query(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
-        """Return all rows of a statement.
-
-        Raises:
-            _UnreadableError: the file is damaged inside.
-        """
-        try:
-            found: list[Any] = self.connection.execute(statement, list(parameters)).fetchall()
-        except duckdb.Error as error:
-            raise self.unreadable(error) from error
-        return found
-
-    def unreadable(self, error: duckdb.Error) -> _UnreadableError:
-        """Return what to raise for an error of the engine."""
-        return _UnreadableError(f"{self.side}: {self.files.reason(error, self.scratch)}")
 
 
 def compare_versions(
@@ -111,79 +74,15 @@ def compare_versions(
     with tempfile.TemporaryDirectory(prefix="graphship-") as folder:
         scratch = Path(folder).resolve()
         try:
-            with _engine(scratch, [files for files in (old, new) if files is not None]) as connection:
-                before = None if old is None else _opened(connection, old, scratch / "old", "base")
-                after = None if new is None else _opened(connection, new, scratch / "new", "head")
+            with open_engine(scratch, [files for files in (old, new) if files is not None]) as connection:
+                before = None if old is None else open_version(connection, old, scratch / "old", "base")
+                after = None if new is None else open_version(connection, new, scratch / "new", "head")
                 if before is None or after is None:
                     alone = [None if side is None else _completed(side, {}) for side in (before, after)]
                     return difference(path, *alone)
                 return difference(path, *_counted(before, after, ignore))
-        except _UnreadableError as error:
+        except UnreadableVersionError as error:
             return TableDiff(path=path, problem=str(error))
-
-
-@contextmanager
-def _engine(scratch: Path, sides: Sequence[TableFiles]) -> Iterator[Any]:
-    """Open a DuckDB that reaches nothing but the files of the table and the scratch folder."""
-    connection = duckdb.connect(
-        config={
-            "memory_limit": MEMORY,
-            "threads": min(MOST_THREADS, os.cpu_count() or 1),
-            "temp_directory": str(scratch / "spill"),
-            "preserve_insertion_order": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "python_enable_replacements": False,
-        }
-    )
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET parquet_metadata_cache = true")
-        connection.execute("SET allowed_directories = ?", [[f"{scratch}/"]])
-        connection.execute("SET allowed_paths = ?", [[str(path) for side in sides for _, path in side.files]])
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        yield connection
-    finally:
-        connection.close()
-
-
-def _opened(connection: Any, files: TableFiles, scratch: Path, side: str) -> _Version:
-    """Open one version and learn what costs next to nothing: columns, rows, missing values, spans of time."""
-    version = _Version(
-        connection=connection, files=files, scratch=scratch, side=side, relation="", types={},
-        content=TableContent(format=files.kind, rows=0, columns={}),
-    )  # fmt: skip
-    try:
-        relation = files.relation(connection, scratch)
-    except (OSError, EOFError, UnicodeError) as error:  # while looking at how a text file is written
-        raise _UnreadableError(f"{side}: {first_line(error)}") from error
-    except duckdb.Error as error:
-        raise version.unreadable(error) from error
-    types = {row[0]: row[1] for row in version.query(table_sql.described(relation))}
-    if "" in types:  # not in DuckDB 2, which calls it by its place
-        raise _UnreadableError(f"{side}: a column has no name")
-    version = replace(version, relation=relation, types=MappingProxyType(types))
-    rows, columns = 0, {}
-    for names in _batches(types, _BATCH_COLUMNS):
-        statement = table_sql.column_facts(relation, {name: types[name] for name in names})
-        (found,) = version.query(statement)
-        rows, facts = found[0], iter(found[1:])
-        for name, missing, low, high in zip(names, facts, facts, facts, strict=True):
-            columns[name] = ColumnContent(
-                type=types[name],
-                kind=kind_of(types[name]),
-                missing=missing,
-                span=(low, high) if table_sql.is_instant(types[name]) and low is not None else None,
-                bounds=(int(low), int(high)) if table_sql.is_whole(types[name]) and low is not None else None,
-            )
-    return replace(version, content=TableContent(format=files.kind, rows=rows, columns=MappingProxyType(columns)))
-
-
-def _batches(names: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:
-    remaining = iter(names)
-    while batch := tuple(itertools.islice(remaining, max(size, 1))):
-        yield batch
 
 
 # --- counting -----------------------------------------------------------------------------------------------------
@@ -199,7 +98,7 @@ class _Extent:
     """Bytes."""
 
 
-def _counted(old: _Version, new: _Version, ignore: Collection[str]) -> tuple[TableContent, TableContent]:
+def _counted(old: OpenVersion, new: OpenVersion, ignore: Collection[str]) -> tuple[TableContent, TableContent]:
     """Return both versions with the counts of the columns that can be compared."""
     reasons = comparable(old.content, new.content, ignore=ignore)
     old, new = _with_repeats(old, new, [name for name, why in reasons.items() if not why])
@@ -226,7 +125,7 @@ def _counted(old: _Version, new: _Version, ignore: Collection[str]) -> tuple[Tab
     )
 
 
-def _with_repeats(old: _Version, new: _Version, columns: Sequence[str]) -> tuple[_Version, _Version]:
+def _with_repeats(old: OpenVersion, new: OpenVersion, columns: Sequence[str]) -> tuple[OpenVersion, OpenVersion]:
     """Return both versions with the repeats of whole numbers counted, in those columns that may name base's rows."""
     there = old.content
     names = [
@@ -241,10 +140,10 @@ def _with_repeats(old: _Version, new: _Version, columns: Sequence[str]) -> tuple
     )
 
 
-def _repeats(version: _Version, columns: Sequence[str]) -> dict[str, float]:
+def _repeats(version: OpenVersion, columns: Sequence[str]) -> dict[str, float]:
     """Return the share of the rows that repeat an earlier one's value."""
     repeats = {}
-    for names in _batches(columns, _BATCH_VALUES // COUNTED_ROWS):
+    for names in batches(columns, _BATCH_VALUES // COUNTED_ROWS):
         parts = {name: part_of(version.content.present(name)) for name in names}
         facts = iter(version.query(table_sql.repeat_facts(version.relation, parts))[0])
         for name, rows, distinct in zip(names, facts, facts, strict=True):
@@ -252,9 +151,9 @@ def _repeats(version: _Version, columns: Sequence[str]) -> dict[str, float]:
     return repeats
 
 
-def _extents(version: _Version, columns: Sequence[str]) -> dict[str, _Extent]:
+def _extents(version: OpenVersion, columns: Sequence[str]) -> dict[str, _Extent]:
     extents = {}
-    for names in _batches(columns, _BATCH_COLUMNS):
+    for names in batches(columns, BATCH_COLUMNS):
         facts = iter(version.query(table_sql.text_facts(version.relation, names))[0])
         for name, distinct, longest in zip(names, facts, facts, strict=True):
             extents[name] = _Extent(distinct=distinct, longest=longest)
@@ -270,7 +169,7 @@ def _unbounded(old: TableContent, name: str, before: _Extent, now: _Extent) -> s
     return "long texts, not compared" if most > MOST_TEXT_BYTES else ""
 
 
-def _sample(version: _Version) -> str:
+def _sample(version: OpenVersion) -> str:
     rows = version.content.rows
     if rows <= WHOLE_ROWS:
         return version.relation
@@ -278,11 +177,11 @@ def _sample(version: _Version) -> str:
     return table_sql.thinned(version.relation, version.types, rows=rows, wanted=SAMPLE_ROWS, is_split=is_split)
 
 
-def _grids(old: _Version, columns: Sequence[str]) -> dict[str, NumericGrid]:
+def _grids(old: OpenVersion, columns: Sequence[str]) -> dict[str, NumericGrid]:
     """Choose the cells of numeric columns from a sample of base."""
     sampled = old.content.rows if old.content.rows <= WHOLE_ROWS else SAMPLE_ROWS
     grids: dict[str, NumericGrid] = {}
-    for names in _batches(columns, min(_BATCH_COLUMNS, _BATCH_VALUES // max(sampled, 1))):
+    for names in batches(columns, min(BATCH_COLUMNS, _BATCH_VALUES // max(sampled, 1))):
         for name, found in zip(names, old.query(table_sql.quantiles(_sample(old), names))[0], strict=True):
             quantiles = found or ()
             if not all(map(math.isfinite, quantiles)):
@@ -292,7 +191,7 @@ def _grids(old: _Version, columns: Sequence[str]) -> dict[str, NumericGrid]:
 
 
 def _counted_columns(
-    version: _Version, columns: Sequence[str], grids: Mapping[str, NumericGrid]
+    version: OpenVersion, columns: Sequence[str], grids: Mapping[str, NumericGrid]
 ) -> dict[str, ColumnContent]:
     """Return columns with all of their values counted."""
     counted = {}
@@ -307,7 +206,7 @@ def _counted_columns(
 
 
 def _counts(
-    version: _Version, columns: Sequence[str], grids: Mapping[str, NumericGrid]
+    version: OpenVersion, columns: Sequence[str], grids: Mapping[str, NumericGrid]
 ) -> Iterator[tuple[str, dict[Any, int]]]:
     """Yield each column with its cells or levels and their rows: by a statement each, or some hundred in one."""
     rows = version.content.rows
@@ -320,11 +219,11 @@ def _counts(
             )
             yield name, dict(version.query(statement))
         return
-    size = min(_BATCH_COLUMNS, _BATCH_VALUES // max(rows, 1))
-    for names in _batches((name for name in columns if name in grids), size):
+    size = min(BATCH_COLUMNS, _BATCH_VALUES // max(rows, 1))
+    for names in batches((name for name in columns if name in grids), size):
         statement = table_sql.many_folded_counts(version.relation, {name: grids[name] for name in names})
         yield from _by_column(names, version.query(statement))
-    for names in _batches((name for name in columns if name not in grids), size):
+    for names in batches((name for name in columns if name not in grids), size):
         yield from _by_column(names, version.query(table_sql.many_levels(version.relation, names)))
 
 
@@ -335,7 +234,7 @@ def _by_column(names: Sequence[str], found: Iterable[Any]) -> Iterator[tuple[str
     yield from zip(names, counts, strict=True)
 
 
-def _with_cells(version: _Version, name: str, grid: NumericGrid, cells: dict[Any, int]) -> ColumnContent:
+def _with_cells(version: OpenVersion, name: str, grid: NumericGrid, cells: dict[Any, int]) -> ColumnContent:
     """Return a column with its cells; those of None are the missing, and what cannot be divided is looked at."""
     column = version.content.columns[name]
     left = cells.pop(None, 0)
@@ -349,17 +248,17 @@ def _with_cells(version: _Version, name: str, grid: NumericGrid, cells: dict[Any
     return replace(column, cells=MappingProxyType(cells), missing=left)
 
 
-def _with_listed(version: _Version, name: str, listed: Sequence[str], extent: _Extent) -> ColumnContent:
+def _with_listed(version: OpenVersion, name: str, listed: Sequence[str], extent: _Extent) -> ColumnContent:
     found = version.query(table_sql.listed_levels(version.relation, name), [list(listed)])
     column = version.content.columns[name]
     return replace(column, levels=MappingProxyType(dict(found)), distinct=extent.distinct)
 
 
-def _completed(version: _Version, counted: Mapping[str, ColumnContent]) -> TableContent:
+def _completed(version: OpenVersion, counted: Mapping[str, ColumnContent]) -> TableContent:
     """Return the content with the counted columns, NaN taken for missing in those that were not counted, too."""
     columns = {**version.content.columns, **counted}
     rest = [name for name, kind in version.types.items() if table_sql.is_float(kind) and name not in counted]
-    for names in _batches(rest, _BATCH_COLUMNS):
+    for names in batches(rest, BATCH_COLUMNS):
         for name, found in zip(names, version.query(table_sql.nan_counts(version.relation, names))[0], strict=True):
             columns[name] = replace(columns[name], missing=columns[name].missing + found)
     return replace(version.content, columns=MappingProxyType(columns))

@@ -606,7 +606,8 @@ def test_a_folder_of_too_many_files_is_no_table_and_its_files_are_counted(
 def test_without_duckdb_tables_are_named_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project, base, head = _with_new_raw_data(tmp_path, "x,y\n1,2\n")
     monkeypatch.setitem(sys.modules, "duckdb", None)
-    monkeypatch.delitem(sys.modules, "ci_core.monitoring.table_content", raising=False)
+    for module in ("table_content", "table_version"):
+        monkeypatch.delitem(sys.modules, f"ci_core.monitoring.{module}", raising=False)
     monkeypatch.delitem(sys.modules, "ci_core.monitoring.duckdb", raising=False)
 
     found = compare_named(_opened(project), base, head, without=("behaviour", "plots"))

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial import distance as scipy_distance
 
-from ci_core.monitoring.table_content import MEMORY, _engine, compare_versions
+from ci_core.monitoring.table_content import compare_versions
 from ci_core.monitoring.table_diff import ColumnDiff, TableDiff, table_format
 from ci_core.monitoring.table_files import TableFiles
+from ci_core.monitoring.table_version import MEMORY, open_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -578,7 +579,7 @@ def test_the_engine_reads_the_tables_files_and_nothing_else(tmp_path: Path, parq
     (tmp_path / "secret.txt").write_text("secret")
     (tmp_path / "scratch").mkdir()
 
-    with _engine((tmp_path / "scratch").resolve(), [files]) as connection:
+    with open_engine((tmp_path / "scratch").resolve(), [files]) as connection:
         assert connection.execute("SELECT count(*) FROM read_parquet(?)", [str(files.files[0][1])]).fetchall() == [(1,)]
         with pytest.raises(duckdb.Error):
             connection.execute(statement.format(folder=tmp_path))
