@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from ci_core.hosts.marker import MARKER_ROOM, Run
 from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_comment
-from ci_core.reports.document import Banner, BulletList, Document, code, prose
+from ci_core.reports.document import Banner, BulletList, Document, code
 from ci_core.reports.markdown import to_markdown
+from ci_core.reports.prose import prose
 from ci_core.reports.text import plural
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ci_core.reports.answer_fields import field_name, fields_table, most_telling
-from ci_core.reports.document import BulletList, Code, Column, Paragraph, Section, Strong, code, prose
+from ci_core.reports.document import BulletList, Code, Column, Paragraph, Section, Strong, code
+from ci_core.reports.prose import prose
 from ci_core.reports.rows import LONGEST_VALUE, table
 from ci_core.reports.text import ABSENT, number, percent, plural, ratio, short, shorten
 
@@ -43,7 +44,7 @@ def behaviour_sentence(behaviour: Behaviour) -> Line:
             " is as at the base: code, models and data files, so none was sent.",
         )
     if not behaviour.requests:
-        why = prose(shorten(behaviour.problem or "no request was sent to both", 300))
+        why = prose(behaviour.problem or "no request was sent to both", 300)
         return ("The answers of base and head were not compared: ", *why)
     failed = behaviour.head.failed if behaviour.head else 0
     newly = failed - (behaviour.base.failed if behaviour.base else 0)
@@ -88,10 +89,10 @@ def behaviour_section(report: Report, extent: Extent) -> Section | None:
     blocks: list[Block] = [Paragraph(line=behaviour_sentence(behaviour))]
     if behaviour.source:
         tolerance = f"; numbers that differ by at most {short(behaviour.tolerance)} of the larger one are equal"
-        line: Line = ("The requests are from ", *prose(shorten(behaviour.source, 200)), tolerance, ".")
+        line: Line = ("The requests are from ", *prose(behaviour.source, 200), tolerance, ".")
         blocks.append(Paragraph(line=line))
     if behaviour.problem and behaviour.requests:
-        blocks.append(Paragraph(line=prose(shorten(behaviour.problem, 400)), tone="warn"))
+        blocks.append(Paragraph(line=prose(behaviour.problem, 400), tone="warn"))
     fields = fields_table(behaviour, extent.rows)
     if fields is not None:
         blocks.append(fields)
@@ -99,7 +100,7 @@ def behaviour_section(report: Report, extent: Extent) -> Section | None:
         most = max(1, min(_MOST_CHANGES, extent.rows // _ROWS_PER_CHANGE))
         rows = [_answer(one) for one in behaviour.largest[:most]]
         blocks.append(table(_CHANGES, rows, max(behaviour.changed, len(behaviour.largest))))
-    items = [*_unsteady(behaviour), *(prose(shorten(note, 400)) for note in behaviour.notes[:_MOST_NOTES])]
+    items = [*_unsteady(behaviour), *(prose(note, 400) for note in behaviour.notes[:_MOST_NOTES])]
     if items:
         blocks.append(BulletList(items=tuple(items)))
     sides = _sides(behaviour)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from ci_core.reports.behaviour_section import behaviour_section
 from ci_core.reports.data_section import data_section
-from ci_core.reports.document import Address, BulletList, Document, Paragraph, PlotFigure, Section, Tiles, code, prose
+from ci_core.reports.document import Address, BulletList, Document, Paragraph, PlotFigure, Section, Tiles, code
 from ci_core.reports.gate_section import gates_section
 from ci_core.reports.headline import banner, tiles
 from ci_core.reports.pipeline_section import failure_section, graph_section, pipeline_section
 from ci_core.reports.plan_section import plan_section
+from ci_core.reports.prose import prose
 from ci_core.reports.rows import count_changes
 from ci_core.reports.text import number, plural, seconds, shorten, visible
 from ci_core.reports.value_sections import environment_section, metrics_section, models_section, params_section
@@ -85,7 +86,7 @@ def document(report: Report, extent: Extent) -> Document:
 
 def _warnings(report: Report) -> list[Paragraph]:
     warnings = [note for note in report.notes if note.kind == "warning"]
-    shown = [Paragraph(line=prose(shorten(note.text, 600)), tone="warn") for note in warnings[:_MOST_WARNINGS]]
+    shown = [Paragraph(line=prose(note.text, 600), tone="warn") for note in warnings[:_MOST_WARNINGS]]
     hidden = len(warnings) - _MOST_WARNINGS
     if hidden > 0:
         shown.append(Paragraph(line=(f"… and {plural(hidden, 'warning')} more",), tone="warn"))
@@ -115,7 +116,7 @@ def _notes(report: Report) -> Section | None:
     notes = [note for note in report.notes if note.kind == "info"]
     if not notes:
         return None
-    items = [prose(shorten(note.text, 600)) for note in notes[:_MOST_NOTES]]
+    items = [prose(note.text, 600) for note in notes[:_MOST_NOTES]]
     hidden = len(notes) - _MOST_NOTES
     if hidden > 0:
         items.append((f"… and {number(hidden)} more",))

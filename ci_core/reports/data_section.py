@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.reports.document import BulletList, Column, Mark, Paragraph, Section, Strong, code, prose
+from ci_core.reports.document import BulletList, Column, Mark, Paragraph, Section, Strong, code
+from ci_core.reports.prose import prose
 from ci_core.reports.rows import CHANGE, DIFFERENCE, RIGHT_PAIR, change_mark, codes, count_changes, name_cell, table
-from ci_core.reports.text import ABSENT, number, percent, plural, shorten, signed_count, signed_size, size
+from ci_core.reports.text import ABSENT, number, percent, plural, signed_count, signed_size, size
 
 if TYPE_CHECKING:
     from ci_core.reports.build import Extent
@@ -69,7 +70,7 @@ def _file(row: DataRow) -> tuple[Line, ...]:
         (_extent(row.old_rows, row.old_bytes),),
         (_extent(row.new_rows, row.new_bytes),),
         _growth(row),
-        prose(shorten(row.detail, 200)),
+        prose(row.detail, 200),
     )
 
 
@@ -95,7 +96,7 @@ def _inside(row: DataRow) -> Line:
 def _table(content: TableContent, extent: Extent) -> list[Block]:
     name = code(content.path)
     if content.problem is not None:
-        why = prose(shorten(content.problem, 400))
+        why = prose(content.problem, 400)
         return [Paragraph(line=(name, ": the content was not compared: ", *why), tone="warn")]
     notable = sorted(filter(is_notable, content.columns), key=_worst_first)
     line: Line = (
@@ -126,7 +127,7 @@ def _also(content: TableContent) -> Line:
     told = [column for column in content.columns if column.note and column.distance is None and not is_notable(column)]
     line: Line = ()
     for column in told[:_MOST_TOLD]:
-        note = prose(shorten(column.note, 200))
+        note = prose(column.note, 200)
         line += ("; " if line else "Also ", code(column.name), ": ", *note)
     hidden = len(told) - _MOST_TOLD
     return (*line, f"; and {plural(hidden, 'column')} more") if hidden > 0 else line
@@ -171,7 +172,7 @@ def _column(column: ColumnRow) -> tuple[Line, ...]:
         _missing(column),
         (f"{column.distance:.3f}",) if column.distance is not None else (),
         (f"{column.shift:.2f}",) if column.shift is not None else (),
-        prose(shorten(column.note, 300)),
+        prose(column.note, 300),
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ci_core.reports.build import links_line
-from ci_core.reports.document import Banner, Column, Document, Mark, Section, Strong, Table, Tile, Tiles, code, prose
+from ci_core.reports.document import Banner, Column, Document, Mark, Section, Strong, Table, Tile, Tiles, code
+from ci_core.reports.prose import prose
 from ci_core.reports.report import Link, Part
 from ci_core.reports.text import ABSENT, plural, seconds, shorten
 
@@ -122,7 +123,7 @@ def _row(row: DeploymentRow) -> tuple[Line, ...]:
         (Strong(shorten(row.environment, 40)),),
         release,
         (Mark(tone=_TONES[row.outcome], text=row.outcome),),
-        prose(shorten(row.reason, 300)) or (ABSENT,),
+        prose(row.reason, 300) or (ABSENT,),
         (phases or ABSENT,),
         _who(row),
     )

@@ -203,15 +203,3 @@ class Document:
 def code(text: str) -> Code:
     """Return a name or value as code, shortened to what can be read."""
     return Code(shorten(text, LONGEST_NAME))
-
-
-def prose(text: str) -> Line:
-    """Return a sentence with its ```names``` in backticks as code: the one bit of markup our sentences have.
-
-    A backtick without a partner stays a character. What is outside of backticks is still treated as a stranger's text.
-    """
-    pieces = text.split("`")
-    if len(pieces) % 2 == 0:
-        pieces[-2:] = ["`".join(pieces[-2:])]
-    line = [code(piece) if index % 2 else piece for index, piece in enumerate(pieces)]
-    return tuple(piece for piece in line if piece not in {"", Code("")})

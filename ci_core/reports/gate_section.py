@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.reports.document import BulletList, Column, Mark, Section, Strong, code, prose
+from ci_core.reports.document import BulletList, Column, Mark, Section, Strong, code
+from ci_core.reports.prose import prose
 from ci_core.reports.rows import RIGHT_PAIR, codes, table
 from ci_core.reports.text import ABSENT, number, pair, shorten, signed
 
@@ -21,6 +22,8 @@ _WORST_FIRST = ("fail", "warn", "pass")
 _WORST_LEVEL_FIRST = ("error", "warning", "notice")
 _MOST_LINES = 20
 _MOST_GATES = 5
+_LONGEST_SENTENCE = 600
+"""Characters of what a gate says: several reasons, each with names and numbers."""
 _COLUMNS = (
     Column(title="state"),
     Column(title="gate"),
@@ -64,7 +67,7 @@ def _row(gate: Gate) -> tuple[Line, ...]:
         (shorten(old, 40),) if gate.old is not None else (),
         (Strong(shorten(new, 40)),) if gate.new is not None else (),
         _difference(gate),
-        prose(shorten(rule, 400)),
+        prose(rule, _LONGEST_SENTENCE),
     )
 
 
@@ -89,5 +92,5 @@ def _place(annotations: Sequence[Annotation]) -> Line:
     place = where.file if where.line is None else f"{where.file}:{where.line}"
     mark = Mark(tone=_LEVEL_TONES[first.level], text=first.level)
     also = codes([one.gate for one in others if one.gate and one.gate != first.gate], _MOST_GATES)
-    said = prose(shorten(first.text, 400))
+    said = prose(first.text, _LONGEST_SENTENCE)
     return (mark, " ", code(place or ABSENT), ": ", *said, *((" (also ", *also, ")") if also else ()))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ci_core.reports.behaviour_section import behaviour_sentence
-from ci_core.reports.document import Banner, Mark, Strong, Tile, code, prose
+from ci_core.reports.document import Banner, Mark, Strong, Tile, code
 from ci_core.reports.gate_section import GATE_TONES
+from ci_core.reports.prose import prose
 from ci_core.reports.text import ABSENT, arrow, number, pair, plural, shorten, signed
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def plan_sentence(plan: Plan) -> Line:
     if plan.action == "replace":
         return (f"{when} deploys release ", release, " to ", place, " in place of ", code((plan.live or "?")[:12]), ".")
     if plan.action == "refused":
-        reason = prose(shorten(plan.notes[0], 300)) if plan.notes else ("see the plan",)
+        reason = prose(plan.notes[0], 300) if plan.notes else ("see the plan",)
         return (f"{when} will not deploy to ", place, ": ", *reason, ".")
     return (f"{when} changes nothing in ", place, ": release ", release, " is live already.")
 
@@ -177,7 +178,7 @@ def change_text(row: MetricRow) -> str:
 def change_line(row: MetricRow) -> Line:
     """Return how a metric moved with its meaning: a mark with ``better`` or ``worse`` when that is known."""
     text = change_text(row)
-    note: Line = prose(shorten(row.note, 200))
+    note: Line = prose(row.note, 200)
     if row.difference and row.direction != "neutral":
         mark = Mark(tone=DIRECTION_TONES[row.direction], text=f"{text} {row.direction}", is_state=False)
         return (mark, ", ", *note) if note else (mark,)

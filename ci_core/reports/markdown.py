@@ -24,7 +24,7 @@ from ci_core.reports.markdown_blocks import (
     table_parts,
     table_text,
 )
-from ci_core.reports.text import number, visible
+from ci_core.reports.text import fair_share, number, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,7 +104,7 @@ class _Cutter:
 
     def _blocks(self, blocks: Sequence[Block], room: int, *, is_top: bool = False) -> str:
         texts = list(map(block_text, blocks))
-        share = max(_fair_share([self._length(text) + len(GAP) for text in texts], room), _FAIR_SHARE)
+        share = max(fair_share([self._length(text) + len(GAP) for text in texts], room), _FAIR_SHARE)
         parts: list[str] = []
         for block, whole in zip(blocks, texts, strict=True):
             text: str | None = whole
@@ -150,14 +150,3 @@ class _Cutter:
             if room < 0:
                 return lines[:index]
         return lines
-
-
-def _fair_share(lengths: list[int], room: int) -> int:
-    """Return the largest share that everyone can have: who needs less leaves the rest to the others."""
-    left = len(lengths)
-    for need in sorted(lengths):
-        if need * left > room:
-            return max(0, room) // left
-        room -= need
-        left -= 1
-    return max(lengths, default=0)

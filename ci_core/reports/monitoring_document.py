@@ -23,8 +23,8 @@ from ci_core.reports.document import (
     Tile,
     Tiles,
     code,
-    prose,
 )
+from ci_core.reports.prose import prose
 from ci_core.reports.report import Plot, Series
 from ci_core.reports.text import ABSENT, number, percent, plural, shorten, thin
 
@@ -78,7 +78,7 @@ def _banner(report: MonitoringReport) -> Banner:
         eyebrow += (" · release ", code(report.release[:12]))
     if report.window:
         eyebrow += (f" · window {report.window.label}, {plural(report.window.rows, 'row')}",)
-    lines = tuple(prose(shorten(reason, 500)) for reason in report.reasons[:2])
+    lines = tuple(prose(reason, 500) for reason in report.reasons[:2])
     return Banner(tone=STATE_TONES[report.state], title=_TITLES[report.state] + where, eyebrow=eyebrow, lines=lines)
 
 
@@ -112,7 +112,7 @@ def _columns(report: MonitoringReport, extent: Extent) -> Section | None:
         return None
     table = _column_table(chosen, extent)
     findings: list[Line] = [
-        (code(column.name), ": ", *prose(shorten(finding, 300))) for column in chosen for finding in column.quality[:5]
+        (code(column.name), ": ", *prose(finding, 300)) for column in chosen for finding in column.quality[:5]
     ]
     blocks: list[Block] = [table]
     if findings:
@@ -206,7 +206,7 @@ def _window_row(window: WindowReport) -> tuple[Line, ...]:
 def _next(report: MonitoringReport) -> Section | None:
     if not report.next_steps:
         return None
-    items = tuple(prose(shorten(step, 500)) for step in report.next_steps[:10])
+    items = tuple(prose(step, 500) for step in report.next_steps[:10])
     return Section(slug="next", title="What happens next", blocks=(BulletList(items=items),))
 
 

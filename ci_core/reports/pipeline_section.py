@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.reports.document import BulletList, CodeBlock, Column, GraphFigure, Mark, Paragraph, Section, code, prose
+from ci_core.reports.document import BulletList, CodeBlock, Column, GraphFigure, Mark, Paragraph, Section, code
+from ci_core.reports.prose import prose
 from ci_core.reports.rows import CHANGE, change_mark, count_changes, table
 from ci_core.reports.text import ABSENT, number, plural, seconds, shorten
 
@@ -86,7 +87,7 @@ def _drawn_hint(report: Report) -> str:
 
 
 def _run(pipeline: Pipeline, extent: Extent) -> list[Block]:
-    blocks: list[Block] = [Paragraph(line=prose(shorten(pipeline.note, 300)))] if pipeline.note else []
+    blocks: list[Block] = [Paragraph(line=prose(pipeline.note, 300))] if pipeline.note else []
     if pipeline.stages:
         columns = (
             Column(title="stage"),
@@ -102,7 +103,7 @@ def _run(pipeline: Pipeline, extent: Extent) -> list[Block]:
 def _ran(stage: Stage, *, with_times: bool) -> tuple[Line, ...]:
     state = Mark(tone=_STAGE_TONES[stage.state], text=stage.state.replace("-", " "))
     time: Line = (seconds(stage.seconds) if stage.seconds is not None else ABSENT,) if with_times else ()
-    return ((code(stage.name),), (state,), time, prose(shorten(stage.reason, 200)))
+    return ((code(stage.name),), (state,), time, prose(stage.reason, 200))
 
 
 def _run_hint(pipeline: Pipeline) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.reports.document import BulletList, Paragraph, Section, Strong, code, prose
+from ci_core.reports.document import BulletList, Paragraph, Section, Strong, code
+from ci_core.reports.prose import prose
 from ci_core.reports.text import number, shorten
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ def _plan(plan: Plan) -> list[Block]:
     trigger = f" on {shorten(plan.trigger, 30)}" if plan.trigger != "merge" else ""
     head = Paragraph(line=(Strong(shorten(plan.environment, 60)), *target, f": {plan.action}{trigger}"))
     items: list[Line] = [
-        (f"{step.change} step ", code(step.step), *((": ", *prose(shorten(step.detail, 200))) if step.detail else ()))
+        (f"{step.change} step ", code(step.step), *((": ", *prose(step.detail, 200)) if step.detail else ()))
         for step in plan.steps[:_MOST_ITEMS]
     ]
-    items += [prose(shorten(model, 300)) for model in plan.models[:_MOST_ITEMS]]
-    items += [prose(shorten(note, 600)) for note in plan.notes[:20]]
+    items += [prose(model, 300) for model in plan.models[:_MOST_ITEMS]]
+    items += [prose(note, 600) for note in plan.notes[:20]]
     hidden = len(plan.steps) + len(plan.models) + len(plan.notes) - len(items)
     if hidden > 0:
         items.append((f"… and {number(hidden)} more",))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.reports.document import Column, Spark, Strong, Table, code, prose
+from ci_core.reports.document import Column, Spark, Strong, Table, code
+from ci_core.reports.prose import prose
 from ci_core.reports.text import ABSENT, number, percent, plural, shorten, signed, size, thin
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def plot_notes(figure: PlotFigure) -> list[Line]:
     """Return what a picture of the plot does not show: which side is missing and why, and what was left out."""
     plot = figure.plot
     lines: list[Line] = [(_CHANGES[plot.change],)] if plot.change in _CHANGES else []
-    lines += [prose(shorten(sentence, 300)) for sentence in (*plot.problems, *plot.notes)[:_MOST_NOTES]]
+    lines += [prose(sentence, 300) for sentence in (*plot.problems, *plot.notes)[:_MOST_NOTES]]
     sampled = [series.sampled_from for series in plot.series if series.sampled_from]
     if sampled:
         shown = max(len(series.y) for series in plot.series if series.sampled_from)

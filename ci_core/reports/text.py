@@ -209,6 +209,17 @@ def thin(values: Sequence[float], most: int) -> list[float]:
     return [sum(values[start:end]) / (end - start) for start, end in pairwise(edges)]
 
 
+def fair_share(lengths: Sequence[int], room: int) -> int:
+    """Return the largest share that everyone can have: who needs less leaves the rest to the others."""
+    left = len(lengths)
+    for need in sorted(lengths):
+        if need * left > room:
+            return max(0, room) // left
+        room -= need
+        left -= 1
+    return max(lengths, default=0)
+
+
 def plural(count: int, word: str, many: str | None = None) -> str:
     """Return a count with its noun: ``1 gate``, ``3 gates``, ``2 entries``."""
     return f"{number(count)} {word if count == 1 else many or word + 's'}"

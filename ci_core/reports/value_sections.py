@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.reports.document import Column, Section, Strong, code, prose
+from ci_core.reports.document import Column, Section, Strong, code
 from ci_core.reports.headline import change_line, main_metrics
+from ci_core.reports.prose import prose
 from ci_core.reports.rows import (
     CHANGE,
     DIFFERENCE,
@@ -76,7 +77,7 @@ def _metrics_hint(report: Report) -> str:
 def _metric(row: MetricRow, *, with_base: bool) -> tuple[Line, ...]:
     old, new = pair(row.old, row.new)
     # Without a base every metric would be new.
-    before, change = ((shorten(old, 40),), change_line(row)) if with_base else ((), prose(shorten(row.note, 200)))
+    before, change = ((shorten(old, 40),), change_line(row)) if with_base else ((), prose(row.note, 200))
     return ((code(row.key),), before, (Strong(shorten(new, 40)),), change)
 
 

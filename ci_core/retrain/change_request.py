@@ -13,19 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_core.reports import bounds
-from ci_core.reports.document import (
-    Banner,
-    BulletList,
-    Column,
-    Document,
-    Paragraph,
-    Section,
-    Strong,
-    Table,
-    code,
-    prose,
-)
+from ci_core.reports.document import Banner, BulletList, Column, Document, Paragraph, Section, Strong, Table, code
 from ci_core.reports.markdown import GITHUB_COMMENT_LIMIT, to_markdown
+from ci_core.reports.prose import prose
 from ci_core.reports.text import ABSENT, number, plural, shorten, signed, visible
 from ci_core.retrain.champion import CONFIDENCE, MIN_BLOCKS
 from ci_core.retrain.evidence import evidence_line

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ci_core.reports.document import Code, prose
+from ci_core.reports.document import Code
 from ci_core.reports.markdown_text import disarm_comment, disarm_fence, escape_block_start, escape_code, escape_prose
 from ci_core.reports.mermaid import label
+from ci_core.reports.prose import prose
 from ci_core.reports.text import visible
 
 if TYPE_CHECKING:
