@@ -28,8 +28,8 @@ from ci_core.monitoring.table_rules import (
 )
 from ci_core.monitoring.table_version import (
     BATCH_COLUMNS,
-    UnreadableVersionError,
     OpenVersion,
+    UnreadableVersionError,
     batches,
     open_engine,
     open_version,
