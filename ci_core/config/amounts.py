@@ -1,4 +1,4 @@
-"""Shares and sizes as ``graphship.yaml`` writes them: ``2%``, ``50MB``, ``50 MiB`` (pure)."""
+"""Shares and sizes as ``graphship.yaml`` writes them, with a blank or without: ``2%``, ``50 MiB`` (pure)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PERCENTAGE_PATTERN: Final = r"^[0-9]{1,6}(\.[0-9]{1,6})?%$"
+PERCENTAGE_PATTERN: Final = r"^[0-9]{1,6}(\.[0-9]{1,6})? ?%$"
 
 _UNITS: Final[Mapping[str, int]] = MappingProxyType(
     {
@@ -53,8 +53,8 @@ def parse_regression(value: object) -> Regression:
 def parse_share(value: object) -> float:
     """Return the share that `value` means; a percentage may be more than 100.
 
-    >>> parse_share("5%"), parse_share(0.05)
-    (0.05, 0.05)
+    >>> parse_share("5%"), parse_share("5 %"), parse_share(0.05)
+    (0.05, 0.05, 0.05)
 
     Raises:
         ValueError: it is neither a percentage nor a number from 0 to 1.
@@ -85,7 +85,7 @@ def parse_size(value: object) -> int:
 
 def _percentage(value: object) -> float | None:
     if isinstance(value, str) and re.fullmatch(PERCENTAGE_PATTERN, value):
-        return float(value[:-1]) / 100
+        return float(value.removesuffix("%")) / 100
     return None
 
 

@@ -61,12 +61,12 @@ def apart(value: float, limit: float) -> tuple[str, str]:
 
 def shares_apart(value: float, limit: float) -> tuple[str, str]:
     """Return both shares as percentages, with as many digits as tell them apart."""
-    return _apart(value, limit, _SHARE_DIGITS, lambda number, digits: f"{_plain(number * 100, digits)}%")
+    return _apart(value, limit, _SHARE_DIGITS, lambda number, digits: f"{_plain(number * 100, digits)} %")
 
 
 def percentage(share: float) -> str:
-    """Return a share as people write it: 0.05 is ``5%``."""
-    return f"{_plain(share * 100, 6)}%"
+    """Return a share as people write it: 0.05 is ``5 %``."""
+    return f"{_plain(share * 100, 6)} %"
 
 
 def size(count: float) -> str:

@@ -109,7 +109,7 @@ def _texts(
             count = counts.get((actual, predicted))
             if count is not None:
                 x, y = place.left + place.cell * (column + 0.5), place.top + place.cell * (row + 0.5)
-                value = f"{count / (sums[actual] or 1):.0%}" if plot.is_normalized else f"{count:,}"
+                value = f"{100 * count / (sums[actual] or 1):.0f} %" if plot.is_normalized else f"{count:,}"
                 words += _cell_text(x, y, value, count - old.get((actual, predicted), count))
     return words
 

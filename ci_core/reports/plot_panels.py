@@ -288,7 +288,7 @@ def _lying(panel: Panel) -> Drawn:
 
 
 def _length_text(panel: Panel, length: float) -> str:
-    return f"{length:.1%}" if panel.plot.kind == "histogram" else f"{length:.4g}"
+    return f"{100 * length:.1f} %" if panel.plot.kind == "histogram" else f"{length:.4g}"
 
 
 def _bar(x: float, y: float, width: float, height: float, side: str) -> str:

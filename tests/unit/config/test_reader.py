@@ -251,7 +251,7 @@ def test_all_mistakes_in_gates_are_told_at_once(tmp_path: Path) -> None:
     text = """\
 name: a
 gates:
-  metrics.json:auc: {max-regression: 2 %, must-improve: yes, folds: cv.auc, sample-size: 0}
+  metrics.json:auc: {max-regression: 2 pct, must-improve: yes, folds: cv.auc, sample-size: 0}
   metrics.json:acc: {max-regression: -1, folds: ../m.json:cv}
   metrics.json:roc_auc: {min: 0.8, sample-size: 100}
   metrics.json:acc2: {must-improve: false}

@@ -180,8 +180,8 @@ def test_a_percentage_is_one_of_the_bases_value(new: float, state: str) -> None:
 def test_a_percentage_is_told_as_one() -> None:
     result = judge(share_gate(0.02), snapshot(auc=0.8), snapshot(auc=0.76))
 
-    assert result.limit == "falls by at most 2%"
-    assert result.sentence == "`metrics.json:auc` fell from 0.8 to 0.76, by 5%; 2% is allowed"
+    assert result.limit == "falls by at most 2 %"
+    assert result.sentence == "`metrics.json:auc` fell from 0.8 to 0.76, by 5 %; 2 % is allowed"
 
 
 @pytest.mark.parametrize(("new", "state"), [(-0.5, "pass"), (-0.55, "pass"), (-0.56, "fail")])
@@ -196,7 +196,7 @@ def test_of_a_base_of_zero_a_percentage_allows_nothing(new: float, state: str) -
     assert result.state == state
     if state == "fail":
         assert result.sentence == (
-            "`metrics.json:r2` fell from 0 to -0.001, by 0.001; 10% of 0, which is nothing, is allowed"
+            "`metrics.json:r2` fell from 0 to -0.001, by 0.001; 10 % of 0, which is nothing, is allowed"
         )
 
 

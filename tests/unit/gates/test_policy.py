@@ -86,7 +86,7 @@ def test_every_kind_of_difference_is_told() -> None:
 
     assert gate_differences(old, new) == (
         "min 0.8 of `m.json:a` is gone",
-        "max-regression of `m.json:a` 0.01 → 2%",
+        "max-regression of `m.json:a` 0.01 → 2 %",
         "must-improve true of `m.json:a` is gone",
         "folds `m.json:cv` of `m.json:a` is gone",
         "sample-size 500 of `m.json:a` is gone",
@@ -95,9 +95,9 @@ def test_every_kind_of_difference_is_told() -> None:
         "no-missing-objects of `data` true → false",
         "same-schema of `data` false → true",
         "max-drift 0.2 of `data` is gone",
-        "max-changed of `behaviour` 5% → 50%",
+        "max-changed of `behaviour` 5 % → 50 %",
         "max of `model-size` 50 MB → 60 MB",
-        "max-growth 20% of `model-size` is new",
+        "max-growth 20 % of `model-size` is new",
         "allow `tests/*` of `secrets` is new",
         "`pickle-scan` is new (allow `models/*`)",
     )
@@ -113,7 +113,7 @@ def test_limits_that_look_alike_in_few_digits_are_told_apart() -> None:
     assert gate_differences(old, new) == (
         "max-ratio of `latency` 1.2 → 1.2000000000001",
         "max of `model-size` 100 MB → 100.4 MB",
-        "max-growth of `model-size` 20% → 20.0000001%",
+        "max-growth of `model-size` 20 % → 20.0000001 %",
     )
 
 

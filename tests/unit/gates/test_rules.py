@@ -281,8 +281,8 @@ def test_more_changed_answers_than_allowed_fail(changed: int, state: str) -> Non
 def test_changed_answers_are_told_with_numbers() -> None:
     found = result(Gates(behaviour=BehaviourGate(max_changed=0.05)), behaved(changed=11))
 
-    assert (found.new, found.limit) == (0.055, "at most 5% changed")
-    assert found.sentence == "11 of 200 requests (5.5%) are answered otherwise; 5% are allowed"
+    assert (found.new, found.limit) == (0.055, "at most 5 % changed")
+    assert found.sentence == "11 of 200 requests (5.5 %) are answered otherwise; 5 % are allowed"
 
 
 @pytest.mark.parametrize(
@@ -382,8 +382,8 @@ def test_a_model_grows_no_more_than_allowed(old: int | None, new: int, state: st
 def test_growth_is_told_with_both_sizes() -> None:
     found = result(Gates(model_size=ModelSizeGate(max_growth=0.2)), model(150_000_000))
 
-    assert found.sentence == "`m.onnx` grew by 50%, from 100 MB to 150 MB; 20% is allowed"
-    assert (found.old, found.new, found.limit) == (100_000_000, 150_000_000, "grows by at most 20%")
+    assert found.sentence == "`m.onnx` grew by 50 %, from 100 MB to 150 MB; 20 % is allowed"
+    assert (found.old, found.new, found.limit) == (100_000_000, 150_000_000, "grows by at most 20 %")
 
 
 def test_growth_without_a_base_is_a_warning() -> None:

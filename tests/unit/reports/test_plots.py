@@ -103,7 +103,7 @@ def test_many_lines_have_a_frame_each_with_their_name() -> None:
 
 def test_cells_of_a_matrix_say_by_how_much_they_differ() -> None:
     assert {"50", "+2", "-2", "12", "+3", "-3"} <= set(texts(draw(PLOTS["confusion"])))
-    assert {"75%", "25%", "0%", "100%"} <= set(texts(draw(PLOTS["normalized"])))
+    assert {"75 %", "25 %", "0 %", "100 %"} <= set(texts(draw(PLOTS["normalized"])))
 
 
 def test_a_bar_that_one_side_lacks_is_no_bar_of_zero() -> None:
