@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from ci_core.config.settings import DataGate
 from ci_core.gates.spec import GateResult
-from ci_core.gates.wording import apart, code, exceeds, first, size, worst
+from ci_core.gates.wording import apart, code, exceeds, first, worst
 from ci_core.monitoring.table_diff import table_format
+from ci_core.reports.text import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ci_core.gates.spec import GateResult
-from ci_core.gates.wording import code, exceeds, first, percentage, shares_apart, size, sizes_apart, worst
+from ci_core.gates.wording import code, exceeds, first, percentage, shares_apart, sizes_apart, worst
+from ci_core.reports.text import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ci_core.gates.spec import Remark
-from ci_core.gates.wording import apart, code, first, percentage, shares_apart, size, sizes_apart
+from ci_core.gates.wording import apart, code, first, percentage, shares_apart, sizes_apart
+from ci_core.reports.text import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

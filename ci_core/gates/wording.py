@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from ci_core.printable import one_line
+from ci_core.reports.text import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,14 +70,10 @@ def percentage(share: float) -> str:
     return f"{_plain(share * 100, 6)} %"
 
 
-def size(count: float) -> str:
-    """Return bytes with a unit of powers of ten: ``12.3 MB``."""
-    return sizes_apart(count, -1)[0]
-
-
 def sizes_apart(value: float, limit: float) -> tuple[str, str]:
     """Return both sizes, each in its own unit, with as many digits as tell them apart."""
-    return _apart(value, limit, _SHARE_DIGITS, _size)
+    plain = size(round(value)), size(round(limit))
+    return plain if plain[0] != plain[1] else _apart(value, limit, _DIGITS, _size)
 
 
 def between(interval: Interval) -> str:

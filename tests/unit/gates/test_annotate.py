@@ -207,7 +207,7 @@ def test_scans_and_sizes_point_at_the_file_or_at_its_dvc_file() -> None:
         ("models.dvc", "`models/n.pkl` cannot be looked through: ?; the gate on `pickle-scan` failed"),
     ]
     assert [(one.where.file, one.text) for one in sizes] == [
-        ("models.dvc", "`models/n.pkl` has 2 kB, more than the 1 kB it may have; the gate on `model-size` failed")
+        ("models.dvc", "`models/n.pkl` has 2.0 kB, more than the 1.0 kB it may have; the gate on `model-size` failed")
     ]
 
 

@@ -96,7 +96,7 @@ def test_every_kind_of_difference_is_told() -> None:
         "same-schema of `data` false → true",
         "max-drift 0.2 of `data` is gone",
         "max-changed of `behaviour` 5 % → 50 %",
-        "max of `model-size` 50 MB → 60 MB",
+        "max of `model-size` 50.0 MB → 60.0 MB",
         "max-growth 20 % of `model-size` is new",
         "allow `tests/*` of `secrets` is new",
         "`pickle-scan` is new (allow `models/*`)",
@@ -112,7 +112,7 @@ def test_limits_that_look_alike_in_few_digits_are_told_apart() -> None:
 
     assert gate_differences(old, new) == (
         "max-ratio of `latency` 1.2 → 1.2000000000001",
-        "max of `model-size` 100 MB → 100.4 MB",
+        "max of `model-size` 100.0 MB → 100.4 MB",
         "max-growth of `model-size` 20 % → 20.0000001 %",
     )
 

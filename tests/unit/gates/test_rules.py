@@ -359,8 +359,8 @@ def model(new: int | None, old: int | None = 100_000_000, path: str = "m.onnx") 
 @pytest.mark.parametrize(
     ("new", "state", "sentence"),
     [
-        (50_000_000, "pass", "`m.onnx` has 50 MB (was 100 MB)"),
-        (120_000_000, "pass", "`m.onnx` has 120 MB (was 100 MB)"),
+        (50_000_000, "pass", "`m.onnx` has 50.0 MB (was 100.0 MB)"),
+        (120_000_000, "pass", "`m.onnx` has 120.0 MB (was 100.0 MB)"),
         (120_000_001, "fail", "`m.onnx` has 120.000001 MB, more than the 120 MB it may have"),
         (None, "warn", "the size of `m.onnx` could not be had"),
     ],
@@ -368,7 +368,7 @@ def model(new: int | None, old: int | None = 100_000_000, path: str = "m.onnx") 
 def test_a_model_is_no_larger_than_allowed(new: int | None, state: str, sentence: str) -> None:
     found = result(Gates(model_size=ModelSizeGate(max_bytes=120_000_000)), model(new))
 
-    assert (found.state, found.sentence, found.limit) == (state, sentence, "at most 120 MB")
+    assert (found.state, found.sentence, found.limit) == (state, sentence, "at most 120.0 MB")
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_a_model_grows_no_more_than_allowed(old: int | None, new: int, state: st
 def test_growth_is_told_with_both_sizes() -> None:
     found = result(Gates(model_size=ModelSizeGate(max_growth=0.2)), model(150_000_000))
 
-    assert found.sentence == "`m.onnx` grew by 50 %, from 100 MB to 150 MB; 20 % is allowed"
+    assert found.sentence == "`m.onnx` grew by 50 %, from 100.0 MB to 150.0 MB; 20 % is allowed"
     assert (found.old, found.new, found.limit) == (100_000_000, 150_000_000, "grows by at most 20 %")
 
 
