@@ -12,6 +12,7 @@ from ci_core.operations import report_data
 from ci_core.operations.comparison import compare_named
 from ci_core.operations.graph_data import graph_part
 from ci_core.operations.judging import Judgement, judge_change
+from ci_core.operations.metric_data import metric_rows
 from ci_core.operations.pipeline_graph import pipeline_graph
 from ci_core.operations.plot_data import plot_parts
 from ci_core.reports import report as shown
@@ -75,6 +76,7 @@ def make_report(
 ) -> shown.Report:
     """Return the report of a comparison, with known secrets masked."""
     diff, graph = comparison.diff, comparison.head_graph
+    metrics = metric_rows(diff)
     models = report_data.model_rows(diff, graph.models if graph else ())
     base, head = diff.base, occasion.head or diff.head.commit
     report = shown.Report(
@@ -85,7 +87,9 @@ def make_report(
         head=_commit(project, head, occasion.head_label or diff.head.label),
         run=occasion.run,
         gates=report_data.gate_rows(judged.results),
-        metrics=report_data.metric_rows(diff),
+        metrics=metrics.rows,
+        unchanged_texts=metrics.unchanged_texts,
+        more_texts=metrics.more_texts,
         params=report_data.param_rows(diff),
         data=report_data.data_rows(
             diff,

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from ci_core.gates.wording import code, first
+from ci_core.operations.metric_data import scalar
 from ci_core.reports import report as shown
 from ci_core.serving.spec import thaw
 
@@ -52,21 +53,6 @@ def gate_rows(gates: Sequence[GateResult]) -> tuple[shown.Gate, ...]:
             is_within_noise=gate.is_within_noise,
         )
         for gate in gates
-    )
-
-
-def metric_rows(diff: SnapshotDiff) -> tuple[shown.MetricRow, ...]:
-    """Return every metric, before and after."""
-    return tuple(
-        shown.MetricRow(
-            key=metric.key,
-            old=scalar(metric.old),
-            new=scalar(metric.new),
-            difference=metric.difference,
-            direction=metric.direction,
-            note=metric.note,
-        )
-        for metric in diff.metrics
     )
 
 
@@ -348,10 +334,3 @@ def plan_part(plan: Plan, trigger: str) -> shown.Plan:
         models=plan.models,
         notes=plan.notes,
     )
-
-
-def scalar(value: JsonValue) -> bool | int | float | str | None:
-    """Return a value as one cell shows it: lists and mappings as JSON text."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return json.dumps(thaw(value), ensure_ascii=False)

@@ -83,7 +83,7 @@ def _title_without_gates(report: Report) -> str:
         title = "Nothing to compare with"
     elif any(row.old != row.new for row in report.metrics):
         title = "Metrics changed"
-    elif report.metrics:
+    elif report.metrics or report.unchanged_texts:
         title = "No metric changed"
     else:
         changed = _changed_plots(report)

@@ -286,6 +286,11 @@ class Report(Part):
     run: Run = Run()
     gates: tuple[Gate, ...] = ()
     metrics: tuple[MetricRow, ...] = ()
+    """Every number; of those that are text the ones that are not as at the base."""
+    unchanged_texts: int = 0
+    """Metrics that are text and as at the base: counted, not listed."""
+    more_texts: int = 0
+    """Metrics that are text and moved, beyond those that are listed."""
     params: tuple[ParamRow, ...] = ()
     data: tuple[DataRow, ...] = ()
     tables: tuple[TableContent, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.reports.document import Column, Section, Strong, code
+from ci_core.reports.document import Column, Paragraph, Section, Strong, code
 from ci_core.reports.headline import change_line, main_metrics
 from ci_core.reports.prose import prose
 from ci_core.reports.rows import (
@@ -35,7 +35,7 @@ _DIGEST_LENGTHS = {32, 40, 64}
 def metrics_section(report: Report, extent: Extent) -> Section | None:
     """Return the metrics: those with a gate or a direction first, then the others that moved, then the rest."""
     metrics = report.metrics
-    if not metrics:
+    if not metrics and not report.unchanged_texts:
         return None
     first = main_metrics(report, len(metrics))
     known = {id(row) for row in first}
@@ -48,9 +48,17 @@ def metrics_section(report: Report, extent: Extent) -> Section | None:
         slug="metrics",
         title="Metrics",
         hint=_metrics_hint(report),
-        blocks=(table(columns, rows, len(metrics)),),
+        blocks=(
+            *((table(columns, rows, len(metrics) + report.more_texts),) if rows else ()),
+            *((Paragraph(line=(_unchanged_texts(report),)),) if report.unchanged_texts else ()),
+        ),
         folded=len(metrics) > _MOST_OPEN or (report.base is not None and not any(map(has_moved, metrics))),
     )
+
+
+def _unchanged_texts(report: Report) -> str:
+    verb = "is" if report.unchanged_texts == 1 else "are"
+    return f"{plural(report.unchanged_texts, 'metric')} that {verb} text {verb} as at the base"
 
 
 def has_moved(row: MetricRow) -> bool:
@@ -68,8 +76,8 @@ def _metrics_hint(report: Report) -> str:
     counts = (
         (better, "better"),
         (worse, "worse"),
-        (len(report.metrics) - unchanged - better - worse, "changed otherwise"),
-        (unchanged, "unchanged"),
+        (len(report.metrics) + report.more_texts - unchanged - better - worse, "changed otherwise"),
+        (unchanged + report.unchanged_texts, "unchanged"),
     )
     return ", ".join(f"{number(count)} {word}" for count, word in counts if count)
 

@@ -13,6 +13,7 @@ from ci_core.deploy.spec import Plan, StepChange
 from ci_core.gates.spec import GateResult
 from ci_core.monitoring.table_diff import TableDiff
 from ci_core.operations import report_data
+from ci_core.operations.metric_data import metric_rows, scalar
 from ci_core.pipelines.spec import PipelineRun, StageFailure, StageRun
 from ci_core.types import CommitId, Digest, EnvironmentName, ReleaseId, StepName
 from ci_core.versioning.difference import EnvironmentDiff, FileDiff, FolderDiff, MetricDiff, ParamDiff, SnapshotDiff
@@ -65,7 +66,7 @@ def test_gates_metrics_and_params_are_taken_over_as_they_are() -> None:
     )
 
     (shown_gate,) = report_data.gate_rows([gate])
-    (metric,) = report_data.metric_rows(diff)
+    (metric,) = metric_rows(diff).rows
     (param,) = report_data.param_rows(diff)
     (environment,) = report_data.environment_rows(diff)
 
@@ -83,7 +84,7 @@ def test_gates_metrics_and_params_are_taken_over_as_they_are() -> None:
 def test_a_metric_that_is_not_a_number_any_more_is_spelled_out() -> None:
     diff = _diff(metrics=(MetricDiff(key="m.json:loss", old=0.5, new=math.nan, change="changed", direction="worse"),))
 
-    assert report_data.metric_rows(diff)[0].new == "NaN"
+    assert metric_rows(diff).rows[0].new == "NaN"
 
 
 def test_a_folder_tells_how_many_files_it_had_and_has() -> None:
@@ -155,7 +156,7 @@ def test_only_outputs_that_the_graph_loads_are_models() -> None:
     ],
 )
 def test_a_cell_shows_lists_and_mappings_as_json(value: JsonValue, shown: object) -> None:
-    assert report_data.scalar(value) == shown
+    assert scalar(value) == shown
 
 
 # --- the pipeline ---

@@ -409,3 +409,21 @@ def test_changed_boxes_are_counted_exactly_when_only_unchanged_ones_are_left_out
     report = report_of(pipeline_graph=Graph(nodes=nodes, hidden=9))
 
     assert section(report, "pipeline").hint == "3 nodes changed"
+
+
+def test_texts_that_did_not_change_are_counted_below_the_metrics() -> None:
+    rows = (MetricRow(key="m.json:auc", old=0.5, new=0.75, difference=0.25, direction="better"),)
+    metrics = section(report_of(metrics=rows, unchanged_texts=9500, more_texts=40), "metrics")
+    table = metrics.blocks[0]
+
+    assert metrics.hint == "1 better, 40 changed otherwise, 9500 unchanged"
+    assert isinstance(table, Table)
+    assert table.hidden == 40
+    assert "9500 metrics that are text are as at the base" in lines(report_of(metrics=rows, unchanged_texts=9500))
+
+
+def test_metrics_that_are_all_unchanged_texts_are_metrics() -> None:
+    shown = lines(report_of(unchanged_texts=1))
+
+    assert "· No metric changed" in shown
+    assert "1 metric that is text is as at the base" in shown

@@ -1,0 +1,64 @@
+"""Metrics as rows of a report, whatever a file of metrics holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_core.operations.metric_data import LONGEST_TEXT, MOST_TEXTS, metric_rows
+from ci_core.types import CommitId
+from ci_core.versioning.difference import MetricDiff, SnapshotDiff
+from ci_core.versioning.revision import CodeVersion
+
+if TYPE_CHECKING:
+    from ci_core.operations.metric_data import MetricRows
+    from ci_core.types import JsonValue
+    from ci_core.versioning.difference import Change
+
+HEAD = CodeVersion(commit=CommitId("a" * 40))
+
+
+def rows_of(*metrics: tuple[str, JsonValue, JsonValue, Change]) -> MetricRows:
+    diffs = (MetricDiff(key=key, old=old, new=new, change=change) for key, old, new, change in metrics)
+    return metric_rows(SnapshotDiff(base=HEAD, head=HEAD, metrics=tuple(diffs)))
+
+
+def test_every_number_is_a_row_and_texts_are_only_when_they_moved() -> None:
+    found = rows_of(
+        ("m:number", 1, 1, "same"),
+        ("m:flag", True, True, "same"),
+        ("m:null", None, None, "same"),
+        ("m:text", "rf", "rf", "same"),
+        ("m:list", [1, 2], [1, 2], "same"),
+        ("m:moved", "rf", "gbm", "changed"),
+        ("m:new", None, {"a": 1}, "added"),
+        ("m:mixed", 0.5, "auto", "changed"),
+    )
+
+    assert [(row.key, row.old, row.new) for row in found.rows] == [
+        ("m:number", 1, 1),
+        ("m:flag", True, True),
+        ("m:null", None, None),
+        ("m:moved", "rf", "gbm"),
+        ("m:new", None, '{"a": 1}'),
+        ("m:mixed", 0.5, "auto"),
+    ]
+    assert (found.unchanged_texts, found.more_texts) == (2, 0)
+
+
+def test_texts_that_moved_are_counted_beyond_the_first() -> None:
+    texts: list[tuple[str, JsonValue, JsonValue, Change]] = [
+        (f"m:{index}", "a", "b", "changed") for index in range(MOST_TEXTS + 3)
+    ]
+
+    found = rows_of(*texts, ("m:number", 1, 2, "changed"))
+
+    assert (len(found.rows), found.more_texts) == (MOST_TEXTS + 1, 3)
+    assert found.rows[-1].key == "m:number"
+
+
+def test_a_long_text_is_shortened_and_a_difference_inside_of_it_is_told() -> None:
+    (row,) = rows_of(("m:log", "x" * 5000, "x" * 2500 + "y" + "x" * 2499, "changed")).rows
+
+    assert row.old == row.new
+    assert len(str(row.new)) == LONGEST_TEXT
+    assert row.note == "differs where it is shortened here"
