@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from ci_core.config.problems import describe, problems_of
-from ci_core.config.raw import METRIC_PATTERN, RESERVED_GATES, RawPluginEnvironment, check_name
+from ci_core.config.raw import RawPluginEnvironment
+from ci_core.config.raw_gates import METRIC_PATTERN, RESERVED_GATES
+from ci_core.config.raw_values import check_name
 from ci_core.errors import Problem, nearest, quoted
 from ci_core.printable import one_line
 

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ci_core.config.files import is_url
-from ci_core.config.raw import RawEnvironment, RawPluginEnvironment, kebab
+from ci_core.config.raw import RawEnvironment, RawPluginEnvironment
+from ci_core.config.raw_values import kebab
 from ci_core.config.settings import (
     BehaviourGate,
     CaptureSettings,
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ci_core.config.raw import RawConfig, RawGates, RawMetricGate, RawMonitor, RawRetrain
+    from ci_core.config.raw import RawConfig, RawMonitor, RawRetrain
+    from ci_core.config.raw_gates import RawGates, RawMetricGate
     from ci_core.types import JsonValue
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ci_core.config.raw import RESERVED_GATES
+from ci_core.config.raw_gates import RESERVED_GATES
 from ci_core.config.reader import settings_from_bytes
 from ci_core.gates.pickle_files import OTHER_SUFFIXES, PICKLE_SUFFIXES
 

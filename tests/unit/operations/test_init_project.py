@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_core.cli import cli
-from ci_core.config.raw import check_name
+from ci_core.config.raw_values import check_name
 from ci_core.config.reader import read_settings, settings_from_bytes
 from ci_core.config.settings import Gates
 from ci_core.config.survey import Metric, Survey, project_name
