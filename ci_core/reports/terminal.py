@@ -39,6 +39,9 @@ _CHANGE_COLOURS = {"added": "32", "removed": "31", "changed": "33", "renamed": "
 _BOLD, _DIM = "1", "2"
 _SMALLEST_WIDTH = 40
 _MOST_NODES = 60
+_MOST_TARGETS = 8
+"""Nodes that one leads to and that are named."""
+_LONGEST_NODE = 80
 _LEAST_COLUMN = 12
 """A column that is narrower cannot be read: then each row becomes a few lines."""
 _LONGEST_WORD = 30
@@ -127,15 +130,17 @@ class _View:
         return lines + (self._table(table) if table else [])
 
     def _graph(self, graph: Graph) -> list[str]:
-        """Return one line a node with the nodes it leads to: a list reads better than a drawing of letters."""
-        names = {node.id: visible(node.text) for node in graph.nodes}
+        """Return each node with those that it leads to: a list reads better than a drawing of letters."""
+        names = {node.id: shorten(visible(node.text), _LONGEST_NODE) for node in graph.nodes}
         lines = []
         for node in graph.nodes[:_MOST_NODES]:
             targets = [names[edge.target] for edge in graph.edges if edge.source == node.id and edge.target in names]
-            leads = f" → {', '.join(targets)}" if targets else ""
+            more = f" and {number(len(targets) - _MOST_TARGETS)} more" if len(targets) > _MOST_TARGETS else ""
+            leads = f" → {', '.join(targets[:_MOST_TARGETS])}{more}" if targets else ""
             stale = " (stale)" if node.is_stale else ""
-            text = _fit(f"{_SIGNS[node.change]}{node.kind} {names[node.id]}{stale}{leads}", self.width)
-            lines.append(self.paint(text, _CHANGE_COLOURS[node.change]))
+            text = f"{node.kind} {names[node.id]}{stale}{leads}"
+            wrapped = _wrap(text, self.width, first=_SIGNS[node.change], indent="    ")
+            lines += [self.paint(line, _CHANGE_COLOURS[node.change]) for line in wrapped]
         hidden = len(graph.nodes) - _MOST_NODES
         return [*lines, f"… and {number(hidden)} more"] if hidden > 0 else lines
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_core.reports.render import render_monitoring_terminal, render_terminal
-from ci_core.reports.report import Commit, Gate, MetricRow, Note, ParamRow, Report
+from ci_core.reports.report import Commit, Gate, Graph, GraphEdge, GraphNode, MetricRow, Note, ParamRow, Report
 from ci_core.testing.golden import assert_golden
 from ci_core.testing.sample_edges import minimal_report, unchanged_report
 from ci_core.testing.sample_reports import sample_failed_report, sample_monitoring, sample_report
@@ -111,3 +111,23 @@ def test_names_of_a_stranger_cannot_drive_the_terminal(name: str, width: int) ->
 
     assert all(letter == "\n" or unicodedata.category(letter) not in {"Cc", "Cf"} for letter in text)
     assert max(columns(line) for line in text.splitlines()) <= width
+
+
+def test_no_name_in_a_diagram_is_cut_to_nothing() -> None:
+    name = "pipelines/churn/dvc.yaml:fit@… (4)"
+    targets = [GraphNode(id=str(index), text=f"model/dvc.yaml:evaluate-{index}", kind="stage") for index in range(10)]
+    graph = Graph(
+        nodes=(GraphNode(id="fit", text=name, kind="stage", change="changed", is_stale=True), *targets),
+        edges=tuple(GraphEdge(source="fit", target=target.id) for target in targets),
+    )
+    commit = Commit(id="a" * 40, label="x")
+
+    shown = render_terminal(Report(project="p", verdict="pass", head=commit, pipeline_graph=graph), width=80)
+
+    assert shown.splitlines()[5:10] == [
+        "~ stage pipelines/churn/dvc.yaml:fit@… (4) (stale) → model/dvc.yaml:evaluate-0,",
+        "    model/dvc.yaml:evaluate-1, model/dvc.yaml:evaluate-2,",
+        "    model/dvc.yaml:evaluate-3, model/dvc.yaml:evaluate-4,",
+        "    model/dvc.yaml:evaluate-5, model/dvc.yaml:evaluate-6,",
+        "    model/dvc.yaml:evaluate-7 and 2 more",
+    ]
