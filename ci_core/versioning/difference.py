@@ -134,16 +134,3 @@ class SnapshotDiff:
     """Stages of the head that have not run since their inputs moved: its metrics describe an older state."""
     problems: tuple[str, ...] = ()
     """What could not be read, each with the side it belongs to: ``base: metrics.json: it is not there``."""
-
-    @property
-    def has_changes(self) -> bool:
-        """Whether anything differs; True when there was nothing to compare with."""
-        return self.base_problem is not None or bool(
-            self.params
-            or self.data
-            or self.outputs
-            or self.environment
-            or self.stages
-            or self.models
-            or any(metric.change != "same" for metric in self.metrics)
-        )

@@ -133,7 +133,7 @@ def test_a_new_version_is_a_difference_and_a_new_stage_is_none(tmp_path: Path) -
     assert changed.old is not None
     assert changed.new is not None
     assert (changed.old.version, changed.new.version) == ("v1.0.0", "v1.1.0")
-    assert compare(head, later).has_changes
+    assert compare(head, later).models == (changed,)
 
 
 def test_an_artifact_of_a_sub_folder_bears_its_folder_in_the_repository(tmp_path: Path) -> None:
