@@ -1,4 +1,4 @@
-"""CPU time and peak memory of a snapshot and a comparison of many tracked files.
+"""CPU time and peak memory of snapshots and comparisons of many tracked files.
 
 Two shapes: one folder of so many files, as data sets are kept, in the work tree and at a commit; and so many files that
 each have a ``.dvc`` of their own, which DVC reads one by one. Each measurement is a fresh process, so that peak memory
@@ -7,6 +7,7 @@ is its own; importing DVC is measured alone, to be subtracted.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -17,10 +18,10 @@ from typing import Final
 from ci_core.testing.projects import SampleProject, make_plain_repository
 
 FOLDER: Final = (1_000, 10_000, 100_000)
-SINGLE: Final = (100, 1_000, 10_000)
+SINGLE: Final = (300, 3_000)
 
 _MEASURED: Final = """\
-import json, resource, sys
+import json, re, resource, sys
 from pathlib import Path
 from ci_core.versioning.compare import compare
 from ci_core.versioning.dvc import DvcProject
@@ -35,7 +36,9 @@ elif what == "commits":
 else:
     compare(take_snapshot(root, "HEAD", dvc=dvc), take_snapshot(root, dvc=dvc))
 used = resource.getrusage(resource.RUSAGE_SELF)
-print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+# Not ru_maxrss, which begins with what the parent has in use.
+peak_kb = int(re.search("VmHWM:\\s+([0-9]+)", Path("/proc/self/status").read_text())[1])
+print(json.dumps([used.ru_utime + used.ru_stime, peak_kb / 1024]))
 """
 
 
@@ -51,7 +54,8 @@ def main(folder: tuple[int, ...] = FOLDER, single: tuple[int, ...] = SINGLE) -> 
 def _measure(root: Path, count: int, shape: str) -> None:
     start_s, start_mb = _run(root, "nothing")
     for what, words in (("commits", "two commits"), ("tree", "a commit, the work tree")):
-        _run(root, what)  # DVC keeps what it hashed; a CI run that pulled has it, too
+        if what == "tree":
+            _run(root, what)  # DVC keeps what it hashed; a CI run that pulled has it, too
         cpu_s, peak_mb = _run(root, what)
         net_s = cpu_s - start_s
         print(
@@ -70,34 +74,41 @@ def _run(root: Path, what: str) -> tuple[float, float]:
 
 
 def _one_folder(place: Path, count: int) -> Path:
+    """Make a folder and the ``.dvc`` that one ``dvc add`` of it would write, without filling a cache."""
     project = _project(place)
+    digests = {}
     for number in range(count):
-        project.write(f"data/{number // 1000:04}/{number:07}.txt", f"{number}\n")
-    _dvc(project, "add", "data")
-    project.commit("all files")
-    project.write("data/0000/0000000.txt", "changed\n")
-    _dvc(project, "add", "data")
-    project.commit("one file changed")
+        name, text = f"{number // 1000:04}/{number:07}.txt", f"{number}\n"
+        project.write(f"data/{name}", text)
+        digests[name] = _md5(text)
+    project.write(".gitignore", "/data\n")
+    for text, message in (("0\n", "all files"), ("changed\n", "one file changed")):
+        project.write("data/0000/0000000.txt", text)
+        digests["0000/0000000.txt"] = _md5(text)
+        listed = json.dumps([{"md5": digests[name], "relpath": name} for name in sorted(digests)])
+        project.write("data.dvc", f"outs:\n- md5: {_md5(listed)}.dir\n  nfiles: {count}\n  hash: md5\n  path: data\n")
+        project.commit(message)
     return project.root
 
 
 def _single_files(place: Path, count: int) -> Path:
     """Make files with a ``.dvc`` of their own, as one ``dvc add`` would write them."""
-    import hashlib
-
     project = _project(place)
     for number in range(count):
         folder, name, text = f"data/{number // 100:04}", f"{number:07}.txt", f"{number}\n"
-        digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
         project.write(f"{folder}/{name}", text)
         project.write(
-            f"{folder}/{name}.dvc", f"outs:\n- md5: {digest}\n  size: {len(text)}\n  hash: md5\n  path: {name}\n"
+            f"{folder}/{name}.dvc", f"outs:\n- md5: {_md5(text)}\n  size: {len(text)}\n  hash: md5\n  path: {name}\n"
         )
     project.write(".gitignore", "*.txt\n")
     project.commit("all files")
     project.replace("data/0000/0000000.txt.dvc", "size: 2", "size: 3")
     project.commit("one file changed")
     return project.root
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _project(place: Path) -> SampleProject:
