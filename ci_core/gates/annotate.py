@@ -29,7 +29,7 @@ MOST: Final = 10
 """Annotations a gate; hosts show few, and a reader reads fewer."""
 
 _LONGEST_VALUE: Final = 40
-_MOST_FAULTS: Final = 2
+_MOST_FAULTS: Final = 3
 _FAULTS: Final = {"data": data.faults, "model-size": model_size.faults, "pickle-scan": pickle_scan.faults}
 """What the gates on files have to say of single files."""
 

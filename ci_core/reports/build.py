@@ -48,7 +48,7 @@ SUMMARY = Extent(rows=300, plots=24, with_times=True, with_pictures=False, with_
 PAGE = Extent(rows=300, plots=24, with_times=True, with_pictures=True)
 TERMINAL = Extent(rows=30, plots=8, with_times=True, with_pictures=False)
 
-_PLOT_ORDER: tuple[Change | None, ...] = ("removed", "added", "changed", "renamed", None, "same")
+_PLOT_ORDER: tuple[Change | None, ...] = ("removed", "added", None, "changed", "renamed", "same")
 _MOST_WARNINGS = 10
 _MOST_NOTES = 30
 _MOST_LINKS = 12
@@ -104,11 +104,13 @@ def _plots(report: Report, extent: Extent) -> Section | None:
         changed = count_changes(plot.change for plot in hidden if plot.change)
         more = f"… and {plural(len(hidden), 'plot')} more in the data of this report"
         blocks.append(Paragraph(line=(f"{more}: {changed}" if changed else more,)))
-    hint = ", ".join(
-        part
-        for part in (plural(len(plots), "plot"), count_changes(plot.change for plot in plots if plot.change))
-        if part
+    mute = sum(bool(plot.problems) and not (plot.series or plot.matrices or plot.images) for plot in plots)
+    hints = (
+        plural(len(plots), "plot"),
+        count_changes(plot.change for plot in plots if plot.change),
+        f"{number(mute)} with nothing to draw" if mute else "",
     )
+    hint = ", ".join(part for part in hints if part)
     return Section(slug="plots", title="Plots", hint=hint, blocks=tuple(blocks), folded=not extent.with_pictures)
 
 

@@ -261,7 +261,10 @@ def test_each_file_is_blamed_once_and_for_its_own_faults_alone() -> None:
         ("b.csv.dvc", "`b.csv` was not compared: it is no table"),
         (
             "imgs.dvc",
-            "`imgs` (2.8 kB) is not in the DVC remote; `imgs/0.bin` (0 B) is not in the DVC remote and 2 more",
+            "; ".join(
+                f"`imgs{name}) is not in the DVC remote" for name in ("` (2.8 kB", "/0.bin` (0 B", "/1.bin` (1 B")
+            )
+            + " and 1 more",
         ),
     ]
 

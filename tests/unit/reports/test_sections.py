@@ -383,8 +383,14 @@ def test_of_many_plots_those_without_one_side_come_first_and_unchanged_ones_last
     shown = lines(report_of(plots=plots_of(*MIXED * 5, "added", "removed", None)))
 
     named = [line for line in shown if line.startswith("plot ")]
-    assert named == ["plot 11", "plot 10", "plot 1", "plot 3", "plot 5", "plot 7", "plot 9", "plot 12"]
+    assert named == ["plot 11", "plot 10", "plot 12", "plot 1", "plot 3", "plot 5", "plot 7", "plot 9"]
     assert "… and 5 plots more in the data of this report" in shown
+
+
+def test_plots_with_nothing_to_draw_are_counted() -> None:
+    gone = Plot(name="gone.csv", kind="line", problems=("base: it is not there", "head: it is not there"))
+
+    assert "Plots (2 plots, 1 changed, 1 with nothing to draw)" in lines(report_of(plots=(gone, *plots_of("changed"))))
 
 
 def test_plots_that_are_not_shown_are_counted_by_what_happened_to_them() -> None:
