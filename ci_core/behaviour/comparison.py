@@ -29,6 +29,9 @@ class Comparison:
 
     requests: int
     changed: int
+    added: int
+    added_changed: int
+    """Of both those that only the change records."""
     gained: int
     """Of them those that only have fields which are new."""
     unsteady: int
@@ -54,6 +57,7 @@ def compare_answers(
     again: Sequence[Answer | None],
     head: Sequence[Answer | None],
     *,
+    added: int = 0,
     tolerance: float = TOLERANCE,
 ) -> Comparison:
     """Compare the answers of base and head, request by request.
@@ -73,9 +77,11 @@ def compare_answers(
         base: an answer for each request; None for one that was not sent.
         again: the base's second answers.
         head: the head's answers.
+        added: so many of the last requests are the change's alone.
         tolerance: relative difference up to which numbers are equal.
     """
-    compared = changed = gained = unsteady = 0
+    compared = changed = gained = unsteady = compared_added = changed_added = 0
+    first_added = len(requests) - added
     places: set[str] = set()
     found: list[_Changed] = []
     tally = FieldTally()
@@ -84,6 +90,7 @@ def compare_answers(
         if old is None or new is None:
             continue
         compared += 1
+        compared_added += number >= first_added
         moved = () if repeated is None else differences(old, repeated, tolerance=tolerance)
         if moved:
             unsteady += 1
@@ -91,6 +98,7 @@ def compare_answers(
         left = _without(differences(old, new, tolerance=tolerance), moved)
         if left:
             changed += 1
+            changed_added += number >= first_added
             gained += all(difference.kind == "new" for difference in left)
             tally.add(old, new, left)
             found.append(_Changed(number=number, difference=_main(left, spread), old=old, new=new))
@@ -99,12 +107,14 @@ def compare_answers(
     return Comparison(
         requests=compared,
         changed=changed,
+        added=compared_added,
+        added_changed=changed_added,
         gained=gained,
         unsteady=unsteady,
         unsteady_places=tuple(sorted(places)),
         fields=fields,
         more_fields=more_fields,
-        largest=tuple(_shown(requests[one.number], one) for one in found[:SHOWN]),
+        largest=tuple(_shown(requests[one.number], one, is_added=one.number >= first_added) for one in found[:SHOWN]),
     )
 
 
@@ -138,7 +148,7 @@ def _main(found: Sequence[Difference], spread: Mapping[str, float]) -> Differenc
     return min(found, key=lambda difference: _rank(difference, spread))
 
 
-def _shown(request: JsonValue, changed: _Changed) -> ChangedAnswer:
+def _shown(request: JsonValue, changed: _Changed, *, is_added: bool) -> ChangedAnswer:
     difference = changed.difference
     old, new = changed.old.shown, changed.new.shown
     if not (is_short(old) and is_short(new)) and difference.path:
@@ -149,4 +159,5 @@ def _shown(request: JsonValue, changed: _Changed) -> ChangedAnswer:
         new=shortened(new),
         size=None if difference.size is None else float(f"{difference.size:.12g}"),
         where=difference.where,
+        is_added=is_added,
     )

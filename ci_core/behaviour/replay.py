@@ -53,17 +53,24 @@ def replay(
     """
     messages = [to_send(number, request, happened=time) for number, request in enumerate(requests.requests)]
     old, new = _ask(base, messages), _ask(head, messages)
-    found = [*problems, *_ask_more(old, new, messages)]
+    unread = [requests.problem] if requests.problem else []
+    found = [*problems, *unread, *_ask_more(old, new, messages)]
     for side in (base, head):
         found += [f"the {side.name}'s graph {note}" for note in side.notes] if side is not None else []
     compared = compare_answers(
-        [shown(request) for request in requests.requests], old.first.answers, old.again.answers, new.first.answers
+        [shown(request) for request in requests.requests],
+        old.first.answers,
+        old.again.answers,
+        new.first.answers,
+        added=requests.added,
     )
     peaks = (old.peak_bytes, new.peak_bytes)
     return Behaviour(
         source=requests.source,
         requests=compared.requests,
         changed=compared.changed,
+        added=compared.added,
+        added_changed=compared.added_changed,
         gained=compared.gained,
         unsteady=compared.unsteady,
         unsteady_places=compared.unsteady_places[:_PLACES],
@@ -75,7 +82,7 @@ def replay(
         latency_ratio=ratio_of_rounds(old.blocks, new.blocks),
         memory_ratio=round(peaks[1] / peaks[0], 4) if peaks[0] and peaks[1] else None,
         problem="; ".join(found) or None,
-        notes=_remote(base, head),
+        notes=(*requests.notes, *_remote(base, head)),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -18,10 +18,10 @@ from ci_core.errors import GraphshipError, MissingExtraError, UnreadableTableErr
 from ci_core.serving.identity import ID_HEADER, SMOKE_HEADER, TIME_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ci_core.config.settings import MonitorSettings, Settings
+    from ci_core.config.settings import MonitorSettings
     from ci_core.types import JsonValue
 
 RECORDED: Final = "serving/requests.jsonl"
@@ -41,14 +41,61 @@ class Requests:
     """``serving/requests.jsonl``, or ``200 rows of data/train.parquet``."""
     requests: tuple[SmokeRequest, ...] = ()
     problem: str | None = None
-    """Why there are none."""
+    """Why there are none, or not those of both sides."""
+    added: int = 0
+    """Of `requests` the last ones, which only the change asks."""
+    notes: tuple[str, ...] = ()
+    """How those of the change differ from the base's."""
 
 
-def recorded_file(settings: Settings) -> str | None:
-    """Return the file of recorded requests that a project has, relative to it."""
-    if settings.smoke is not None:
-        return settings.smoke
-    return RECORDED if (settings.root / RECORDED).is_file() else None
+def together(base: Requests | None, head: Requests | None) -> Requests:
+    """Return what is asked when a change is judged: all requests of the base, then those that only the change has.
+
+    A change must not choose what it is judged by: what it takes away is asked all the same, and what it adds is told
+    apart. Where the base has no requests, those of the change are all there is.
+
+    Args:
+        base: of the base; None when it has none.
+        head: of the change; None when it has none.
+    """
+    problem = "; ".join(
+        f"{name}: {side.problem}"
+        for name, side in (("base", base), ("head", head))
+        if side is not None and side.problem is not None
+    )
+    if base is None or not base.requests:
+        found = head or base or Requests(source="")
+        return replace(found, problem=problem or None)
+    known = {_identity(one) for one in base.requests}
+    own = {_identity(one): one for one in (head.requests if head is not None else ())}
+    added = tuple(one for identity, one in own.items() if identity not in known)
+    gone = sum(_identity(one) not in own for one in base.requests)
+    is_other = bool(added) and head is not None and head.source != base.source
+    return Requests(
+        source=f"{base.source} of the base and {head.source}" if is_other and head is not None else base.source,
+        requests=(*base.requests, *added),
+        problem=problem or None,
+        added=len(added),
+        notes=(*_told_gone(gone, len(base.requests)), *_told_added(len(added))),
+    )
+
+
+def _identity(request: SmokeRequest) -> str:
+    """Return what two requests have in common when they are the same; the status expected is none of it."""
+    headers = sorted((name.lower(), value) for name, value in request.headers.items())
+    return json.dumps([request.method.upper(), request.path, headers, request.body], sort_keys=True)
+
+
+def _told_gone(gone: int, count: int) -> Iterator[str]:
+    if gone:
+        which = "the only" if count == 1 else f"all {count:,}" if gone == count else f"{gone:,} of {count:,}"
+        noun, was = ("request", "it was") if count == 1 else ("requests", "they were" if gone > 1 else "it was")
+        yield f"the change takes {which} {noun} of the base away: {was} asked all the same"
+
+
+def _told_added(added: int) -> Iterator[str]:
+    if added:
+        yield f"the change adds {added:,} {'request, which does' if added == 1 else 'requests, which do'} not count"
 
 
 def recorded(root: Path, file: str) -> Requests:

@@ -34,11 +34,11 @@ MOST_STARTS: Final = 4
 
 
 class SideFailedError(Exception):
-    """The graph cannot answer; `reason` is a sentence."""
+    """The graph cannot answer; `reason` is a sentence, and `slug` tells our own errors apart."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, slug: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.slug = reason, slug
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +154,8 @@ class Side:
             raise SideFailedError(f"the {self.name}'s graph cannot be loaded: its process {error.reason}") from error
         if ("needs" if key == "load" else "columns") not in reply:
             self.end()
-            raise SideFailedError(f"the {self.name}'s graph cannot be loaded: {self._sentence(reply)}")
+            told = f"the {self.name}'s graph cannot be loaded: {self._sentence(reply)}"
+            raise SideFailedError(told, slug=str(reply.get("slug", "")))
         return reply
 
     def _sentence(self, reply: Mapping[str, Any]) -> str:

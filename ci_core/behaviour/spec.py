@@ -64,6 +64,8 @@ class ChangedAnswer:
     than a number differs, which is more than any number."""
     where: str = ""
     """Place of that difference in the answer: ``outputs[0].probability``; empty for the answer itself."""
+    is_added: bool = False
+    """Whether the change records the request and the base does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,10 @@ class Behaviour:
     """Requests that both were asked. When nothing was replayed because nothing can differ: those there are."""
     changed: int = 0
     """Requests whose answers differ by more than `tolerance`, without what differs by itself."""
+    added: int = 0
+    """Of `requests` those that only the change records: shown, and no part of what it is judged by."""
+    added_changed: int = 0
+    """Of `added` those whose answers differ."""
     gained: int = 0
     """Of `changed` those that are as before but for fields that are new: they matter to clients that take no others."""
     unsteady: int = 0
@@ -117,11 +123,28 @@ class Behaviour:
     """Why there is no comparison, or why it is not whole: ``the base's graph cannot be loaded: …``."""
     notes: tuple[str, ...] = ()
     """What a reader should know and is no fault: why nothing was timed."""
+    withheld: str | None = None
+    """Why the base's requests were not asked where that is the change's own doing: it removes the serving graph, or
+    what it makes of it cannot be loaded. A gate of the base then fails: a change may not switch it off."""
+    head_failure: str | None = None
+    """Why the head's graph cannot be loaded, when that is the fault of its code or configuration: neither of models
+    that were not fetched, nor of secrets that are kept from it here, nor of what keeps the base's from it as well."""
     base_graph: GraphSpec | None = None
     head_graph: GraphSpec | None = None
-    """The serving graphs, as far as they could be loaded; there with nothing to send, too."""
+    """The serving graphs, as far as they could be loaded; there with nothing to send, too. One without steps stands
+    for a side that serves nothing."""
+
+    @property
+    def judged(self) -> int:
+        """Requests that count: those of the base, or, where the base has none, those of the change."""
+        return self.requests - self.added
+
+    @property
+    def judged_changed(self) -> int:
+        """Of `judged` those whose answers differ."""
+        return self.changed - self.added_changed
 
     @property
     def changed_share(self) -> float | None:
-        """Share of the requests whose answer changed, 0 to 1; None when nothing was compared."""
-        return self.changed / self.requests if self.requests else None
+        """Share of the requests that count whose answer changed, 0 to 1; None when none was compared."""
+        return self.judged_changed / self.judged if self.judged else None

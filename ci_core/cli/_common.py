@@ -53,7 +53,8 @@ def without_option(*parts: str) -> Callable[[F], F]:
         "--without",
         multiple=True,
         type=click.Choice(parts),
-        help="Leave a part out: the content of tables, recorded requests through both graphs, …; may be repeated.",
+        help="Leave a part out; may be repeated. tables: what is in them. behaviour: recorded requests through both "
+        "serving graphs, whose code is still loaded. graph: the serving graphs, and behaviour with them.",
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("base", required=False)
 @click.argument("head", required=False)
 @project_option
-@without_option("tables", "behaviour", "plots")
+@without_option("tables", "graph", "behaviour", "plots")
 @json_option
 @click.pass_obj
 def command(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     show_default=".graphship/report",
     help="Folder for report.json, report.md, report.html and junit.xml.",
 )
-@without_option("tables", "behaviour", "plots", "html")
+@without_option("tables", "graph", "behaviour", "plots", "html")
 @json_option
 @click.pass_obj
 def command(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.gates.behaviour import UNCHANGED
+from ci_core.gates.behaviour import SWITCHED_OFF, UNCHANGED
 from ci_core.gates.spec import GateResult
 from ci_core.gates.wording import between, exceeds
 
@@ -24,6 +24,9 @@ def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
     limit = f"at most {gate.max_ratio:g} times the base's"
     if behaviour is not None and behaviour.is_identical:
         return GateResult(key="latency", state="pass", limit=limit, sentence=UNCHANGED)
+    if behaviour is not None and behaviour.withheld is not None:
+        sentence = f"nothing could be timed: {behaviour.withheld}; {SWITCHED_OFF}"
+        return GateResult(key="latency", state="fail", limit=limit, sentence=sentence)
     ratio = behaviour.latency_ratio if behaviour is not None else None
     if ratio is None:
         why = (behaviour and behaviour.problem) or "no requests were timed on the serving graphs of base and head"

@@ -11,63 +11,57 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final
 
-from ci_core.behaviour.identity import Files, are_identical
 from ci_core.behaviour.replay import replay
-from ci_core.behaviour.requests import Requests, recorded, recorded_file, sampled
 from ci_core.behaviour.side import Place, Side, SideFailedError
 from ci_core.behaviour.spec import Behaviour
 from ci_core.behaviour.surroundings import scrubbed
 from ci_core.behaviour.tree import CommitTree
 from ci_core.config.reader import settings_from_bytes
 from ci_core.config.settings import CONFIG_FILE
-from ci_core.deploy.bundle import git_files
 from ci_core.errors import GraphshipError
-from ci_core.versioning.dvc_copies import copy_tracked
+from ci_core.operations.behaviour_requests import BothRequests
+from ci_core.operations.behaviour_sides import NAMES, NoGraphError, Sides, Version, code_folder, told
+from ci_core.serving.spec import GraphSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from ci_core.config.settings import MonitorSettings, Settings
+    from ci_core.behaviour.requests import Requests
+    from ci_core.config.settings import Settings
+    from ci_core.operations.behaviour_sides import SideName
     from ci_core.operations.project import Project
-    from ci_core.serving.spec import GraphSpec
     from ci_core.types import CommitId
 
+_SERVES_NOTHING: Final = GraphSpec(name="")
 
-def compare_behaviour(project: Project, *, base: CommitId, head: CommitId | None) -> Behaviour | None:
-    """Send the project's recorded requests through the serving graphs of two commits.
+
+def compare_behaviour(
+    project: Project, *, base: CommitId, head: CommitId | None, sends: bool = True
+) -> Behaviour | None:
+    """Send the requests of both sides through the serving graphs of two commits.
 
     Args:
         project: of the work tree. Of its environment variables the graphs get those that
             :func:`~ci_core.behaviour.surroundings.scrubbed` lets through.
         base: a commit of this clone.
         head: another one; None for the work tree as it is.
+        sends: False to load the code of the graphs alone, which says what they consist of.
 
     Returns:
-        None when the head serves nothing. With nothing to send it holds the graphs alone. Whatever else keeps them
-        from being compared is told in ``Behaviour.problem``.
+        None when neither side serves anything. With nothing to send it holds the graphs alone. Whatever else keeps
+        them from being compared is told in ``Behaviour.problem``.
     """
     try:
         with ExitStack() as stack:
             folder = tempfile.TemporaryDirectory(prefix="graphship-behaviour-", ignore_cleanup_errors=True)
             # resolved: some systems keep temporary files behind a link, and modules are told apart by their folders
             scratch = Path(stack.enter_context(folder)).resolve()
-            run = _Run(project=project, scratch=scratch, stack=stack)
+            run = _Run(project=project, scratch=scratch, stack=stack, sends=sends)
             return run.compare(base, head)
     except OSError as error:  # the disk is full, or there is no place for temporary files
         return Behaviour(source="", problem=f"the graphs could not be asked: {error.strerror or error}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Version:
-    """One commit on its way to answering."""
-
-    name: Literal["base", "head"]
-    settings: Settings
-    place: Place
-    tree: CommitTree | None
-    """None for the work tree."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,56 +71,70 @@ class _Run:
     project: Project
     scratch: Path
     stack: ExitStack
+    sends: bool
     problems: list[str] = field(default_factory=list)
 
     def compare(self, base: CommitId, head: CommitId | None) -> Behaviour | None:
         """Return what :func:`compare_behaviour` does."""
-        try:
-            new = self._version("head", head)
-        except _NoGraphError as error:
-            return None if head is None or error.is_by_choice else Behaviour(source="", problem=str(error))
-        file, monitor = recorded_file(new.settings), new.settings.monitor
-        requests = None
-        if file is not None:
-            requests = self._recorded(new, file)
-        elif monitor is None:
-            requests = Requests(source="")
-        sides = self._begin(base, new)
-        graphs = sides.graphs
-        return replace(
-            self._ask(base, new, sides, requests), base_graph=graphs.get("base"), head_graph=graphs.get("head")
-        )
+        versions: dict[str, Version] = {}
+        absent: dict[SideName, NoGraphError] = {}
+        for name, commit in zip(NAMES, (base, head), strict=True):
+            try:
+                versions[name] = self._version(name, commit)
+            except NoGraphError as error:
+                absent[name] = error
+        if not versions and absent["head"].is_by_choice:
+            return None
+        self.problems += [str(error) for error in absent.values()]
+        sides = self._begin(versions)
+        requests = BothRequests(self.project, versions, self.scratch) if self.sends else None
+        found = self._ask(base, sides, requests) if requests and "head" in versions else self._unasked(sides)
+        graphs = {name: _SERVES_NOTHING if _is_by_choice(absent, name) else sides.graph(name) for name in NAMES}
+        found = replace(found, base_graph=graphs["base"], head_graph=graphs["head"])
+        has_requests = requests is not None and not requests.are_none
+        return self._blamed(found, sides, absent.get("head"), has_requests=has_requests)
 
-    def _ask(self, base: CommitId, new: _Version, sides: _Sides, requests: Requests | None) -> Behaviour:
-        """Send the requests (None: rows of the reference) to both sides."""
-        monitor = new.settings.monitor
-        if requests is not None and not requests.requests:
-            sides.end()
-            return self._unasked(requests)
+    def _ask(self, base: CommitId, sides: Sides, requests: BothRequests) -> Behaviour:
+        """Send the requests to both sides."""
+        if requests.are_none:
+            return self._unasked(sides, requests.all(None))
         sides.provide()
         if sides.are_identical:
             sides.end()
-            return _identical(requests or self._sampled(new, monitor, None))
+            return _identical(requests.all(None))
         sides.load()
         self._explain_absent(sides)
-        if requests is None:
-            requests = self._sampled(new, monitor, sides.columns)
-        if not requests.requests or not sides.running:
-            return self._unasked(requests)
+        asked = requests.all(sides.columns)
+        if not asked.requests or not sides.running:
+            return self._unasked(sides, asked)
         time = self._time(base, sides.versions)
-        return replay(sides.get("base"), sides.get("head"), requests, time=time, problems=self.problems)
+        return replay(sides.get("base"), sides.get("head"), asked, time=time, problems=self.problems)
 
-    def _unasked(self, requests: Requests) -> Behaviour:
-        said = [*self.problems, *([requests.problem] if requests.problem else [])]
-        return Behaviour(source=requests.source, problem="; ".join(said) or None)
+    def _unasked(self, sides: Sides, requests: Requests | None = None) -> Behaviour:
+        sides.end()
+        self._explain_absent(sides)
+        said = [*self.problems, *([requests.problem] if requests is not None and requests.problem else [])]
+        return Behaviour(source=requests.source if requests is not None else "", problem="; ".join(said) or None)
+
+    def _blamed(self, found: Behaviour, sides: Sides, absent: NoGraphError | None, *, has_requests: bool) -> Behaviour:
+        """Return the comparison with what is the change's own doing, if anything keeps its graph from answering."""
+        if absent is not None:
+            failure = str(absent) if absent.reason == "own-fault" else None
+            why = None if absent.reason == "unread" else str(absent)
+        else:
+            dropped = sides.failure
+            failure = dropped.problem if dropped is not None and dropped.cause == "own" else None
+            why = dropped.problem if dropped is not None and dropped.cause != "files" else None
+        was_asked = has_requests and "base" in sides.started and "base" not in sides.dropped
+        return replace(found, head_failure=failure, withheld=why if was_asked else None)
 
     # --- the two commits ---
 
-    def _version(self, name: Literal["base", "head"], commit: CommitId | None) -> _Version:
+    def _version(self, name: SideName, commit: CommitId | None) -> Version:
         """Return the settings and the files of one side.
 
         Raises:
-            _NoGraphError: it serves nothing, or cannot be read.
+            NoGraphError: it serves nothing, or cannot be read.
         """
         project = self.project
         if commit is None:
@@ -134,18 +142,24 @@ class _Run:
         try:
             data = project.git.read_file(commit, CONFIG_FILE)
             if data is None:
-                raise _NoGraphError(f"the {name} has no `{CONFIG_FILE}`", is_by_choice=True)
+                raise NoGraphError(f"the {name} has no `{CONFIG_FILE}`", reason="by-choice")
             tree = CommitTree(project.git, project.dvc, commit, self.scratch / name / "tree")
-            settings = settings_from_bytes(data, root=tree.root, env={}, check_files=False)
-            version = self._placed(name, settings, tree)
-            tree.write(_code_folder(version.place.graph))
         except GraphshipError as error:
-            raise _NoGraphError(f"the {name} cannot be read: {_told(error)}") from error
+            raise NoGraphError(f"the {name} cannot be read: {told(error)}", reason="unread") from error
+        try:
+            settings = settings_from_bytes(data, root=tree.root, env={}, check_files=False)
+        except GraphshipError as error:
+            raise NoGraphError(f"the {name} cannot be read: {told(error)}", reason="own-fault") from error
+        version = self._placed(name, settings, tree)
+        try:
+            tree.write(code_folder(version.place.graph))
+        except GraphshipError as error:
+            raise NoGraphError(f"the {name} cannot be read: {told(error)}", reason="unread") from error
         return version
 
-    def _placed(self, name: Literal["base", "head"], settings: Settings, tree: CommitTree | None) -> _Version:
+    def _placed(self, name: SideName, settings: Settings, tree: CommitTree | None) -> Version:
         if settings.graph is None:
-            raise _NoGraphError(f"the {name} has no serving graph", is_by_choice=True)
+            raise NoGraphError(f"the {name} has no serving graph", reason="by-choice")
         moved = None if tree is None else (self.project.git.top.resolve(), tree.top)
         place = Place(
             root=settings.root if tree is None else tree.root,
@@ -159,21 +173,16 @@ class _Run:
             ),
             moved=moved,
         )
-        return _Version(name=name, settings=settings, place=place, tree=tree)
+        return Version(name=name, settings=settings, place=place, tree=tree)
 
-    def _begin(self, base: CommitId, new: _Version) -> _Sides:
-        """Start both sides, which look what their graphs name."""
-        versions = [new]
-        try:
-            versions.insert(0, self._version("base", base))
-        except _NoGraphError as error:
-            self.problems.append(str(error))
+    def _begin(self, versions: Mapping[str, Version]) -> Sides:
+        """Start the sides, which look what their graphs name."""
         running: dict[str, Side] = {}
-        for version in versions:
-            side = Side(version.name, version.place, self.scratch / version.name)
-            running[version.name] = self.stack.enter_context(side)
-        sides = _Sides(
-            versions={version.name: version for version in versions},
+        for name, version in versions.items():
+            side = Side(version.name, version.place, self.scratch / name)
+            running[name] = self.stack.enter_context(side)
+        sides = Sides(
+            versions=versions,
             started=dict(running),
             running=running,
             problems=self.problems,
@@ -183,7 +192,7 @@ class _Run:
         self._look_again(sides)
         return sides
 
-    def _look_again(self, sides: _Sides) -> None:
+    def _look_again(self, sides: Sides) -> None:
         """Give a side that could not be loaded what the other one names: its code may read that when it is imported."""
         for name in sorted(sides.started.keys() - sides.running.keys()):
             version, other = sides.versions[name], next(iter(sides.running.values()), None)
@@ -194,16 +203,22 @@ class _Run:
                 version.tree.bring(other.needs)
                 side.begin()
                 side.look()
-            except (GraphshipError, SideFailedError):
+            except GraphshipError:
+                sides.excuse(name)
+                continue
+            except SideFailedError:
                 continue  # what was told the first time stands
-            self.problems.remove(sides.dropped.pop(name))
-            sides.started[name] = sides.running[name] = side
+            sides.restore(name, side)
 
-    def _explain_absent(self, sides: _Sides) -> None:
+    def _explain_absent(self, sides: Sides) -> None:
         """Say which files of the work tree DVC could bring, when the head could not be loaded without them."""
-        head = sides.versions["head"]
-        absent = [need for need in sides.started["head"].needs if not (head.place.root / need).exists()]
-        if head.tree is not None or "head" in sides.running or not absent:
+        head, dropped = sides.versions.get("head"), sides.dropped.get("head")
+        if head is None or dropped is None or head.tree is not None:
+            return
+        # code that failed when it was imported did not come to say what it needs: it may be what the base does
+        needs = sides.started["head"].needs or (sides.started["base"].needs if "base" in sides.started else ())
+        absent = [need for need in needs if not (head.place.root / need).exists()]
+        if not absent:
             return
         try:
             state = self.project.dvc.read()
@@ -212,125 +227,21 @@ class _Run:
         tracked = [
             one for one in absent if any(_is_at_or_below(one, file.path) for file in (*state.data, *state.outputs))
         ]
-        if tracked:
+        if any(PurePosixPath(one).name in dropped.problem for one in tracked):
+            sides.excuse("head")
             self.problems.append(f"what DVC keeps was not fetched: `dvc pull {' '.join(tracked)}`")
 
     # --- what is sent ---
 
-    def _recorded(self, new: _Version, file: str) -> Requests:
-        if new.tree is not None:
-            try:
-                new.tree.bring([file])
-            except GraphshipError as error:
-                return Requests(source=file, problem=f"the recorded requests cannot be had: {_told(error)}")
-        return recorded(new.place.root, file)
-
-    def _sampled(self, new: _Version, monitor: MonitorSettings | None, columns: frozenset[str] | None) -> Requests:
-        if monitor is None:
-            return Requests(source="")
-        table = new.place.root / monitor.reference
-        try:
-            if new.tree is not None:
-                new.tree.bring([monitor.reference])
-            elif not table.exists():  # a clone whose data was not pulled stays as it is
-                folder = self.scratch / "data"
-                copy_tracked(self.project.dvc, self.project.git.head(), [monitor.reference], folder)
-                table = folder / monitor.reference
-        except GraphshipError as error:
-            return Requests(source=monitor.reference, problem=f"`{monitor.reference}` cannot be had: {_told(error)}")
-        return sampled(table, monitor, columns)
-
-    def _time(self, base: CommitId, versions: Mapping[str, _Version]) -> str | None:
+    def _time(self, base: CommitId, versions: Mapping[str, Version]) -> str | None:
         """Return the time of the requests: that of the base's commit, which is the same in every run."""
         if any(version.place.time_column for version in versions.values()):
             return None  # it is in their bodies
         return self.project.git.run("show", "--no-patch", "--format=%cI", base).text or None
 
 
-class _NoGraphError(Exception):
-    """A side that there is not; its text is a sentence."""
-
-    def __init__(self, text: str, *, is_by_choice: bool = False) -> None:
-        super().__init__(text)
-        self.is_by_choice = is_by_choice
-
-
-@dataclass(slots=True, kw_only=True)
-class _Sides:
-    """The sides that have not failed yet; what fails is told in `problems`."""
-
-    versions: Mapping[str, _Version]
-    started: dict[str, Side]
-    """Also those that failed since."""
-    running: dict[str, Side]
-    problems: list[str]
-    dropped: dict[str, str] = field(default_factory=dict)
-    """Name of a side that failed → what was told of it."""
-
-    def get(self, name: str) -> Side | None:
-        return self.running.get(name)
-
-    def each(self, do: Callable[[Side], None]) -> None:
-        for name, side in list(self.running.items()):
-            try:
-                do(side)
-            except SideFailedError as error:
-                self._drop(name, error.reason)
-
-    def provide(self) -> None:
-        """Give each side the files that its graph names, from Git and from DVC's cache or remote."""
-        for name, side in list(self.running.items()):
-            version = self.versions[name]
-            if version.tree is None:
-                continue
-            folder = _code_folder(version.place.graph)
-            try:
-                version.tree.bring([*side.needs, *([folder] if folder != "." else [])])
-            except GraphshipError as error:
-                self._drop(name, f"what the {name}'s graph needs cannot be had: {_told(error)}")
-
-    @property
-    def are_identical(self) -> bool:
-        if self.running.keys() != {"base", "head"}:
-            return False
-        base, head = self.versions["base"], self.versions["head"]
-        is_same_time = base.place.time_column == head.place.time_column
-        return is_same_time and are_identical(self._files("base"), self._files("head"))
-
-    def _files(self, name: str) -> Files:
-        version, needs = self.versions[name], self.running[name].needs
-        place = version.place
-        names = git_files(place.root, ".") if version.tree is None else version.tree.names
-        return Files(root=place.root, graph=place.graph, names=frozenset(names), needs=frozenset(needs))
-
-    @property
-    def graphs(self) -> dict[str, GraphSpec | None]:
-        """The serving graphs, as far as their code could be loaded."""
-        return {name: side.graph for name, side in self.started.items()}
-
-    def load(self) -> None:
-        """Let the graphs load their models, both at the same time."""
-        self.each(Side.compile)
-        self.each(Side.ready)
-
-    @property
-    def columns(self) -> frozenset[str] | None:
-        """The columns that any of the graphs takes; None when one does not say."""
-        found: set[str] = set()
-        for side in self.running.values():
-            if side.columns is None:
-                return None
-            found.update(side.columns)
-        return frozenset(found)
-
-    def end(self) -> None:
-        for side in self.running.values():
-            side.end()
-
-    def _drop(self, name: str, problem: str) -> None:
-        self.problems.append(problem)
-        self.dropped[name] = problem
-        self.running.pop(name).end()
+def _is_by_choice(absent: Mapping[SideName, NoGraphError], name: SideName) -> bool:
+    return name in absent and absent[name].is_by_choice
 
 
 def _is_at_or_below(path: str, folder: str) -> bool:
@@ -341,15 +252,8 @@ def _identical(requests: Requests) -> Behaviour:
     return Behaviour(
         source=requests.source,
         requests=len(requests.requests),
+        added=requests.added,
         is_identical=True,
         problem=requests.problem,
+        notes=requests.notes,
     )
-
-
-def _code_folder(graph: str) -> str:
-    return PurePosixPath(graph.partition(":")[0]).parent.as_posix()
-
-
-def _told(error: GraphshipError) -> str:
-    known = f": {error.known[0]}" if error.known else ""
-    return error.fact + known + (f" ({error.hint})" if error.hint else "")

@@ -71,7 +71,7 @@ def report_change_request(project: Project, context: Context) -> ReportResult:
             if isinstance(error, PushRejectedError) and error.reason == "moved":
                 return _overtaken(project, request)
             troubles.add("do not merge yet: what the pipeline made could not be kept", error)
-    serving = _serving(project, context, troubles) if run.failure is None else _Serving()
+    serving = _serving(project, context, troubles) if run.failure is None else _Serving(is_known=False)
     report = _report(project, context, request, head, run, serving=serving, troubles=troubles)
     folder = project.output("report", "report.json").parent
     write_report(project, report, folder)
@@ -109,6 +109,8 @@ class _Serving:
 
     graph: GraphSpec | None = None
     plans: tuple[shown.Plan, ...] = ()
+    is_known: bool = True
+    """False when it could not be loaded, or was not, since the pipeline failed."""
 
 
 def _serving(project: Project, context: Context, troubles: _Troubles) -> _Serving:
@@ -125,7 +127,7 @@ def _serving(project: Project, context: Context, troubles: _Troubles) -> _Servin
         plans = _plans(project) if context.is_trusted else ()
     except GraphshipError as error:
         troubles.add("the serving graph cannot be released", error)
-        return _Serving()
+        return _Serving(is_known=False)
     return _Serving(graph=graph.spec, plans=plans)
 
 
@@ -184,8 +186,9 @@ def _report(
 ) -> shown.Report:
     target = request.target_branch if request else context.default_branch
     base, problem = base_snapshot(project, head, branch=target)
-    # The graphs of two revisions answer the same requests only when the head's can be loaded at all.
-    without: tuple[Part, ...] = () if serving.graph else ("behaviour",)
+    # What is told of a graph that cannot be loaded need not be found a second time. One that the change takes away is
+    # compared: the base's gates may ask for its answers.
+    without: tuple[Part, ...] = () if serving.is_known else ("graph",)
     with project.console.group("compare with the base"):
         comparison = compare_revisions(
             project, base, None, base_problem=problem, head_graph=serving.graph, without=without

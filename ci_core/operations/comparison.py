@@ -7,7 +7,7 @@ left out, the requests through both serving graphs, each in a process of its own
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ci_core.errors import GraphshipError
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from ci_core.versioning.plots import Plot
     from ci_core.versioning.revision import Snapshot
 
-Part = Literal["tables", "behaviour", "plots"]
+Part = Literal["tables", "graph", "behaviour", "plots"]
 """What costs more than reading two snapshots, and may be left out."""
 _SHOWN_FILES = 5
-PARTS: tuple[Part, ...] = ("tables", "behaviour", "plots")
+PARTS: tuple[Part, ...] = ("tables", "graph", "behaviour", "plots")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,8 @@ class Comparison:
     """None when they are left out, or could not be read: that is not the same as none declared."""
     base_graph: GraphSpec | None = None
     head_graph: GraphSpec | None = None
-    """The serving graphs; None when there is none, or it could not be loaded."""
+    """The serving graphs; None when neither side has one, or it could not be loaded; one without steps when only the
+    other side has one."""
     problems: tuple[str, ...] = ()
     """What could not be read beside the snapshots, one sentence each."""
 
@@ -112,7 +113,8 @@ def compare_revisions(
         head: a commit, which is not checked out for it; None for the work tree.
         base_problem: why `base` is None, one sentence.
         head_graph: the head's serving graph, when it is loaded already.
-        without: parts to leave out.
+        without: parts to leave out. Without ``behaviour`` the graphs are loaded all the same; without ``graph``
+            neither happens.
 
     Raises:
         GraphshipError: the head cannot be read.
@@ -138,11 +140,14 @@ def compare_revisions(
         found = compare_content(project.dvc, diff, base=base.code.commit, head=head, ignore=ignored.decided)
         tables = ignored.noted(found)
     behaviour = None
-    if "behaviour" not in without:
+    if "graph" not in without:
         # Imported when it is wanted: it comes with a fifth of what this program consists of.
         from ci_core.operations.behaviour import compare_behaviour
 
-        behaviour = compare_behaviour(project, base=base.code.commit, head=head)
+        sends = "behaviour" not in without
+        behaviour = compare_behaviour(project, base=base.code.commit, head=head, sends=sends)
+    if behaviour is not None and head_graph is not None:  # it can be loaded, if not without the secrets of this job
+        behaviour = replace(behaviour, head_failure=None)
     base_plots, base_plots_problem = (None, None) if "plots" in without else _plots(project, base.code.commit, "base")
     return Comparison(
         base=base,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ci_core.operations.graph_focus import focused
-from ci_core.operations.pipeline_graph import pipeline_graph
 from ci_core.reports import report as shown
 from ci_core.serving.spec import ANSWER, REQUEST
 from ci_core.serving.words import arrows, kind_text, settings
@@ -15,15 +14,14 @@ if TYPE_CHECKING:
 
     from ci_core.serving.spec import GraphSpec, RouteSpec, StepSpec
 
-__all__ = ["graph_part", "pipeline_graph"]
-
 
 def graph_part(head: GraphSpec, base: GraphSpec | None, changed_files: Collection[str] = ()) -> shown.Graph:
     """Return the serving graph of the head; what `base` had and the head has not stays in it, marked as removed.
 
     Args:
-        head: the graph of the change.
-        base: the graph to compare with; None when there is none, then nothing is marked.
+        head: the graph of the change; one without steps when it serves nothing any more.
+        base: the graph to compare with; one without steps when it served nothing, so that all of the head's is new.
+            None when it could not be loaded, then nothing is marked.
         changed_files: model files whose content differs; their boxes are marked as changed.
     """
     nodes = [
@@ -31,7 +29,8 @@ def graph_part(head: GraphSpec, base: GraphSpec | None, changed_files: Collectio
         *(_with_content(node, changed_files) for node in _boxes(head, base)),
         _terminal(ANSWER, "answer", "response"),
     ]
-    return focused(shown.Graph(name=head.name, nodes=tuple(nodes), edges=tuple(_lines(head, base))))
+    name = head.name if head.steps or base is None else base.name
+    return focused(shown.Graph(name=name, nodes=tuple(nodes), edges=tuple(_lines(head, base))))
 
 
 def _terminal(name: str, text: str, kind: Literal["source", "response"]) -> shown.GraphNode:
@@ -108,6 +107,8 @@ def _line(arrow: tuple[str, str, str], change: shown.Change) -> shown.GraphEdge:
 
 def _arrows(spec: GraphSpec) -> Iterator[tuple[str, str, str]]:
     """Yield start, end and text of every arrow; what follows a router is drawn as coming from its models."""
+    if not spec.steps:
+        return
     models = {step.name: [_model_id(step, route) for route in step.routes] for step in spec.steps}
     for router, ids in models.items():
         for model in ids:

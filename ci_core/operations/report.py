@@ -75,14 +75,15 @@ def make_report(
     project: Project, comparison: Comparison, occasion: Occasion, judged: Judgement = NOT_JUDGED
 ) -> shown.Report:
     """Return the report of a comparison, with known secrets masked."""
-    diff, graph = comparison.diff, comparison.head_graph
+    diff, failure = comparison.diff, _head_failure(comparison)
+    graphs = [graph for graph in (comparison.head_graph, comparison.base_graph) if graph is not None]
     metrics = metric_rows(diff)
-    models = report_data.model_rows(diff, graph.models if graph else ())
+    models = report_data.model_rows(diff, [path for graph in graphs for path in graph.models])
     base, head = diff.base, occasion.head or diff.head.commit
     report = shown.Report(
         project=project.settings.name,
         title=occasion.title,
-        verdict="fail" if occasion.troubles else report_data.verdict(judged.results, occasion.pipeline),
+        verdict="fail" if occasion.troubles or failure else report_data.verdict(judged.results, occasion.pipeline),
         base=_commit(project, base.commit, occasion.base_label or base.label) if base else None,
         head=_commit(project, head, occasion.head_label or diff.head.label),
         run=occasion.run,
@@ -104,7 +105,7 @@ def make_report(
         stale=len(diff.stale),
         pipeline=report_data.pipeline_part(occasion.pipeline) if occasion.pipeline else None,
         pipeline_graph=pipeline_graph(comparison.base, comparison.head),
-        graph=graph_part(graph, comparison.base_graph, [row.path for row in models]) if graph else None,
+        graph=_graph(comparison, [row.path for row in models]),
         behaviour=report_data.behaviour_part(comparison.behaviour),
         plans=occasion.plans,
         plots=plot_parts(comparison.base_plots, comparison.head_plots),
@@ -177,11 +178,25 @@ def _still(behaviour: shown.Behaviour) -> shown.Behaviour:
 
 
 def exit_code(report: shown.Report) -> ExitCode:
-    """Return what a command that made this report ends with: a failed stage comes before a failed gate."""
+    """Return what a command that made this report ends with: a project's code that fails comes before its gates."""
     if report.pipeline is not None and report.pipeline.failure is not None:
+        return ExitCode.USER_CODE
+    if report.behaviour is not None and report.behaviour.head_failure is not None:
         return ExitCode.USER_CODE
     is_red = any(gate.state == "fail" for gate in report.gates)
     return ExitCode.CHECK_FAILED if is_red else ExitCode.DONE
+
+
+def _head_failure(comparison: Comparison) -> str | None:
+    return comparison.behaviour.head_failure if comparison.behaviour is not None else None
+
+
+def _graph(comparison: Comparison, models: Collection[str]) -> shown.Graph | None:
+    """Return the serving graph; None when the head's is not known, or neither side serves anything that is known."""
+    head, base = comparison.head_graph, comparison.base_graph
+    if head is None or not (head.steps or (base is not None and base.steps)):
+        return None
+    return graph_part(head, base, models)
 
 
 def _commit(project: Project, commit: CommitId, label: str) -> shown.Commit:
@@ -190,10 +205,11 @@ def _commit(project: Project, commit: CommitId, label: str) -> shown.Commit:
 
 def _notes(comparison: Comparison, occasion: Occasion, judging: tuple[Remark, ...]) -> tuple[shown.Note, ...]:
     """Return what the reader must know: what cannot be read is said, never shown as no change."""
-    diff = comparison.diff
+    diff, failure = comparison.diff, _head_failure(comparison)
     stale = report_data.stale_sentences(diff) if occasion.pipeline is None else ()
     before = [
         *occasion.troubles,
+        *([failure] if failure else []),
         *([diff.base_problem] if diff.base_problem else []),
         *occasion.warnings,
         *stale,

@@ -141,6 +141,8 @@ def behaviour_part(behaviour: Behaviour | None) -> shown.Behaviour | None:
         source=behaviour.source,
         requests=behaviour.requests,
         changed=behaviour.changed,
+        added=behaviour.added,
+        added_changed=behaviour.added_changed,
         gained=behaviour.gained,
         unsteady=behaviour.unsteady,
         unsteady_places=behaviour.unsteady_places,
@@ -154,6 +156,7 @@ def behaviour_part(behaviour: Behaviour | None) -> shown.Behaviour | None:
                 new=_as_json(one.new),
                 size=one.size,
                 where=one.where,
+                is_added=one.is_added,
             )
             for one in behaviour.largest
         ),
@@ -163,6 +166,7 @@ def behaviour_part(behaviour: Behaviour | None) -> shown.Behaviour | None:
         memory_ratio=behaviour.memory_ratio,
         is_identical=behaviour.is_identical,
         problem=behaviour.problem,
+        head_failure=behaviour.head_failure,
         notes=behaviour.notes,
     )
 

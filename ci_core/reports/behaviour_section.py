@@ -57,14 +57,23 @@ def behaviour_sentence(behaviour: Behaviour) -> Line:
 
 
 def _changed(behaviour: Behaviour) -> Line:
-    all_requests = plural(behaviour.requests, "request")
+    """Return how many answers changed; those to requests that only the change records are counted by themselves."""
     if not behaviour.changed:
-        one = behaviour.requests == 1
+        all_requests, one = plural(behaviour.requests, "request"), behaviour.requests == 1
         return ("The " if one else "All ", Strong(all_requests), f" {'is' if one else 'are'} answered as before")
-    share = percent(behaviour.changed / behaviour.requests)
-    verb = "is" if behaviour.changed == 1 else "are"
-    counted = f"{number(behaviour.changed)} of {all_requests}"
-    return (Strong(counted), f" ({share}) {verb} answered otherwise", *most_telling(behaviour))
+    requests, changed = behaviour.requests - behaviour.added, behaviour.changed - behaviour.added_changed
+    share = f" ({percent(changed / requests)})" if requests else ""
+    counted = Strong(f"{number(changed)} of {plural(requests, 'request')}")
+    return (counted, f"{share} {_are(changed)} answered otherwise", _beside(behaviour), *most_telling(behaviour))
+
+
+def _beside(behaviour: Behaviour) -> str:
+    count = behaviour.added_changed
+    return f", as {_are(count)} {number(count)} of {number(behaviour.added)} that the change adds" if count else ""
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _cost(behaviour: Behaviour) -> Line:
@@ -130,12 +139,16 @@ def _hint(behaviour: Behaviour) -> str:
         return "nothing that answers changed"
     if not behaviour.requests:
         return "not compared"
-    return f"{number(behaviour.changed)} of {plural(behaviour.requests, 'answer')} changed"
+    changed, answers = behaviour.changed - behaviour.added_changed, behaviour.requests - behaviour.added
+    if not behaviour.added:
+        return f"{number(changed)} of {plural(answers, 'answer')} changed"
+    beside = f"{number(behaviour.added_changed)} of {number(behaviour.added)} added"
+    return f"{number(changed)} of {plural(answers, 'answer')} changed, {beside}"
 
 
 def _answer(change: AnswerChange) -> tuple[Line, ...]:
     return (
-        (_json(change.request),),
+        (_json(change.request), *((" (added)",) if change.is_added else ())),
         (_json(change.old),),
         (_json(change.new),),
         (short(change.size),) if change.size is not None else (),

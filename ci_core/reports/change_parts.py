@@ -78,6 +78,8 @@ class AnswerChange(Part):
     """The largest difference of a number; None when something else differs."""
     where: str = ""
     """Place of that difference in the answer."""
+    is_added: bool = False
+    """Whether only the change records the request."""
 
 
 class BehaviourSide(Part):
@@ -98,6 +100,9 @@ class Behaviour(Part):
     requests: int = 0
     """Requests that both were asked; when nothing can differ, those there are."""
     changed: int = 0
+    added: int = 0
+    added_changed: int = 0
+    """Of both those that only the change records: no gate counts them."""
     gained: int = 0
     """Of `changed` those that are as before but for fields that are new."""
     unsteady: int = 0
@@ -120,5 +125,7 @@ class Behaviour(Part):
     """Whether code, models and data files are those of the base: then nothing was replayed."""
     problem: str | None = None
     """Why there is no comparison, or why it is not whole."""
+    head_failure: str | None = None
+    """Why the head's graph cannot be loaded, when that is its own fault: then the verdict is ``fail``."""
     notes: tuple[str, ...] = ()
     """What a reader should know and is no fault."""

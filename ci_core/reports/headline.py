@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DIRECTION_TONES: dict[Direction, Tone] = {"better": "good", "worse": "bad", "neutral": "muted"}
 MOST_TILES = 4
+_ENDS = {"source", "response"}
 _MOST_METRICS_IN_HEADLINE = 3
 _MOST_PLANS_IN_HEADLINE = 5
 
@@ -52,6 +53,8 @@ def _has_failed(report: Report) -> bool:
 def _title(report: Report) -> str:
     if report.pipeline is not None and report.pipeline.failure is not None:
         return f"The stage {shorten(report.pipeline.failure.stage, 60)} failed"
+    if report.behaviour is not None and report.behaviour.head_failure is not None:
+        return "The serving graph cannot be loaded"
     if not report.gates and report.verdict != "fail":
         return _title_without_gates(report)
     # A green light that compared nothing must not look like any other.
@@ -116,21 +119,30 @@ def what_changed(report: Report) -> Line:
     """Return how much of what differs, in one line; nothing without a base."""
     if report.base is None:
         return ()
-    nodes = sum(node.change != "same" for node in report.graph.nodes) if report.graph else 0
     counts = (
         (len(report.params), "param", "params"),
         (sum(row.change != "same" for row in report.data), "data file", "data files"),
         (sum(row.change != "same" for row in report.models), "model", "models"),
         (len(report.stages), "stage", "stages"),
-        (nodes, "graph node", "graph nodes"),
         (_changed_plots(report), "plot", "plots"),
     )
     said = [plural(count, one, many) for count, one, many in counts if count]
+    said += _changed_graph(report)
     if report.environment:
         said.append(f"environment ({number(len(report.environment))})")
     if said:
         return (f"Changed: {', '.join(said)}.",)
     return ("What DVC tracks (params, data, models, stages) and the environment are as at the base.",)
+
+
+def _changed_graph(report: Report) -> list[str]:
+    """Return how many boxes of the serving graph changed; that there was none before, or is none any more."""
+    changes = [node.change for node in report.graph.nodes if node.kind not in _ENDS] if report.graph else []
+    for change, words in (("added", "a serving graph (new)"), ("removed", "the serving graph (removed)")):
+        if changes and all(one == change for one in changes):
+            return [words]
+    count = sum(change != "same" for change in changes)
+    return [plural(count, "graph node", "graph nodes")] if count else []
 
 
 def _changed_plots(report: Report) -> int:

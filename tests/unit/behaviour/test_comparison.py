@@ -24,7 +24,16 @@ def test_equal_answers_are_none_that_changed() -> None:
     found = compare(answers({"y": 1.0}, {"y": 2.0}), answers({"y": 1.0}, {"y": 2.0 + 1e-9}))
 
     assert found == Comparison(
-        requests=2, changed=0, gained=0, unsteady=0, unsteady_places=(), fields=(), more_fields=0, largest=()
+        requests=2,
+        changed=0,
+        added=0,
+        added_changed=0,
+        gained=0,
+        unsteady=0,
+        unsteady_places=(),
+        fields=(),
+        more_fields=0,
+        largest=(),
     )
 
 
@@ -39,6 +48,13 @@ def test_requests_that_one_side_was_not_asked_are_not_compared() -> None:
     found = compare([*answers(1.0, 2.0), None], [None, *answers(3.0, 4.0)])
 
     assert (found.requests, found.changed) == (1, 1)
+
+
+def test_requests_that_only_the_change_records_are_counted_by_themselves() -> None:
+    found = compare_answers(["a", "b", "c", "d"], answers(1, 2, 3, 4), [None] * 4, [*answers(1, 7, 8), None], added=2)
+
+    assert (found.requests, found.changed, found.added, found.added_changed) == (3, 2, 1, 1)
+    assert [(one.request, one.is_added) for one in found.largest] == [("b", False), ("c", True)]
 
 
 def test_a_request_that_fails_on_one_side_is_changed_and_comes_first() -> None:

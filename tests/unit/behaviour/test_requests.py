@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pytest
 
-from ci_core.behaviour.requests import recorded, recorded_file, sampled, shown, to_send
-from ci_core.config.settings import LabelSettings, MonitorSettings, Settings
+from ci_core.behaviour.requests import Requests, recorded, sampled, shown, to_send, together
+from ci_core.config.settings import LabelSettings, MonitorSettings
 from ci_core.deploy.smoke import SmokeRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ci_core.types import JsonValue
 
 MONITOR = MonitorSettings(
     reference="data/train.parquet",
@@ -84,14 +87,74 @@ def test_a_table_that_cannot_be_asked_says_why(tmp_path: Path) -> None:
     )
 
 
-def test_recorded_requests_are_found_by_the_settings_or_at_their_usual_place(tmp_path: Path) -> None:
-    (tmp_path / "serving").mkdir()
-    nowhere = recorded_file(Settings(root=tmp_path, name="x"))
-    (tmp_path / "serving/requests.jsonl").write_text('{"x": 1}\n')
+# --- what both sides ask ---
 
-    assert nowhere is None
-    assert recorded_file(Settings(root=tmp_path, name="x")) == "serving/requests.jsonl"
-    assert recorded_file(Settings(root=tmp_path, name="x", smoke="smoke.jsonl")) == "smoke.jsonl"
+
+def asked(*bodies: JsonValue, **more: Any) -> Requests:
+    return Requests(source="requests.jsonl", requests=tuple(SmokeRequest(body=body) for body in bodies), **more)
+
+
+def bodies(found: Requests) -> list[JsonValue]:
+    return [request.body for request in found.requests]
+
+
+def test_requests_of_both_sides_are_asked_once_those_of_the_base_first() -> None:
+    found = together(asked(1, 2, 3), asked(4, 2, 3, 4))
+
+    assert (bodies(found), found.added, found.source, found.problem) == ([1, 2, 3, 4], 1, "requests.jsonl", None)
+    assert found.notes == (
+        "the change takes 1 of 3 requests of the base away: it was asked all the same",
+        "the change adds 1 request, which does not count",
+    )
+
+
+def test_requests_that_a_change_leaves_alone_need_no_word() -> None:
+    found = together(asked({"x": 1, "y": 2}, 2), asked(2, {"y": 2, "x": 1}))
+
+    assert (bodies(found), found.added, found.notes) == ([{"x": 1, "y": 2}, 2], 0, ())
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "note"),
+    [
+        (asked(1), None, "the change takes the only request of the base away: it was asked all the same"),
+        (asked(1, 2), None, "the change takes all 2 requests of the base away: they were asked all the same"),
+        (asked(1, 2, 3), asked(1), "the change takes 2 of 3 requests of the base away: they were asked all the same"),
+        (asked(1), asked(1, 2, 3), "the change adds 2 requests, which do not count"),
+    ],
+)
+def test_how_the_requests_of_a_change_differ_is_told(base: Requests, head: Requests | None, note: str) -> None:
+    assert together(base, head).notes == (note,)
+
+
+def test_where_the_base_has_no_requests_those_of_the_change_are_all_there_is() -> None:
+    nothing = Requests(source="old.jsonl", problem="the recorded requests cannot be sent")
+
+    found = together(nothing, asked(1, 2))
+
+    assert (bodies(found), found.added, found.problem) == ([1, 2], 0, "base: the recorded requests cannot be sent")
+    assert together(None, asked(1)) == asked(1)
+    assert together(None, None) == Requests(source="")
+
+
+def test_requests_of_a_change_that_cannot_be_read_keep_none_of_the_base_back() -> None:
+    found = together(asked(1, 2), Requests(source="requests.jsonl", problem="line 2 is broken"))
+
+    assert (bodies(found), found.added, found.problem) == ([1, 2], 0, "head: line 2 is broken")
+
+
+def test_a_request_is_the_same_whatever_status_it_should_have() -> None:
+    base = Requests(source="a", requests=(SmokeRequest(body=1, headers={"A": "b"}), SmokeRequest(body=1, path="/v2")))
+    head = Requests(source="b", requests=(SmokeRequest(body=1, headers={"a": "b"}, status=404), SmokeRequest(body=1)))
+
+    found = together(base, head)
+
+    assert [(one.path, one.status, dict(one.headers)) for one in found.requests] == [
+        ("/", 200, {"A": "b"}),
+        ("/v2", 200, {}),
+        ("/", 200, {}),
+    ]
+    assert (found.added, found.source) == (1, "a of the base and b")
 
 
 def test_of_a_long_file_the_first_thousand_requests_are_sent(tmp_path: Path) -> None:

@@ -50,6 +50,21 @@ def test_without_a_base_nothing_is_marked() -> None:
     }
 
 
+def test_a_graph_that_is_new_or_gone_is_drawn_as_a_whole() -> None:
+    nothing, graph = GraphSpec(name=""), _graph(CLEAN, _router(m1="models/m1.onnx"))
+
+    new, gone = graph_data.graph_part(graph, nothing), graph_data.graph_part(nothing, graph)
+
+    for part, change in ((new, "added"), (gone, "removed")):
+        assert part.name == "late"
+        assert _marks(part) == {
+            **dict.fromkeys(("request", "answer"), "same"),
+            **dict.fromkeys(("clean", "choose", "m1"), change),
+        }
+        assert {mark for _, _, mark in _arrows(part)} == {change}
+        assert len(part.edges) == 4
+
+
 def test_steps_that_come_and_go_are_marked_with_their_arrows() -> None:
     base = _graph(CLEAN, {"name": "enrich", "step": "serving.steps:enrich", "after": ["clean"]})
     head = _graph(CLEAN, {"name": "score", "step": "serving.steps:score", "after": ["clean"]})
@@ -138,9 +153,7 @@ def test_models_of_a_router_that_are_alike_are_one_box_when_there_are_many() -> 
 
 def test_of_a_long_graph_what_changed_and_its_neighbours_are_kept() -> None:
     names = ["request", *(f"s{index}" for index in range(80))]
-    steps = [
-        {"name": name, "step": f"m:{name}", "after": [after]} for after, name in pairwise(names)
-    ]
+    steps = [{"name": name, "step": f"m:{name}", "after": [after]} for after, name in pairwise(names)]
     head = [*steps[:40], {**steps[40], "step": "m:other"}, *steps[41:]]
 
     graph = graph_data.graph_part(_graph(*head), _graph(*steps))

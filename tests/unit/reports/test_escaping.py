@@ -72,7 +72,9 @@ def everything_said() -> Report:
     )
     named = Plot(name="plots/by-class.csv", kind="histogram", series=(Series(side="head", x=("a", "b"), y=(1.0, 2.0)),))
     refused = report.plans[0].model_copy(update={"action": "refused", "trigger": "tag"})
-    behaviour = report.behaviour and report.behaviour.model_copy(update={"problem": "not whole"})
+    behaviour = report.behaviour and report.behaviour.model_copy(
+        update={"problem": "not whole", "head_failure": "it raised"}
+    )
     return report.model_copy(
         update={
             "verdict": "fail",

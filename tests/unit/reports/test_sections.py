@@ -75,6 +75,14 @@ NEW = FieldChange(place="q", kind="new", answers=4, values=(ValueChange(old="", 
         (Behaviour(source="s", requests=200), "All 200 requests are answered as before."),
         (Behaviour(source="s", requests=1), "The 1 request is answered as before."),
         (
+            Behaviour(source="s", requests=6, changed=4, added=2, added_changed=1, fields=(P,)),
+            "3 of 4 requests (75 %) are answered otherwise, as is 1 of 2 that the change adds: p by up to 0.25.",
+        ),
+        (
+            Behaviour(source="s", requests=6, changed=2, added=2, added_changed=2, fields=(P,)),
+            "0 of 4 requests (0 %) are answered otherwise, as are 2 of 2 that the change adds: p by up to 0.25.",
+        ),
+        (
             Behaviour(source="s", requests=200, changed=1, fields=(P,)),
             "1 of 200 requests (0.5 %) is answered otherwise: p by up to 0.25.",
         ),
