@@ -169,7 +169,12 @@ def without_measures(report: shown.Report) -> shown.Report:
 def _still(behaviour: shown.Behaviour) -> shown.Behaviour:
     """Return what does not depend on how fast the machine is."""
     if behaviour.problem is not None:
-        return shown.Behaviour(source=behaviour.source, problem=_NUMBER.sub("0", behaviour.problem))
+        failure = behaviour.head_failure
+        return shown.Behaviour(
+            source=behaviour.source,
+            problem=_NUMBER.sub("0", behaviour.problem),
+            head_failure=None if failure is None else _NUMBER.sub("0", failure),
+        )
     sides = {
         name: side and shown.BehaviourSide(failed=side.failed)
         for name, side in (("base", behaviour.base), ("head", behaviour.head))

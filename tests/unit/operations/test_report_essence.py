@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import assume, given
@@ -111,6 +112,18 @@ def cut_short(draw: Callable[[st.SearchStrategy[int]], int]) -> Behaviour:
 @given(cut_short(), cut_short())
 def test_how_far_a_slow_graph_came_is_not_of_the_essence(one: Behaviour, other: Behaviour) -> None:
     assert essence(report_of(one)) == essence(report_of(other))
+
+
+def failed(within: str) -> Behaviour:
+    problem = f"the head's graph cannot be loaded: its process gave no answer within {within} s"
+    return Behaviour(source="requests.jsonl", problem=problem, head_failure=problem)
+
+
+def test_a_head_that_cannot_serve_is_of_the_essence_and_how_long_it_had_is_not() -> None:
+    unknown = replace(failed("60"), head_failure=None)
+
+    assert essence(report_of(failed("60"))) == essence(report_of(failed("59.8")))
+    assert without_measures(report_of(failed("60"))) != without_measures(report_of(unknown))
 
 
 def with_ratio(value: float) -> Behaviour:
