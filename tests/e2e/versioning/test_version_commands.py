@@ -61,7 +61,7 @@ def test_a_comparison_reads_well(tmp_path: Path) -> None:
         f"sample · {new} against {old}",
         "· 1 metric better",
         "  mae 6.346 → 2.937 (better)",
-        "  Changed: 1 param, 1 data file.",
+        "  Changed: 1 param, 1 data file, 1 plot.",
         "",
         "Metrics",
         "───────",
