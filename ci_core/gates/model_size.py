@@ -28,7 +28,8 @@ def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
         sentence = "the size of the models was not judged: no serving graph was loaded, which would name them"
         return GateResult(key="model-size", state="warn", limit=limit, sentence=sentence)
     if not models:
-        return GateResult(key="model-size", state="pass", limit=limit, sentence="the serving graph loads no model file")
+        nothing = "looked at nothing: no serving graph names a model or data file"
+        return GateResult(key="model-size", state="pass", limit=f"{limit}; {nothing}", sentence=nothing)
     findings = [finding for _, finding in _findings(gate, evidence)]
     told = [sentence for _, sentence in findings] or [_told(model) for model in models]
     only = models[0] if len(models) == 1 else None

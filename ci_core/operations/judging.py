@@ -192,7 +192,8 @@ class _Change:
     def _sizes(self, graph: GraphSpec | None) -> tuple[ModelSize, ...] | None:
         if graph is None:
             return None
-        return tuple(self._model_size(path) for path in graph.models)
+        # what a step opens may be a model as well as what a router does: nobody can tell them apart
+        return tuple(self._model_size(path) for path in dict.fromkeys((*graph.models, *graph.data_files)))
 
     def _model_size(self, path: str) -> ModelSize:
         old, old_problem = _size(self._old, path) if self._old else (None, None)

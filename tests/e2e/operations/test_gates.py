@@ -308,6 +308,23 @@ def test_the_size_of_models_is_compared_also_where_they_are_only_recorded(sample
     assert (found.state, found.old, found.new) == ("pass", 19, 19)
 
 
+def test_files_that_steps_open_count_as_models_and_a_gate_without_any_says_so(sample: SampleProject) -> None:
+    sample.write("graphship.yaml", gates("model-size: {max: 10 B}"))
+    base = sample.commit("a gate on size")
+    step = StepSpec(name="answer", step="serving.steps:answer")
+
+    opened = GraphSpec(name="sample", steps=(step,), files=("models/model.json",))
+    large = result(judged(sample, base, graph=opened), "model-size")
+    nothing = result(judged(sample, base, graph=GraphSpec(name="sample", steps=(step,))), "model-size")
+
+    assert (large.state, large.sentence) == ("fail", "`models/model.json` has 19 B, more than the 10 B it may have")
+    assert (nothing.state, nothing.sentence) == (
+        "pass",
+        "looked at nothing: no serving graph names a model or data file",
+    )
+    assert nothing.limit == "at most 10 B; looked at nothing: no serving graph names a model or data file"
+
+
 def _with_pickle(sample: SampleProject, path: str) -> None:
     target = sample.root / path
     target.parent.mkdir(parents=True, exist_ok=True)
