@@ -18,7 +18,7 @@ from ci_core.errors import (
     NotADvcProjectError,
 )
 from ci_core.testing.projects import make_plain_repository, make_project
-from ci_core.types import CommitId
+from ci_core.types import CommitId, Digest
 from ci_core.versioning.dvc import DvcProject
 from ci_core.versioning.revision import TrackedFile
 
@@ -76,7 +76,8 @@ def test_a_file_that_was_changed_in_the_work_tree_is_told_as_it_is(tmp_path: Pat
     (changed,) = DvcProject(project.root).read().data
 
     # the md5 of "abc": RFC 1321, appendix A.5
-    assert changed == TrackedFile(path="data/raw.csv", digest="md5:900150983cd24fb0d6963f7d28e17f72", size_bytes=3)  # type: ignore[arg-type] # a digest written out
+    digest = Digest("md5:900150983cd24fb0d6963f7d28e17f72")
+    assert changed == TrackedFile(path="data/raw.csv", digest=digest, size_bytes=3, is_unrecorded=True)
     assert DvcProject(project.root).read(CommitId(project.head())).data == recorded
 
 
