@@ -93,10 +93,6 @@ def _graph(text: str) -> Callable[[Path], Path]:
     return _project(lambda project: project.write("serving/graph.py", text))
 
 
-def _without_pipeline(project: SampleProject) -> None:
-    project.git("rm", "-q", "dvc.yaml", "dvc.lock")
-
-
 def _failing_stage(project: SampleProject) -> None:
     project.write("src/train.py", "for n in range(1, 31):\n    print('line', n)\nraise SystemExit(7)\n")
 
@@ -106,7 +102,6 @@ CASES = {
     "no commit yet": Case(_no_commit, 2, "no-commit-yet", ("git commit",)),
     "no graphship.yaml": Case(_no_config, 2, "not-a-project", ("run `graphship init`",)),
     "no DVC project": Case(_no_dvc, 2, "not-a-dvc-project", ("dvc init",)),
-    "no dvc.yaml": Case(_project(_without_pipeline), 2, "no-pipeline", ("dvc.yaml",)),
     "a tab": Case(_config("name: sample\nenvironments:\n\tstaging: {}\n"), 2, "invalid-config", ("graphship.yaml:3",)),
     "an unknown key": Case(
         _config(CONFIG.replace("environments", "enviroments")),

@@ -185,7 +185,7 @@ def test_a_failure_that_was_recorded_is_none(tmp_path: Path) -> None:
 
 
 def test_what_differs_by_itself_is_told_and_not_called_changed(tmp_path: Path) -> None:
-    answer = 'return {"y": round(SLOPE * body["x"], 3), "id": uuid.uuid4().hex, "at": time.perf_counter()}'
+    answer = 'return {"y": round(SLOPE * body["x"], 3), "id": uuid.uuid4().hex, "at": str(time.perf_counter_ns())}'
     project = make(tmp_path, {"serving/steps.py": STEPS}, count=4)
     project.steps(answer, above="import time\nimport uuid")
     base = CommitId(project.sample.commit())
