@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 from datetime import date
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ci_core.types import Digest
@@ -222,10 +223,9 @@ def _dependency_reasons(dependency: Any, recorded: Mapping[str, Any], hashes: Ha
     return [f"`{dependency.def_path}` changed"]
 
 
-def _folders(path: str) -> Iterator[str]:
-    """Yield the folders that a path lies in, without the project's own."""
-    while path := posixpath.dirname(path):
-        yield path
+def _folders(path: str) -> list[str]:
+    """Return the folders that a path lies in, without the project's own."""
+    return [str(folder) for folder in PurePosixPath(path).parents if folder.name]
 
 
 def _tracked_file(out: Any, path: str, *, from_disk: Hashes | None, is_result: bool) -> TrackedFile:

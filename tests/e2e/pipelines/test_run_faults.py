@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import resource
 import shutil
 import signal
@@ -16,6 +15,7 @@ import pytest
 
 from ci_core.errors import DataRemoteError, DvcBusyError, FileNotWritableError, MissingObjectsError, NoDataRemoteError
 from ci_core.pipelines.dvc import DvcEngine
+from ci_core.testing.processes import is_alive
 from ci_core.testing.projects import make_project
 from ci_core.versioning.dvc import DvcProject
 
@@ -60,14 +60,6 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 # --- stages that misbehave ---

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ci_core.testing.processes import is_alive
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -135,14 +137,6 @@ def _release(folder: Path, graph: dict[str, Any]) -> Path:
     return folder
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
 def test_steps_of_a_function_run_in_one_process_of_their_own_and_the_event_with_them(release: Path) -> None:
     with _serving(release) as served:
         status, _headers, answer = served.until_ready().ask(body={"x": 1}, **{"x-event-id": "e-1", "x-tenant": "t"})
@@ -231,7 +225,7 @@ def test_who_is_told_to_stop_finishes_its_calls_and_leaves_no_process_behind(rel
 
     [(status, answer)] = outcomes
     assert (code, status, answer["first"]) == (0, 200, function)
-    assert not _is_alive(function)
+    assert not is_alive(function)
 
 
 SLOW = """
@@ -273,7 +267,7 @@ def test_who_is_told_to_stop_while_a_graph_compiles_leaves_no_folder_and_no_proc
             server.terminate()
             server.stderr.read()
 
-        assert not _is_alive(int(line.split()[1]))
+        assert not is_alive(int(line.split()[1]))
         assert list(Path(folder).iterdir()) == []
 
 
@@ -307,7 +301,7 @@ def test_a_function_ends_with_a_server_that_was_killed_and_removes_their_folder(
             sockets = [one.name for one in Path(folder).rglob("*.sock")]
             served.process.kill()
             served.process.wait()
-            while _is_alive(function):
+            while is_alive(function):
                 time.sleep(0.02)
 
         assert (sockets, list(Path(folder).iterdir())) == (["0.sock"], [])

@@ -25,6 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from ci_core.serving.segments import read_segments
+from ci_core.testing.processes import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -310,12 +311,6 @@ def test_workers_end_with_their_parent(release: Path) -> None:
             time.sleep(0.05)
 
         assert [pid for pid in workers if is_alive(int(pid))] == []
-
-
-def is_alive(pid: int) -> bool:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
 
 
 def run_to_its_end(folder: Path, *more: str, port: int | None = None) -> tuple[int, str]:
