@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ci_core.ci.plain import PlainConsole
-from ci_core.cli._project import open_project
 from ci_core.operations.behaviour import compare_behaviour
 from ci_core.testing.projects import SampleProject, make_project
 from ci_core.types import CommitId
+from tests.e2e.opened import opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ci_core.behaviour.spec import Behaviour
-    from ci_core.operations.project import Project
+    from ci_core.behaviour.spec import Behaviour, ChangedAnswer
 
 CONFIG = "name: sample\ngraph: serving/graph.py:graph\nsmoke: serving/requests.jsonl\n"
 GRAPH = """\
@@ -69,11 +65,6 @@ class BehaviourProject:
         return compare_behaviour(opened(self.root, env), base=self.base, head=commit)
 
 
-def opened(root: Path, env: Mapping[str, str] | None = None) -> Project:
-    """Return the project in a folder with its adapters."""
-    return open_project(root, dict(os.environ if env is None else env), PlainConsole(io.StringIO()))
-
-
 def requests(*bodies: Any) -> str:
     """Return the content of a file of recorded requests."""
     return "".join(json.dumps(body) + "\n" for body in bodies)
@@ -91,3 +82,8 @@ def make(folder: Path, files: Mapping[str, str] | None = None, *, count: int = 6
     for path, text in {**own, **(files or {})}.items():
         sample.write(path, text)
     return BehaviourProject(sample=sample, base=CommitId(sample.commit("a serving graph")))
+
+
+def told(changed: ChangedAnswer) -> tuple[Any, ...]:
+    """Return what is told of a changed answer."""
+    return changed.request, changed.old, changed.new, changed.size, changed.where

@@ -236,7 +236,7 @@ def test_a_machine_without_room_for_temporary_files_is_told(tmp_path: Path, monk
 COMPARE = """
 import io, signal, sys
 from pathlib import Path
-from tests.e2e.operations.behaviour_project import opened
+from tests.e2e.opened import opened
 from ci_core.operations.behaviour import compare_behaviour
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command line does
