@@ -1602,6 +1602,84 @@ class HostBusyError(HostError):
         )
 
 
+class HostUnreachableError(HostError):
+    """A host did not answer, broke off, or answered with an error of its own; a write may have been done."""
+
+    slug = "host-unreachable"
+    is_temporary = True
+
+    def __init__(self, *, host: str, action: str, reason: str) -> None:
+        self.host, self.action, self.reason = host, action, reason
+        super().__init__(f"the host did not {action}: {reason}", where=host)
+
+
+class HostAnswerError(HostError):
+    """A host's answer is not what its interface promises: a page instead of data, or a part of it."""
+
+    slug = "host-answer"
+    is_temporary = True
+
+    def __init__(self, *, host: str, action: str, reason: str) -> None:
+        self.host, self.action, self.reason = host, action, reason
+        super().__init__(
+            f"what the host answered when asked to {action} makes no sense: {reason}",
+            where=host,
+            hint="is a proxy or a sign-in page between this job and the host?",
+        )
+
+
+class HostLimitError(HostError):
+    """The host lets us make no more requests for a while; it did nothing."""
+
+    slug = "host-limit"
+    is_temporary = True
+
+    def __init__(self, *, host: str, action: str, wait_s: float | None, waited_s: float = 0) -> None:
+        self.host, self.action, self.wait_s, self.waited_s = host, action, wait_s, waited_s
+        asks = "" if wait_s is None else f"; it asks to wait {wait_s:.0f} s"
+        super().__init__(
+            f"the host takes no more requests for now, so it did not {action}{asks}",
+            where=host,
+            known=[f"waited {waited_s:.0f} s already"] if waited_s else [],
+            hint="start the job again later; what is written already is not written twice",
+        )
+
+
+class HostTokenError(HostError):
+    """The host does not know our token: it is missing, wrong, expired, or of a kind that cannot do this."""
+
+    slug = "host-token"
+
+    def __init__(self, *, host: str, action: str, reason: str, hint: str) -> None:
+        self.host, self.action, self.reason = host, action, reason
+        super().__init__(f"the host did not let us {action}: {reason}", where=host, hint=hint)
+
+
+class HostPermissionError(HostError):
+    """The host knows our token, which lacks one permission."""
+
+    slug = "host-permission"
+
+    def __init__(self, *, host: str, action: str, permission: str, hint: str) -> None:
+        self.host, self.action, self.permission = host, action, permission
+        super().__init__(f"the token may not {action}: it lacks `{permission}`", where=host, hint=hint)
+
+
+class DeliveryRefusedError(GraphshipError):
+    """What an untrusted run handed over for delivery is not what such a run hands over."""
+
+    slug = "delivery-refused"
+
+    def __init__(self, *, path: str, reasons: Sequence[str]) -> None:
+        self.path, self.reasons = path, tuple(reasons)
+        super().__init__(
+            "this report is not delivered",
+            where=path,
+            known=self.reasons,
+            hint="nothing was posted; a report is made anew by the run of a new push",
+        )
+
+
 class HostDataError(HostError):
     """A file of the local host cannot be read as what it should be."""
 

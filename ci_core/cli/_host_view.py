@@ -77,9 +77,10 @@ def read_topic(host: LocalHost, number: int) -> Topic:
         NotFoundOnHostError: there is none of that number.
     """
     issue = next((issue for issue in host.every_issue() if issue.number == number), None)
-    comments = tuple(host.comments.list(number))
     if issue is not None:
-        return Topic(kind="issue", state=issue.state, item=issue, statuses=(), comments=comments)
+        return Topic(
+            kind="issue", state=issue.state, item=issue, statuses=(), comments=tuple(host.comments.list(issue.topic))
+        )
     request = next((one for one in host.change_requests.find() if one.number == number), None)
     if request is None:
         raise NotFoundOnHostError(host=str(host.folder), kind="change request or issue", name=str(number))
@@ -88,7 +89,7 @@ def read_topic(host: LocalHost, number: int) -> Topic:
         state=request.state,
         item=request,
         statuses=tuple(host.statuses.list(request.head)),
-        comments=comments,
+        comments=tuple(host.comments.list(request.topic)),
     )
 
 

@@ -270,7 +270,7 @@ class Story:
     def _tell_checks(self, request: ChangeRequest) -> None:
         """Tell what a reader of the change request sees of us: its comment and the light on its newest commit."""
         now = self._host.change_requests.get(request.number)
-        comments = sum(1 for _ in self._host.comments.list(request.number))
+        comments = sum(1 for _ in self._host.comments.list(request.topic))
         for status in self._host.statuses.list(now.head):
             self._narrator.fact(
                 f"change request #{now.number}: {status.context} is {status.state} ({status.description})"
@@ -290,8 +290,8 @@ class Story:
         """Return everything that people could see change on the host."""
         requests = list(self._host.change_requests.find())
         issues = list(self._host.every_issue())
-        numbers = [request.number for request in requests] + [issue.number for issue in issues]
-        return [requests, issues, [list(self._host.comments.list(number)) for number in numbers]]
+        topics = [request.topic for request in requests] + [issue.topic for issue in issues]
+        return [requests, issues, [list(self._host.comments.list(topic)) for topic in topics]]
 
     def _first_reason(self) -> str:
         """Return what the last scheduled run found, in the words of its page: the columns, and how far they moved."""

@@ -12,15 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ci_core.hosts.spec import (
+        Access,
+        Capability,
         ChangeRequest,
         ChangeRequestState,
         Comment,
         CommitStatus,
         DeploymentRecord,
         DeploymentState,
+        GitCredentials,
         Identity,
         Issue,
         IssueState,
+        Topic,
     )
     from ci_core.types import CommitId, EnvironmentName, ReleaseId
 
@@ -55,8 +59,12 @@ class ChangeRequests(Protocol):
         target_branch: str,
         labels: Sequence[str] = (),
         reviewers: Sequence[str] = (),
+        is_draft: bool = False,
     ) -> ChangeRequest:
-        """Open a change request.
+        """Open a change request; a host without drafts, labels or reviewers leaves these out.
+
+        A label that is not there yet is made. Reviewers whom the host does not know are left out: a request without
+        them is better than none.
 
         Raises:
             AlreadyExistsOnHostError: one is open from that branch already.
@@ -76,13 +84,13 @@ class ChangeRequests(Protocol):
 
 
 class Comments(Protocol):
-    """Remarks on change requests and issues; both are addressed by number."""
+    """Remarks on change requests and issues."""
 
-    def list(self, topic: int) -> Iterable[Comment]:
+    def list(self, topic: Topic) -> Iterable[Comment]:
         """Yield all comments, oldest first, to the last page."""
         ...
 
-    def create(self, topic: int, body: str) -> Comment:
+    def create(self, topic: Topic, body: str) -> Comment:
         """Write a new remark."""
         ...
 
@@ -162,8 +170,8 @@ class RepositoryHost(Protocol):
 
     name: str
     """``local``, ``github`` or ``gitlab``."""
-    capabilities: frozenset[str]
-    """What this host can do beyond the minimum: ``deployments``, ``reviewers``, ``labels``, …"""
+    capabilities: frozenset[Capability]
+    """What this host can do beyond the minimum."""
     body_limit: int
     """Longest body of a comment, issue or change request, in characters."""
     change_requests: ChangeRequests
@@ -176,6 +184,40 @@ class RepositoryHost(Protocol):
         """Return who we are; asked once and remembered."""
         ...
 
+    def access(self) -> Access:
+        """Return what our token may do. Reads only: nothing is written, not even for a moment."""
+        ...
+
+    def read_file(self, path: str, *, commit: CommitId) -> bytes | None:
+        """Return a file as it is in a commit, without a clone; None when that commit has no such file.
+
+        Args:
+            path: from the repository's top folder, with ``/``.
+            commit: one that the host has.
+
+        Raises:
+            NotFoundOnHostError: the host has no such commit.
+        """
+        ...
+
     def commit_url(self, commit: CommitId) -> str:
         """Return a permanent address of a commit."""
+        ...
+
+    def file_url(self, commit: CommitId, path: str, line: int | None = None) -> str | None:
+        """Return a permanent address of a file, or of a line of it, in a commit; None on a host without such pages."""
+        ...
+
+    def upload_image(self, name: str, content: bytes) -> str:
+        """Store a picture where only readers of the repository see it; return its address for Markdown.
+
+        Only hosts with the capability ``images`` have this.
+
+        Raises:
+            HostRefusedError: it is too large, or the host has no such place.
+        """
+        ...
+
+    def git_credentials(self) -> GitCredentials | None:
+        """Return what Git needs for this repository; None when our token, or the lack of one, is no use to Git."""
         ...

@@ -5,16 +5,35 @@ A GitHub pull request and a GitLab merge request are both a :class:`ChangeReques
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ci_core.types import CommitId, EnvironmentName, ReleaseId
 
 ChangeRequestState = Literal["open", "merged", "closed"]
 IssueState = Literal["open", "closed"]
 StatusState = Literal["pending", "success", "failure", "error"]
 DeploymentState = Literal["in-progress", "success", "failure", "inactive"]
+Action = Literal["read", "comment", "issue", "status", "deployment", "change-request", "push"]
+"""What we may want to do on a host; each adapter knows which of its host's permissions that takes."""
+TokenKind = Literal["none", "job", "app", "personal", "unknown"]
+"""``job``: made by the CI system for one job, such as GitHub's ``GITHUB_TOKEN`` or GitLab's ``CI_JOB_TOKEN``."""
+Capability = Literal["deployments", "draft", "images", "labels", "reviewers", "statuses"]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a remark is on. Some hosts number change requests and issues apart: 5 and 5 are two topics there."""
+
+    kind: Literal["change-request", "issue"]
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.kind.replace('-', ' ')} {self.number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +56,15 @@ class ChangeRequest:
     labels: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = ()
     is_fork: bool = False
-    """Whether the source branch is in another repository: nothing secret may be used for it."""
+    """Whether the source branch is in another repository: nothing secret may be used for it. True as well when that
+    repository was deleted meanwhile."""
+    is_draft: bool = False
     url: str
+
+    @property
+    def topic(self) -> Topic:
+        """Where remarks on it go."""
+        return Topic("change-request", self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +88,11 @@ class Issue:
     author: str
     labels: tuple[str, ...] = ()
     url: str
+
+    @property
+    def topic(self) -> Topic:
+        """Where remarks on it go."""
+        return Topic("issue", self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,3 +129,28 @@ class Identity:
 
     login: str
     """Author name of what we write; comments of others are never edited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What our token may do, as far as the host tells without anything being written."""
+
+    token: TokenKind
+    allowed: Mapping[Action, bool | None] = field(default_factory=lambda: MappingProxyType({}))
+    """None: the host does not tell before it is tried."""
+    needs: Mapping[Action, str] = field(default_factory=lambda: MappingProxyType({}))
+    """The permission or scope that an action takes, in the host's own words: ``pull-requests: write``."""
+    expires_at: str | None = None
+    """ISO 8601 date or time, where the host tells."""
+    notes: tuple[str, ...] = ()
+    """What this kind of token cannot do whatever its permissions, each a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitCredentials:
+    """How Git proves who we are: one header for addresses below `url`; it goes to Git in no file and no argument."""
+
+    url: str
+    """Begins with ``https://`` (``http://`` only on loopback) and ends with ``/``."""
+    header: str = field(repr=False)
+    """``Authorization: Basic …``."""

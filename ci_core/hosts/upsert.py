@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ci_core.hosts.base import ChangeRequests, Comments, Issues
-    from ci_core.hosts.spec import ChangeRequest, Comment, Identity, Issue, IssueState
+    from ci_core.hosts.spec import ChangeRequest, Comment, Identity, Issue, IssueState, Topic
     from ci_core.types import CommitId
 
 Outcome = Literal["created", "updated", "closed", "reopened", "unchanged", "superseded"]
@@ -78,7 +78,7 @@ T = TypeVar("T", bound=_Text)
 def upsert_comment(
     host: _CommentHost,
     *,
-    topic: int,
+    topic: Topic,
     scope: Sequence[str],
     body: str,
     head: CommitId,
@@ -89,7 +89,7 @@ def upsert_comment(
 
     Args:
         host: where to write.
-        topic: number of the change request or issue.
+        topic: the change request or issue.
         scope: what the comment is about, such as ``("report", project)``; each scope has a comment of its own.
         body: Markdown without times of the run; with the marker (``MARKER_ROOM``) inside the host's body limit.
         head: the commit that `body` speaks of.
@@ -105,7 +105,7 @@ def upsert_comment(
     return _persist(lambda: _comment_once(host, topic, marker, marker.attach(body)))
 
 
-def _comment_once(host: _CommentHost, topic: int, marker: Marker, text: str) -> Delivery:
+def _comment_once(host: _CommentHost, topic: Topic, marker: Marker, text: str) -> Delivery:
     def ours() -> list[tuple[Comment, Marker]]:
         return _ours(host.comments.list(topic), marker.key, host.identity().login)
 
@@ -118,7 +118,7 @@ def _comment_once(host: _CommentHost, topic: int, marker: Marker, text: str) -> 
     standing = _standing(marker, winner)
     if standing == "newer-wins":
         kept = host.comments.update(kept, text)
-    return Delivery(outcome=_outcome(standing, is_new=is_new), url=kept.url, number=topic)
+    return Delivery(outcome=_outcome(standing, is_new=is_new), url=kept.url, number=topic.number)
 
 
 def _fold_comments(comments: Comments, found: list[tuple[Comment, Marker]]) -> tuple[Comment, Marker]:
@@ -215,6 +215,7 @@ def upsert_change_request(
     body: str,
     labels: Sequence[str] = (),
     reviewers: Sequence[str] = (),
+    is_draft: bool = False,
     head: CommitId,
     run: Run,
 ) -> Delivery:
@@ -241,6 +242,7 @@ def upsert_change_request(
                 target_branch=target_branch,
                 labels=labels,
                 reviewers=reviewers,
+                is_draft=is_draft,
             )
         except AlreadyExistsOnHostError:  # the other run was first
             found = next(iter(host.change_requests.find(state="open", source_branch=branch)), None)

@@ -250,7 +250,7 @@ def _deliver(
     with deliveries.attempt("the report"):
         delivery = upsert_comment(
             host,
-            topic=request.number,
+            topic=request.topic,
             scope=("report", project.settings.name),
             body=render_markdown(said, room),
             essence=render_markdown(without_measures(said), room),

@@ -137,7 +137,7 @@ class DeploymentRecorder:
             with self._deliveries.attempt("the note on the change request"):
                 upsert_comment(
                     host,
-                    topic=request.number,
+                    topic=request.topic,
                     scope=("deploy", self._project.settings.name, self._environment.name),
                     body=to_markdown(note, host.body_limit - MARKER_ROOM),
                     head=self._record.commit,

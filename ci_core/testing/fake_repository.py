@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ci_core.errors import NotFoundOnHostError
 from ci_core.hosts.local.repository import ConflictError
 from ci_core.types import CommitId
 
@@ -53,6 +54,13 @@ class FakeRepository:
         """Return the newest common commit."""
         known = set(self._history(other))
         return next((commit for commit in self._history(one) if commit in known), None)
+
+    def read_file(self, commit: CommitId, path: str) -> bytes | None:
+        """Return a file as it is in a commit."""
+        if commit not in self.commits:
+            raise NotFoundOnHostError(host="memory", kind="commit", name=commit)
+        text = self.commits[commit].files.get(path)
+        return None if text is None else text.encode()
 
     def entry(self, commit: CommitId, into: CommitId) -> CommitId:
         """Return the first-parent commit that brought `commit`; itself after a fast-forward."""

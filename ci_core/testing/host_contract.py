@@ -21,7 +21,7 @@ import pytest
 
 from ci_core.errors import AlreadyExistsOnHostError, HostBusyError, HostError, HostRefusedError, NotFoundOnHostError
 from ci_core.hosts.marker import Marker, Run, content_hash, parse_marker, scope_key, without_marker
-from ci_core.hosts.spec import CommitStatus
+from ci_core.hosts.spec import CommitStatus, Topic
 from ci_core.hosts.upsert import Delivery, upsert_change_request, upsert_comment, upsert_issue
 from ci_core.testing.host_recorder import RecordingHost
 from ci_core.types import CommitId, EnvironmentName, ReleaseId
@@ -79,11 +79,11 @@ def _opened(remote: RemoteKit, branch: str) -> ChangeRequest:
     )
 
 
-def _comment(host: RepositoryHost, topic: int, body: str, *, run: int = 1, scope: str = "report") -> Delivery:
+def _comment(host: RepositoryHost, topic: Topic, body: str, *, run: int = 1, scope: str = "report") -> Delivery:
     return upsert_comment(host, topic=topic, scope=(scope,), body=body, head=_SHA, run=Run(id=run))
 
 
-def _bodies(host: RepositoryHost, topic: int) -> list[str]:
+def _bodies(host: RepositoryHost, topic: Topic) -> list[str]:
     return [without_marker(comment.body).strip() for comment in host.comments.list(topic)]
 
 
@@ -195,69 +195,68 @@ class ChangeRequestContract(_Kit):
     ) -> None:
         issue = host.issues.create(title="i", body="")
 
-        host.comments.create(issue.number, "on the issue")
+        host.comments.create(issue.topic, "on the issue")
 
-        if issue.number != request_one.number:  # a host with two rows of numbers keeps them apart by its own means
-            assert _bodies(host, request_one.number) == []
-        assert _bodies(host, issue.number) == ["on the issue"]
+        assert _bodies(host, request_one.topic) == []
+        assert _bodies(host, issue.topic) == ["on the issue"]
 
 
 class RecordContract(_Kit):
     """Comments, issues, statuses, deployments: plain reads and writes."""
 
     def test_comments_come_oldest_first_with_their_authors(self, remote: RemoteKit, request_one: ChangeRequest) -> None:
-        remote.host().comments.create(request_one.number, "first")
-        remote.host("ada").comments.create(request_one.number, "second")
+        remote.host().comments.create(request_one.topic, "first")
+        remote.host("ada").comments.create(request_one.topic, "second")
 
-        comments = list(remote.host().comments.list(request_one.number))
+        comments = list(remote.host().comments.list(request_one.topic))
 
         assert [(one.author, one.body) for one in comments] == [("graphship-bot", "first"), ("ada", "second")]
 
     def test_a_comment_is_edited_and_deleted(self, host: RepositoryHost, request_one: ChangeRequest) -> None:
-        kept = host.comments.create(request_one.number, "old")
-        gone = host.comments.create(request_one.number, "gone")
+        kept = host.comments.create(request_one.topic, "old")
+        gone = host.comments.create(request_one.topic, "gone")
 
         host.comments.update(kept, "new")
         host.comments.delete(gone)
 
-        assert _bodies(host, request_one.number) == ["new"]
+        assert _bodies(host, request_one.topic) == ["new"]
         with pytest.raises(NotFoundOnHostError):
             host.comments.delete(gone)
 
     def test_a_comment_changed_since_it_was_read_is_not_overwritten(
         self, host: RepositoryHost, request_one: ChangeRequest
     ) -> None:
-        read = host.comments.create(request_one.number, "as read")
+        read = host.comments.create(request_one.topic, "as read")
         host.comments.update(read, "changed meanwhile")
 
         with pytest.raises(HostError) as caught:
             host.comments.update(read, "from old knowledge")
 
         assert caught.value.is_temporary
-        assert _bodies(host, request_one.number) == ["changed meanwhile"]
+        assert _bodies(host, request_one.topic) == ["changed meanwhile"]
 
     def test_comments_on_nothing_are_refused(self, host: RepositoryHost) -> None:
         with pytest.raises(NotFoundOnHostError):
-            host.comments.create(4711, "hello?")
+            host.comments.create(Topic("change-request", 4711), "hello?")
 
     def test_unicode_and_markdown_come_back_as_they_went(
         self, host: RepositoryHost, request_one: ChangeRequest
     ) -> None:
         text = "| a | ü |\n|---|---|\n| `x` | 漢字 🚢 |\n\n<!-- hidden -->"
 
-        host.comments.create(request_one.number, text)
+        host.comments.create(request_one.topic, text)
 
-        assert [comment.body for comment in host.comments.list(request_one.number)] == [text]
+        assert [comment.body for comment in host.comments.list(request_one.topic)] == [text]
 
     def test_a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not(
         self, host: RepositoryHost, request_one: ChangeRequest
     ) -> None:
-        host.comments.create(request_one.number, "x" * host.body_limit)
+        host.comments.create(request_one.topic, "x" * host.body_limit)
 
         with pytest.raises(HostRefusedError):
-            host.comments.create(request_one.number, "x" * (host.body_limit + 1))
+            host.comments.create(request_one.topic, "x" * (host.body_limit + 1))
 
-        assert len(_bodies(host, request_one.number)) == 1
+        assert len(_bodies(host, request_one.topic)) == 1
 
     def test_issues_are_found_by_label_and_state_newest_first(self, host: RepositoryHost) -> None:
         first = host.issues.create(title="one", body="a", labels=["drift"])
@@ -331,6 +330,41 @@ class RecordContract(_Kit):
         )
         assert older.state == "success"
 
+    def test_a_file_is_read_as_it_was_in_a_commit(self, remote: RemoteKit) -> None:
+        before = remote.push("feature", {"conf/a b.yaml": "one\n"})
+        remote.push("feature", {"conf/a b.yaml": "two\n"})
+        host = remote.host()
+
+        assert host.read_file("conf/a b.yaml", commit=before) == b"one\n"
+        assert host.read_file("conf/none.yaml", commit=before) is None
+        with pytest.raises(NotFoundOnHostError):
+            host.read_file("conf/a b.yaml", commit=_SHA)
+
+    def test_access_of_a_sound_token_denies_nothing_and_names_what_each_action_takes(
+        self, host: RepositoryHost
+    ) -> None:
+        access = host.access()
+
+        assert False not in access.allowed.values()
+        for action in ("comment", "issue", "status", "change-request", "push"):
+            assert access.needs[action]
+
+    def test_addresses_of_commits_and_files_name_the_commit(self, host: RepositoryHost) -> None:
+        assert _SHA in host.commit_url(_SHA)
+        address = host.file_url(_SHA, "dvc.yaml", 3)
+        assert address is None or _SHA in address
+
+    def test_a_draft_is_opened_as_one_where_the_host_has_drafts(self, remote: RemoteKit) -> None:
+        self._need(remote.host(), "draft")
+        remote.push("feature", {"a.txt": "1\n"})
+
+        made = remote.host().change_requests.create(
+            title="t", body="", source_branch="feature", target_branch="main", is_draft=True
+        )
+
+        assert made.is_draft
+        assert remote.host().change_requests.get(made.number).title == "t"
+
     @staticmethod
     def _need(host: RepositoryHost, capability: str) -> None:
         if capability not in host.capabilities:
@@ -346,75 +380,75 @@ class UpsertContract(_Kit):
         """D1, D6."""
         recording = RecordingHost(host)
 
-        first = _comment(recording, request_one.number, "auc 0.71", run=1)
-        second = _comment(recording, request_one.number, "auc 0.71", run=2)
+        first = _comment(recording, request_one.topic, "auc 0.71", run=1)
+        second = _comment(recording, request_one.topic, "auc 0.71", run=2)
 
         assert (first.outcome, second.outcome) == ("created", "unchanged")
         assert recording.writes == ["comments.create"]
         assert first.url == second.url
 
     def test_a_newer_run_edits_the_comment_in_place(self, host: RepositoryHost, request_one: ChangeRequest) -> None:
-        first = _comment(host, request_one.number, "auc 0.71", run=1)
+        first = _comment(host, request_one.topic, "auc 0.71", run=1)
 
-        second = _comment(host, request_one.number, "auc 0.74", run=2)
+        second = _comment(host, request_one.topic, "auc 0.74", run=2)
 
         assert (second.outcome, second.url) == ("updated", first.url)
-        assert _bodies(host, request_one.number) == ["auc 0.74"]
+        assert _bodies(host, request_one.topic) == ["auc 0.74"]
 
     def test_an_older_run_never_overwrites_a_newer(self, host: RepositoryHost, request_one: ChangeRequest) -> None:
         """D2, with attempts of one run too."""
         scope, head = ("report",), _SHA
-        upsert_comment(host, topic=request_one.number, scope=scope, body="new", head=head, run=Run(id=7, attempt=2))
+        upsert_comment(host, topic=request_one.topic, scope=scope, body="new", head=head, run=Run(id=7, attempt=2))
 
         for run in (Run(id=7, attempt=1), Run(id=6, attempt=9)):
-            late = upsert_comment(host, topic=request_one.number, scope=scope, body="old", head=head, run=run)
+            late = upsert_comment(host, topic=request_one.topic, scope=scope, body="old", head=head, run=run)
             assert late.outcome == "superseded"
 
-        assert _bodies(host, request_one.number) == ["new"]
+        assert _bodies(host, request_one.topic) == ["new"]
 
     def test_scopes_have_comments_of_their_own_even_when_one_name_contains_the_other(
         self, host: RepositoryHost, request_one: ChangeRequest
     ) -> None:
         """D3."""
         for scope in ("non-prod", "prod"):
-            _comment(host, request_one.number, f"for {scope}", scope=scope)
-        _comment(host, request_one.number, "for prod, again", scope="prod", run=2)
+            _comment(host, request_one.topic, f"for {scope}", scope=scope)
+        _comment(host, request_one.topic, "for prod, again", scope="prod", run=2)
 
-        assert _bodies(host, request_one.number) == ["for non-prod", "for prod, again"]
+        assert _bodies(host, request_one.topic) == ["for non-prod", "for prod, again"]
 
     def test_ours_is_found_behind_150_comments(self, remote: RemoteKit, request_one: ChangeRequest) -> None:
         """D4: the interesting comment is on the second page of every host."""
         host, person = remote.host(), remote.host("ada")
         for index in range(149):
-            person.comments.create(request_one.number, f"remark {index}")
-        ours = _comment(host, request_one.number, "auc 0.71")
+            person.comments.create(request_one.topic, f"remark {index}")
+        ours = _comment(host, request_one.topic, "auc 0.71")
 
-        again = _comment(host, request_one.number, "auc 0.74", run=2)
+        again = _comment(host, request_one.topic, "auc 0.74", run=2)
 
         assert (again.outcome, again.url) == ("updated", ours.url)
-        assert len(_bodies(host, request_one.number)) == 150
+        assert len(_bodies(host, request_one.topic)) == 150
 
     def test_a_marker_of_another_author_is_neither_edited_nor_believed(
         self, remote: RemoteKit, request_one: ChangeRequest
     ) -> None:
         """C8, C9."""
         forged = Marker(key=scope_key(("report",)), sha=_SHA, run=Run(id=999), body=content_hash("auc 0.71"))
-        remote.host("mallory").comments.create(request_one.number, forged.attach("auc 0.99"))
+        remote.host("mallory").comments.create(request_one.topic, forged.attach("auc 0.99"))
 
-        delivery = _comment(remote.host(), request_one.number, "auc 0.71")
+        delivery = _comment(remote.host(), request_one.topic, "auc 0.71")
 
         assert delivery.outcome == "created"
-        assert _bodies(remote.host(), request_one.number) == ["auc 0.99", "auc 0.71"]
+        assert _bodies(remote.host(), request_one.topic) == ["auc 0.99", "auc 0.71"]
 
     def test_our_comment_deleted_by_a_person_comes_back_once(
         self, host: RepositoryHost, request_one: ChangeRequest
     ) -> None:
         """D5."""
-        _comment(host, request_one.number, "auc 0.71")
-        for comment in list(host.comments.list(request_one.number)):
+        _comment(host, request_one.topic, "auc 0.71")
+        for comment in list(host.comments.list(request_one.topic)):
             host.comments.delete(comment)
 
-        outcomes = [_comment(host, request_one.number, "auc 0.71", run=run).outcome for run in (2, 3)]
+        outcomes = [_comment(host, request_one.topic, "auc 0.71", run=run).outcome for run in (2, 3)]
 
         assert outcomes == ["created", "unchanged"]
 
@@ -425,29 +459,29 @@ class UpsertContract(_Kit):
         deliveries = _race(
             "comments.list",
             remote,
-            lambda host: _comment(host, request_one.number, "of run 6", run=6),
-            lambda host: _comment(host, request_one.number, "of run 7", run=7),
+            lambda host: _comment(host, request_one.topic, "of run 6", run=6),
+            lambda host: _comment(host, request_one.topic, "of run 7", run=7),
         )
 
-        assert _bodies(remote.host(), request_one.number) == ["of run 7"]
-        standing = next(iter(remote.host().comments.list(request_one.number)))
+        assert _bodies(remote.host(), request_one.topic) == ["of run 7"]
+        standing = next(iter(remote.host().comments.list(request_one.topic)))
         assert {delivery.url for delivery in deliveries} == {standing.url}
 
     def test_a_newer_run_between_the_look_and_the_write_of_an_older_wins(
         self, remote: RemoteKit, request_one: ChangeRequest
     ) -> None:
         """D8: list(old), post(new), post(old)."""
-        _comment(remote.host(), request_one.number, "of run 5", run=5)
-        pending = [lambda: _comment(remote.host(), request_one.number, "of run 7", run=7)]
+        _comment(remote.host(), request_one.topic, "of run 5", run=5)
+        pending = [lambda: _comment(remote.host(), request_one.topic, "of run 7", run=7)]
 
         def newer_comes_first(call: str) -> None:
             if call == "comments.list" and pending:
                 pending.pop()()
 
-        late = _comment(RecordingHost(remote.host(), after=newer_comes_first), request_one.number, "of run 6", run=6)
+        late = _comment(RecordingHost(remote.host(), after=newer_comes_first), request_one.topic, "of run 6", run=6)
 
         assert late.outcome == "superseded"
-        assert _bodies(remote.host(), request_one.number) == ["of run 7"]
+        assert _bodies(remote.host(), request_one.topic) == ["of run 7"]
 
     def test_a_create_whose_answer_was_lost_is_not_repeated(
         self, host: RepositoryHost, request_one: ChangeRequest
@@ -455,9 +489,9 @@ class UpsertContract(_Kit):
         """D11: 502 after the comment was stored."""
         recording = RecordingHost(host, after=_lost_once("comments.create"))
 
-        delivery = _comment(recording, request_one.number, "auc 0.71")
+        delivery = _comment(recording, request_one.topic, "auc 0.71")
 
-        assert _bodies(host, request_one.number) == ["auc 0.71"]
+        assert _bodies(host, request_one.topic) == ["auc 0.71"]
         assert delivery.outcome == "unchanged"  # seen when looking again
         assert recording.writes == ["comments.create"]
 
@@ -467,9 +501,9 @@ class UpsertContract(_Kit):
         """D12."""
         recording = RecordingHost(host, before=_lost_once("comments.create"))
 
-        assert _comment(recording, request_one.number, "auc 0.71").outcome == "created"
+        assert _comment(recording, request_one.topic, "auc 0.71").outcome == "created"
 
-        assert _bodies(host, request_one.number) == ["auc 0.71"]
+        assert _bodies(host, request_one.topic) == ["auc 0.71"]
 
     def test_an_issue_is_opened_edited_closed_and_reopened_in_place(self, host: RepositoryHost) -> None:
         """D46: same drift twice, resolved, again."""

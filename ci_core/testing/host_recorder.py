@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ci_core.hosts.base import ChangeRequests, Comments, Deployments, Issues, RepositoryHost, Statuses
-    from ci_core.hosts.spec import Identity
+    from ci_core.hosts.spec import Access, GitCredentials, Identity
     from ci_core.types import CommitId
 
     Hook = Callable[[str], None]
     """Told ``comments.create`` and the like; may raise what the host would raise."""
 
-_READS = frozenset({"get", "find", "list"})
+_READS = frozenset({"access", "find", "get", "list", "read_file"})
 
 
 class RecordingHost:
@@ -38,6 +38,7 @@ class RecordingHost:
         self.issues = cast("Issues", _Recorder(self, "issues", host.issues))
         self.statuses = cast("Statuses", _Recorder(self, "statuses", host.statuses))
         self.deployments = cast("Deployments", _Recorder(self, "deployments", host.deployments))
+        self._repository = _Recorder(self, "repository", host)
 
     @property
     def writes(self) -> list[str]:
@@ -53,9 +54,29 @@ class RecordingHost:
         """Return who acts; not counted, since hosts remember it."""
         return self._host.identity()
 
+    def access(self) -> Access:
+        """Return what our token may do; not counted, since only ``doctor`` asks."""
+        return self._host.access()
+
+    def read_file(self, path: str, *, commit: CommitId) -> bytes | None:
+        """Return a file in a commit."""
+        return cast("bytes | None", self._repository.read_file(path, commit=commit))
+
     def commit_url(self, commit: CommitId) -> str:
         """Return the address of a commit; not a call."""
         return self._host.commit_url(commit)
+
+    def file_url(self, commit: CommitId, path: str, line: int | None = None) -> str | None:
+        """Return the address of a file; not a call."""
+        return self._host.file_url(commit, path, line)
+
+    def upload_image(self, name: str, content: bytes) -> str:
+        """Store a picture."""
+        return cast("str", self._repository.upload_image(name, content))
+
+    def git_credentials(self) -> GitCredentials | None:
+        """Return what Git needs; not a call."""
+        return self._host.git_credentials()
 
 
 class _Recorder:

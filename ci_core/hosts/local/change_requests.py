@@ -57,6 +57,7 @@ class LocalChangeRequests:
         target_branch: str,
         labels: Sequence[str] = (),
         reviewers: Sequence[str] = (),
+        is_draft: bool = False,
     ) -> ChangeRequest:
         """Open a change request."""
         self._frame.check_body(body)
@@ -84,6 +85,7 @@ class LocalChangeRequests:
                 "closed_at": None,
                 "labels": list(dict.fromkeys(labels)),
                 "reviewers": list(dict.fromkeys(reviewers)),
+                "is_draft": is_draft,
                 "opened_at": self._frame.now(),
             }
             return self._save(record)
@@ -222,5 +224,6 @@ class LocalChangeRequests:
                 closed_at=record["closed_at"],
                 labels=tuple(record["labels"]),
                 reviewers=tuple(record["reviewers"]),
+                is_draft=record.get("is_draft", False),
                 url=self._frame.page_url(record["number"]),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,14 +15,14 @@ from ci_core.hosts.local.page import render_page
 from ci_core.hosts.local.records import LocalComments, LocalDeployments, LocalIssues, LocalStatuses
 from ci_core.hosts.local.repository import BareRepository
 from ci_core.hosts.local.store import FORMAT, Store
-from ci_core.hosts.spec import Identity
+from ci_core.hosts.spec import Access, Identity, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ci_core.hosts.base import ChangeRequests, Comments, Deployments, Issues, Statuses
     from ci_core.hosts.local.repository import Repository
-    from ci_core.hosts.spec import ChangeRequest, Comment, DeploymentRecord, Issue
+    from ci_core.hosts.spec import Action, Capability, ChangeRequest, Comment, DeploymentRecord, GitCredentials, Issue
     from ci_core.types import CommitId
 
 LOGIN = "graphship"
@@ -44,7 +45,7 @@ class LocalHost:
     """
 
     name = "local"
-    capabilities = frozenset({"deployments", "labels", "reviewers", "statuses"})
+    capabilities: frozenset[Capability] = frozenset({"deployments", "draft", "labels", "reviewers", "statuses"})
     body_limit = BODY_LIMIT
 
     def __init__(
@@ -84,9 +85,34 @@ class LocalHost:
         """Return who acts."""
         return Identity(login=self._frame.login)
 
+    def access(self) -> Access:
+        """Return that whoever can write to the folder may do everything, and nobody else anything but read."""
+        may_write = os.access(self.folder, os.W_OK)
+        writes: tuple[Action, ...] = ("comment", "issue", "status", "deployment", "change-request", "push")
+        return Access(
+            token="none",  # noqa: S106 - the kind of a token
+            allowed={"read": True, **dict.fromkeys(writes, may_write)},
+            needs=dict.fromkeys(writes, f"write access to `{self.folder}`"),
+        )
+
+    def read_file(self, path: str, *, commit: CommitId) -> bytes | None:
+        """Return a file as it is in a commit."""
+        return self._frame.repository.read_file(commit, path)
+
     def commit_url(self, commit: CommitId) -> str:
         """Return an address that names the repository and the commit; there is no page behind it."""
         return f"{self.repository.as_uri()}#{commit}"
+
+    def file_url(self, commit: CommitId, path: str, line: int | None = None) -> None:
+        """Return None: there are no pages of files."""
+
+    def upload_image(self, name: str, content: bytes) -> str:  # noqa: ARG002 - the protocol's
+        """Refuse: reports of this host are pages of files, which hold their pictures."""
+        raise HostRefusedError(host=self._frame.where, action=f"store the picture `{name}`", reason="it keeps none")
+
+    def git_credentials(self) -> GitCredentials | None:
+        """Return None: the repository is a folder."""
+        return None
 
     def acting_as(self, login: str) -> LocalHost:
         """Return this host for another user."""
@@ -127,7 +153,8 @@ class LocalHost:
 
     def comment(self, number: int, text: str) -> Comment:
         """Write a remark on a change request or an issue."""
-        return self.comments.create(number, text)
+        is_issue = self._frame.store.read(f"issues/{number}.json") is not None
+        return self.comments.create(Topic("issue" if is_issue else "change-request", number), text)
 
     def _render_page(self, topic: int) -> None:
         """Write the topic's page anew, under the lock of whoever changed it."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ci_core.errors import HostRefusedError, NotFoundOnHostError, StaleOnHostError
-from ci_core.hosts.spec import Comment, CommitStatus, DeploymentRecord, Issue
+from ci_core.hosts.spec import Comment, CommitStatus, DeploymentRecord, Issue, Topic
 from ci_core.types import CommitId, EnvironmentName, ReleaseId
 
 if TYPE_CHECKING:
@@ -26,20 +26,20 @@ class LocalComments:
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
 
-    def list(self, topic: int) -> Iterator[Comment]:
+    def list(self, topic: Topic) -> Iterator[Comment]:
         """Yield all comments, oldest first."""
         self._need_topic(topic)
-        for record in self._frame.store.read_all(f"comments/{topic}"):
+        for record in self._frame.store.read_all(f"comments/{topic.number}"):
             yield self._present(topic, record)
 
-    def create(self, topic: int, body: str) -> Comment:
+    def create(self, topic: Topic, body: str) -> Comment:
         """Write a new remark."""
         self._frame.check_body(body)
         self._need_topic(topic)
         with self._frame.store.writing():
             record = {
                 "id": str(self._frame.store.next_number("comments")),
-                "topic": topic,
+                "topic": topic.number,
                 "author": self._frame.login,
                 "body": body,
                 "written_at": self._frame.now(),
@@ -59,33 +59,37 @@ class LocalComments:
         """Remove a remark."""
         with self._frame.store.writing():
             topic, record = self._find(comment.id)
-            self._frame.store.delete(f"comments/{topic}/{record['id']}.json")
-            self._frame.topic_changed(topic)
+            self._frame.store.delete(f"comments/{topic.number}/{record['id']}.json")
+            self._frame.topic_changed(topic.number)
 
-    def _find(self, comment_id: str) -> tuple[int, Record]:
+    def _find(self, comment_id: str) -> tuple[Topic, Record]:
         for path in self._frame.store.folder.glob(f"comments/*/{quote(comment_id, safe='')}.json"):
             record = self._frame.store.read(f"comments/{path.parent.name}/{path.name}")
             if record is not None:
-                return int(path.parent.name), record
+                return self._topic(int(path.parent.name)), record
         raise NotFoundOnHostError(host=self._frame.where, kind="comment", name=comment_id)
 
-    def _need_topic(self, topic: int) -> None:
-        folder = self._frame.store.folder
-        if not any((folder / kind / f"{topic}.json").is_file() for kind in ("change-requests", "issues")):
-            raise NotFoundOnHostError(host=self._frame.where, kind="change request or issue", name=str(topic))
+    def _topic(self, number: int) -> Topic:
+        """Return what has this number; change requests and issues share one row of numbers here."""
+        is_issue = (self._frame.store.folder / f"issues/{number}.json").is_file()
+        return Topic("issue" if is_issue else "change-request", number)
 
-    def _save(self, topic: int, record: Record) -> Comment:
-        self._frame.store.write(f"comments/{topic}/{record['id']}.json", record)
-        self._frame.topic_changed(topic)
+    def _need_topic(self, topic: Topic) -> None:
+        if not (self._frame.store.folder / f"{topic.kind}s" / f"{topic.number}.json").is_file():
+            raise NotFoundOnHostError(host=self._frame.where, kind=topic.kind.replace("-", " "), name=str(topic.number))
+
+    def _save(self, topic: Topic, record: Record) -> Comment:
+        self._frame.store.write(f"comments/{topic.number}/{record['id']}.json", record)
+        self._frame.topic_changed(topic.number)
         return self._present(topic, record)
 
-    def _present(self, topic: int, record: Record) -> Comment:
-        with self._frame.reading(f"comments/{topic}/{record.get('id')}.json"):
+    def _present(self, topic: Topic, record: Record) -> Comment:
+        with self._frame.reading(f"comments/{topic.number}/{record.get('id')}.json"):
             return Comment(
                 id=record["id"],
                 author=record["author"],
                 body=record["body"],
-                url=self._frame.page_url(topic, f"comment-{record['id']}"),
+                url=self._frame.page_url(topic.number, f"comment-{record['id']}"),
             )
 
 

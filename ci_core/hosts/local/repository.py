@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ci_core._process import run
-from ci_core.errors import HostRefusedError, ProgramFailedError
+from ci_core.errors import HostRefusedError, NotFoundOnHostError, ProgramFailedError
 from ci_core.types import CommitId
 
 if TYPE_CHECKING:
@@ -45,6 +46,14 @@ class Repository(Protocol):
 
     def entry(self, commit: CommitId, into: CommitId) -> CommitId:
         """Return the commit on the first-parent line of `into` that brought `commit` there."""
+        ...
+
+    def read_file(self, commit: CommitId, path: str) -> bytes | None:
+        """Return a file as it is in a commit; None when that has no such file.
+
+        Raises:
+            NotFoundOnHostError: there is no such commit.
+        """
         ...
 
     def merge(self, source: CommitId, *, into: str, message: str, author: str, at: datetime) -> CommitId:
@@ -98,6 +107,15 @@ class BareRepository:
         if not brought or self._git("rev-parse", f"{brought[-1]}^1").output.strip() == commit:
             return commit
         return CommitId(brought[-1])
+
+    def read_file(self, commit: CommitId, path: str) -> bytes | None:
+        """Return a file as it is in a commit."""
+        known = self._git("cat-file", "-e", f"{commit}^{{commit}}", check=False)
+        if known.exit_code != 0:
+            raise NotFoundOnHostError(host=str(self._path), kind="commit", name=commit)
+        command = ["git", f"--git-dir={self._path}", "cat-file", "blob", f"{commit}:{path}"]
+        found = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - a list; bytes: not all is text
+        return found.stdout if found.returncode == 0 else None
 
     def merge(self, source: CommitId, *, into: str, message: str, author: str, at: datetime) -> CommitId:
         """Merge in a temporary clone that borrows our objects, then push like anybody would."""

@@ -59,7 +59,9 @@ class _GitKit:
             is_new = branch not in self._branches()
             self._git("checkout", "--quiet", *(["-b", branch, "main"] if is_new else [branch]))
         for name, text in files.items():
-            (self._work / name).write_text(text)
+            file = self._work / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
         self._git("add", "--all")
         self._git("commit", "--quiet", "--allow-empty", "-m", "change")
         self._git("push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")

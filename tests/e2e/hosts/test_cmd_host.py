@@ -256,7 +256,7 @@ def test_processes_that_write_at_once_lose_nothing(work: Path) -> None:
     with ThreadPoolExecutor() as pool:
         list(pool.map(write, ("ada", "bob", "eve")))
 
-    comments = list(host.comments.list(issue.number))
+    comments = list(host.comments.list(issue.topic))
     assert sorted((one.author, one.body) for one in comments) == sorted(
         (login, str(n)) for login in ("ada", "bob", "eve") for n in range(10)
     )

@@ -23,6 +23,7 @@ import pytest
 from ci_core.demo.ci_run import read_outputs
 from ci_core.deploy.local import LocalTarget
 from ci_core.hosts.local.host import LocalHost, create_local_host
+from ci_core.hosts.spec import Topic
 from ci_core.testing.projects import SampleProject, make_project, run_git
 from ci_core.types import EnvironmentName
 from ci_core.versioning.git import GitRepository
@@ -179,7 +180,8 @@ class CiProject:
 
     def comments(self, number: int) -> list[str]:
         """Return the bodies of our comments on a change request."""
-        return [comment.body for comment in self.host.comments.list(number) if comment.author == "graphship"]
+        comments = self.host.comments.list(Topic("change-request", number))
+        return [comment.body for comment in comments if comment.author == "graphship"]
 
     def head(self, branch: str) -> Any:
         """Return the newest commit of a branch on the remote."""

@@ -194,7 +194,7 @@ def test_two_objects_on_one_folder_are_two_users(host: LocalHost) -> None:
 
     host.acting_as("bob").comment(issue.number, "hello")
 
-    assert [comment.author for comment in host.comments.list(issue.number)] == ["bob"]
+    assert [comment.author for comment in host.comments.list(issue.topic)] == ["bob"]
     assert host.identity().login == "ada"
 
 
@@ -205,7 +205,7 @@ def test_the_page_of_a_topic_shows_text_and_runs_nothing(host: LocalHost) -> Non
     )
     upsert_comment(
         host,
-        topic=issue.number,
+        topic=issue.topic,
         scope=("s",),
         body="<img src=x onerror=alert(2)> <!-- hidden --> `<details>` ![p](http://tracker.example/x.png)",
         head=CommitId("a" * 40),
