@@ -13,8 +13,13 @@ import numpy as np
 import pytest
 from nanoarrow.ipc import StreamWriter
 
+from ci_core.monitoring.table_diff import table_format
+from ci_core.monitoring.table_files import TableFiles
+
 WriteTable = Callable[..., Path]
 WriteSegment = Callable[..., Path]
+Parquet = Callable[[str], TableFiles]
+Text = Callable[..., TableFiles]
 
 
 @pytest.fixture
@@ -74,3 +79,34 @@ def write_segment(tmp_path: Path) -> WriteSegment:
         return path
 
     return write
+
+
+@pytest.fixture
+def parquet(tmp_path: Path) -> Parquet:
+    """Return ``parquet(select)``: what a SELECT gives, as a Parquet file."""
+    made: list[Path] = []
+
+    def make(select: str) -> TableFiles:
+        path = tmp_path.resolve() / f"table-{len(made)}.parquet"
+        made.append(path)
+        with duckdb.connect() as connection:
+            connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
+        return TableFiles(kind="parquet", files=((path.name, path),))
+
+    return make
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Text:
+    """Return ``text(name, content)``: a text file as a table."""
+    made: list[Path] = []
+
+    def make(name: str, content: str | bytes) -> TableFiles:
+        path = tmp_path.resolve() / f"{len(made):032x}"  # as in a cache, where names say nothing
+        made.append(path)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        kind = table_format(name)
+        assert kind is not None
+        return TableFiles(kind=kind, files=((name, path),))
+
+    return make
