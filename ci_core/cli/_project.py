@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ci_core.cli._common import need, read_settings
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from ci_core.ci.console import Console
     from ci_core.hosts.base import RepositoryHost
-    from ci_core.operations.project import Project
+    from ci_core.operations.project import Links, Project
 
 
 def open_project(start: Path, env: Mapping[str, str], console: Console) -> Project:
@@ -42,7 +43,8 @@ def open_project(start: Path, env: Mapping[str, str], console: Console) -> Proje
         dvc=dvc,
         engine=DvcEngine(dvc),
         ledger=Ledger(git),
-        host=_host(url, base=git.top) if url else None,
+        find_host=cache(lambda: open_host(env, url, base=git.top, console=console)),
+        links=_links(env, url, base=git.top),
         target=lambda environment: make_target(settings, environment, env),
         console=console,
         now=lambda: datetime.now(UTC),
@@ -51,7 +53,57 @@ def open_project(start: Path, env: Mapping[str, str], console: Console) -> Proje
     )
 
 
-def _host(url: str, *, base: Path) -> RepositoryHost | None:
-    from ci_core.hosts.local.host import find_local_host
+def open_host(env: Mapping[str, str], url: str | None, *, base: Path, console: Console) -> RepositoryHost | None:
+    """Return the host of a repository; None without one that we know, and without a token for it.
 
-    return find_local_host(url, base=base)
+    Args:
+        env: environment variables: which host, and the token.
+        url: address of the Git remote.
+        base: what a relative path of a remote is relative to: the top folder of the work tree.
+        console: told what is waited for.
+
+    Raises:
+        GraphshipError: variables that name the host make no sense, or the library for it is missing.
+    """
+    from ci_core.hosts.choose import choose_host
+    from ci_core.hosts.patience import Patience
+
+    choice = choose_host(env, url)
+    if choice is None:
+        return None
+    if choice.kind == "local":
+        from ci_core.hosts.local.host import find_local_host
+
+        return find_local_host(url, base=base) if url else None
+    if choice.token is None:
+        console.notice(f"no token for {choice.web_url}: results stay in files and in this log (set `GRAPHSHIP_TOKEN`)")
+        return None
+    patience = Patience(say=console.notice)
+    if choice.kind == "github":
+        need("github", "github")
+        from ci_core.hosts.github import GitHubHost
+
+        return GitHubHost(choice, patience=patience, env=env)
+    need("gitlab", "gitlab")
+    from ci_core.hosts.gitlab import GitLabHost
+
+    return GitLabHost(choice, patience=patience, env=env)
+
+
+def _links(env: Mapping[str, str], url: str | None, *, base: Path) -> Links | None:
+    """Return the pages of the repository; None when nothing says where they are, which only a host need complain of."""
+    from ci_core.errors import GraphshipError
+    from ci_core.hosts.choose import choose_host
+    from ci_core.hosts.links import WebLinks
+
+    try:
+        choice = choose_host(env, url)
+    except GraphshipError:
+        return None
+    if choice is None:
+        return None
+    if choice.kind == "local":
+        from ci_core.hosts.local.host import find_local_host
+
+        return find_local_host(url, base=base) if url else None
+    return WebLinks.of(choice)

@@ -141,7 +141,7 @@ def open_workspace(root: Path, env: Mapping[str, str]) -> Workspace:
     kept = {
         name: value
         for name, value in env.items()
-        if not name.startswith(("GIT_", "GRAPHSHIP_", "CI_", "GITHUB_", "JENKINS_")) and name != "CI"
+        if not name.startswith(("GIT_", "GRAPHSHIP_", "CI_", "GITHUB_", "GITLAB_", "JENKINS_")) and name != "CI"
     }
     kept["PATH"] = tools + (f":{env['PATH']}" if env.get("PATH") else "")
     kept |= {"DVC_NO_ANALYTICS": "true", "GIT_TERMINAL_PROMPT": "0", "GRAPHSHIP_STATE_DIR": str(root / "state")}

@@ -9,7 +9,7 @@ variable                  meaning
 ========================  ===================================================================================
 ``GRAPHSHIP_HOST``        ``github``, ``gitlab``, ``local`` or ``none``; for own servers outside their CI
 ``GRAPHSHIP_API_URL``     ``https://git.example.com/api/v3`` (Enterprise), ``https://example.com/gitlab``
-``GRAPHSHIP_REPOSITORY``  ``owner/name``; GitLab: full path or number of the project
+``GRAPHSHIP_REPOSITORY``  ``owner/name``; GitLab: full path of the project
 ``GRAPHSHIP_TOKEN``       used before all others
 ``GITHUB_TOKEN``          or ``GH_TOKEN``, on GitHub
 ``GITLAB_TOKEN``          on GitLab; without it ``CI_JOB_TOKEN``, which can read and little else
@@ -50,7 +50,7 @@ class HostChoice:
     web_url: str = ""
     """Where people look at it: ``https://github.com``. No ``/`` at the end."""
     repository: str = ""
-    """``owner/name``, or the number of a GitLab project."""
+    """``owner/name``; on GitLab the full path, ``group/subgroup/name``."""
     token: str | None = field(default=None, repr=False)
     token_variable: str | None = None
     """The variable that the token was in; ``CI_JOB_TOKEN`` and Actions' own token have limits of their own."""
@@ -130,8 +130,8 @@ def _gitlab(env: Mapping[str, str], remote_url: str | None) -> tuple[str, str]:
 
 
 def _repository(kind: HostKind, env: Mapping[str, str], remote_url: str | None, web_url: str) -> str:
-    own = env.get("GITHUB_REPOSITORY") if kind == "github" else env.get("CI_PROJECT_ID") or env.get("CI_PROJECT_PATH")
-    given = env.get("GRAPHSHIP_REPOSITORY") or own
+    own = ("GITHUB_REPOSITORY",) if kind == "github" else ("CI_MERGE_REQUEST_PROJECT_PATH", "CI_PROJECT_PATH")
+    given = next((env[name] for name in ("GRAPHSHIP_REPOSITORY", *own) if env.get(name)), None)
     if given:
         return given
     place = _place(remote_url)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ci_core.reports.redact import SHAPES_ONLY
 from ci_core.workspace import workspace_folder
@@ -22,9 +22,22 @@ if TYPE_CHECKING:
     from ci_core.hosts.base import RepositoryHost
     from ci_core.pipelines.base import PipelineEngine
     from ci_core.reports.redact import Redactor
+    from ci_core.types import CommitId
     from ci_core.versioning.dvc import DvcProject
     from ci_core.versioning.git import GitRepository
     from ci_core.versioning.ledger import Ledger
+
+
+class Links(Protocol):
+    """Addresses of pages; nothing is asked."""
+
+    def commit_url(self, commit: CommitId) -> str:
+        """Return a permanent address of a commit."""
+        ...
+
+    def file_url(self, commit: CommitId, path: str, line: int | None = None) -> str | None:
+        """Return a permanent address of a file, or of a line of it, in a commit; None where there are no such pages."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +49,30 @@ class Project:
     dvc: DvcProject
     engine: PipelineEngine
     ledger: Ledger
-    host: RepositoryHost | None
-    """None when the repository's remote is on no host we know: then results stay in files and in the log."""
+    find_host: Callable[[], RepositoryHost | None]
+    """Returns the host, the same each time; see :attr:`host`."""
     target: Callable[[EnvironmentSettings], DeployTarget]
     console: Console
     now: Callable[[], datetime]
     """The present, aware, UTC."""
+    links: Links | None = None
+    """Where people look at commits and files; None when that is unknown."""
     redactor: Redactor = SHAPES_ONLY
     """Masks secrets in whatever is written or said."""
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Environment variables of the command, secrets among them."""
+
+    @property
+    def host(self) -> RepositoryHost | None:
+        """The repository's host.
+
+        None when the remote is on no host we know, or when there is no token for it: then results stay in files and in
+        the log. Found when it is first asked for, so that commands which only read need neither token nor library.
+
+        Raises:
+            GraphshipError: variables that name the host make no sense, or the library for it is missing.
+        """
+        return self.find_host()
 
     @property
     def root(self) -> Path:

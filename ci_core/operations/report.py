@@ -205,7 +205,7 @@ def _graph(comparison: Comparison, models: Collection[str]) -> shown.Graph | Non
 
 
 def _commit(project: Project, commit: CommitId, label: str) -> shown.Commit:
-    return shown.Commit(id=commit, label=label, url=project.host.commit_url(commit) if project.host else None)
+    return shown.Commit(id=commit, label=label, url=project.links.commit_url(commit) if project.links else None)
 
 
 def _notes(comparison: Comparison, occasion: Occasion, judging: tuple[Remark, ...]) -> tuple[shown.Note, ...]:

@@ -226,7 +226,9 @@ class CiProject:
 def _environment(folder: Path) -> dict[str, str]:
     """Return our environment without what would make programs believe that they run in somebody's CI job."""
     kept = {
-        key: value for key, value in os.environ.items() if not key.startswith(("GRAPHSHIP_", "CI_")) and key != "CI"
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("GRAPHSHIP_", "CI_", "GITHUB_", "GITLAB_")) and key != "CI"
     }
     return {**kept, "GRAPHSHIP_STATE_DIR": str(folder / "state"), "NO_COLOR": "1"}
 

@@ -61,7 +61,7 @@ def opened(sample: SampleProject, live: str | None = None, *, has_target: bool =
         dvc=DvcProject(sample.root),
         engine=cast("Any", None),
         ledger=Ledger(git),
-        host=None,
+        find_host=lambda: None,
         target=target,
         console=cast("Any", None),
         now=cast("Any", None),

@@ -16,7 +16,7 @@ def _project(root: Path, top: Path) -> Project:
         dvc=nothing,
         engine=nothing,
         ledger=nothing,
-        host=None,
+        find_host=lambda: None,
         target=nothing,
         console=nothing,
         now=nothing,
