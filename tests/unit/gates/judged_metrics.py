@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def snapshot(**metrics: JsonValue) -> Snapshot:
+    """Return a version with these metrics in `metrics.json`."""
     return Snapshot(
         code=CodeVersion(commit=CommitId("a" * 40)),
         metrics={f"metrics.json:{name}": value for name, value in metrics.items()},
@@ -24,6 +25,7 @@ def snapshot(**metrics: JsonValue) -> Snapshot:
 
 
 def judge(gate: MetricGate, old: Snapshot | None, new: Snapshot, base_problem: str | None = None) -> GateResult:
+    """Return the one result."""
     (result,) = judge_gates([gate], compare(old, new, gates=[gate], base_problem=base_problem))
     return result
 
@@ -31,8 +33,10 @@ def judge(gate: MetricGate, old: Snapshot | None, new: Snapshot, base_problem: s
 def gate(
     metric: str = "auc", *, low: float | None = None, high: float | None = None, regression: float | None = None
 ) -> MetricGate:
+    """Return a gate with bounds."""
     return MetricGate(file="metrics.json", metric=metric, min=low, max=high, max_regression=regression)
 
 
 def improving(metric: str = "auc", **more: Any) -> MetricGate:
+    """Return a gate whose metric must improve."""
     return MetricGate(file="metrics.json", metric=metric, must_improve=True, **more)
