@@ -1551,9 +1551,9 @@ class NotFoundOnHostError(HostError):
 
     slug = "not-found-on-host"
 
-    def __init__(self, *, host: str, kind: str, name: str) -> None:
+    def __init__(self, *, host: str, kind: str, name: str, hint: str | None = None) -> None:
         self.host, self.kind, self.name = host, kind, name
-        super().__init__(f"there is no {kind} `{name}`", where=host)
+        super().__init__(f"there is no {kind} `{name}`", where=host, hint=hint)
 
 
 class AlreadyExistsOnHostError(HostError):
