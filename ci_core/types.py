@@ -4,7 +4,7 @@ Imports nothing of ours, so that every layer may use it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NewType, TypeAlias
 
 StepName = NewType("StepName", str)
@@ -36,3 +36,13 @@ class Interval:
     value: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitCredentials:
+    """How Git proves who we are: one header for addresses below `url`; it goes to Git in no file and no argument."""
+
+    url: str
+    """Begins with ``https://`` (``http://`` only on loopback) and ends with ``/``."""
+    header: str = field(repr=False)
+    """``Authorization: Basic …``."""

@@ -20,13 +20,12 @@ if TYPE_CHECKING:
         CommitStatus,
         DeploymentRecord,
         DeploymentState,
-        GitCredentials,
         Identity,
         Issue,
         IssueState,
         Topic,
     )
-    from ci_core.types import CommitId, EnvironmentName, ReleaseId
+    from ci_core.types import CommitId, EnvironmentName, GitCredentials, ReleaseId
 
 
 class ChangeRequests(Protocol):

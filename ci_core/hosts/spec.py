@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from ci_core.types import GitCredentials as GitCredentials  # what hosts give; Git's side may not import hosts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -144,13 +146,3 @@ class Access:
     """ISO 8601 date or time, where the host tells."""
     notes: tuple[str, ...] = ()
     """What this kind of token cannot do whatever its permissions, each a sentence."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GitCredentials:
-    """How Git proves who we are: one header for addresses below `url`; it goes to Git in no file and no argument."""
-
-    url: str
-    """Begins with ``https://`` (``http://`` only on loopback) and ends with ``/``."""
-    header: str = field(repr=False)
-    """``Authorization: Basic …``."""

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ci_core.hosts.base import ChangeRequests, Comments, Deployments, Issues, RepositoryHost, Statuses
-    from ci_core.hosts.spec import Access, GitCredentials, Identity
-    from ci_core.types import CommitId
+    from ci_core.hosts.spec import Access, Identity
+    from ci_core.types import CommitId, GitCredentials
 
     Hook = Callable[[str], None]
     """Told ``comments.create`` and the like; may raise what the host would raise."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from ci_core.hosts.base import ChangeRequests, Comments, Deployments, Issues, Statuses
     from ci_core.hosts.local.repository import Repository
-    from ci_core.hosts.spec import Action, Capability, ChangeRequest, Comment, DeploymentRecord, GitCredentials, Issue
-    from ci_core.types import CommitId
+    from ci_core.hosts.spec import Action, Capability, ChangeRequest, Comment, DeploymentRecord, Issue
+    from ci_core.types import CommitId, GitCredentials
 
 LOGIN = "graphship"
 """Who writes when nobody else is named: the automation."""
