@@ -1,4 +1,4 @@
-"""Say what a project lacks, in the order to mend it. Reads; changes nothing and asks no remote.
+"""Say what a project lacks, in the order to mend it. Reads; changes nothing and asks no remote (`doctor_remotes` does).
 
 One function a check; a check that makes the following ones meaningless ends the list. Most findings are the errors that
 a later command would stop with, told before it does.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ci_core.ci.plain_event import BRANCH_VARIABLES
 from ci_core.errors import (
@@ -49,10 +49,12 @@ class Finding:
     where: str | None = None
     hint: str | None = None
     """One thing to do about it."""
+    level: Literal["finding", "note"] = "finding"
+    """A ``note`` is good to know; nothing is missing."""
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the finding as JSON data."""
-        return {"slug": self.slug, "fact": self.fact, "where": self.where, "hint": self.hint}
+        return {"slug": self.slug, "fact": self.fact, "where": self.where, "hint": self.hint, "level": self.level}
 
 
 class Repository(Protocol):
@@ -138,7 +140,7 @@ class Doctor:
 
     def _missing_extra(self, extra: str) -> list[Finding]:
         absent = [module for module in EXTRAS[extra] if not self.has_module(module)]
-        return [_finding(MissingExtraError(extra=extra, module=absent[0]))] if absent else []
+        return [as_finding(MissingExtraError(extra=extra, module=absent[0]))] if absent else []
 
     def _repository(self, start: Path, env: Mapping[str, str]) -> tuple[Repository | None, list[Finding]]:
         """Return the repository, if it has a commit to look at, and what is wrong with it."""
@@ -146,7 +148,7 @@ class Doctor:
             repository = self.open_git(start)
             repository.head()
         except GraphshipError as error:
-            return None, [_finding(error)]
+            return None, [as_finding(error)]
         found = []
         if repository.branch() is None and not any(env.get(name) for name in BRANCH_VARIABLES):
             found.append(
@@ -173,17 +175,17 @@ class Doctor:
         pipeline = read_pipeline(root)
         if pipeline.problems:
             message = "; ".join(f"{problem.location}: {problem.fact}" for problem in pipeline.problems)
-            yield _finding(InvalidDvcFileError(file="dvc.yaml", message=message), detail=message)
+            yield as_finding(InvalidDvcFileError(file="dvc.yaml", message=message), detail=message)
         lacking = self._missing_extra("dvc")
         yield from lacking
         if not lacking:
             try:
                 if self.open_dvc(root).remote() is None:
-                    yield _finding(NoDataRemoteError())
+                    yield as_finding(NoDataRemoteError())
             except GraphshipError as error:
-                yield _finding(error)
+                yield as_finding(error)
         if not (root / "dvc.yaml").is_file():
-            yield _finding(NoPipelineError(path=str(root)))
+            yield as_finding(NoPipelineError(path=str(root)))
 
     def _of_graph(self, reference: str, root: Path) -> Iterator[Finding]:
         """Yield what is wrong with the serving graph; models and data may not have been fetched yet."""
@@ -192,7 +194,7 @@ class Doctor:
         except GraphFileError as error:
             yield from _findings(error)
         except GraphshipError as error:
-            yield _finding(error)
+            yield as_finding(error)
 
     def _of_settings(self, settings: Settings) -> Iterator[Finding]:
         """Yield what the settings need and the machine lacks."""
@@ -223,7 +225,7 @@ def _settings(start: Path, env: Mapping[str, str]) -> tuple[Settings | None, lis
     try:
         return read_settings(start, env), []
     except NotAProjectError as error:
-        return None, [_finding(error)]
+        return None, [as_finding(error)]
     except ConfigError as error:
         return None, _findings(error)
 
@@ -254,6 +256,7 @@ def _findings(error: ConfigError | GraphFileError) -> list[Finding]:
     ]
 
 
-def _finding(error: GraphshipError, *, detail: str = "") -> Finding:
+def as_finding(error: GraphshipError, *, detail: str = "") -> Finding:
+    """Return the finding that foretells an error."""
     fact = f"{error.fact}: {detail}" if detail else error.fact
     return Finding(slug=error.slug, fact=fact, where=error.where[0] if error.where else None, hint=error.hint)

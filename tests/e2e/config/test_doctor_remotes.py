@@ -1,0 +1,79 @@
+"""``graphship doctor`` asks the remotes: Git's, DVC's, and the host with each way a token may be lacking."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ci_core.testing.projects import SampleProject, make_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> SampleProject:
+    return make_project(tmp_path)
+
+
+def doctor(project: SampleProject, *arguments: str, **variables: str) -> dict[str, dict[str, Any]]:
+    """Return what is found, by slug."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CI", "GITHUB_", "GITLAB_"))}
+    ran = subprocess.run(
+        [sys.executable, "-m", "ci_core", "doctor", "--json", *arguments],
+        cwd=project.root,
+        env={**clean, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    findings = json.loads(ran.stdout)["findings"]
+    assert ran.returncode == (1 if any(found["level"] == "finding" for found in findings) else 0)
+    return {found["slug"]: found for found in findings}
+
+
+def test_a_git_remote_that_is_gone_is_a_finding_unless_nobody_is_asked(project: SampleProject) -> None:
+    shutil.move(project.git_remote, project.folder / "elsewhere.git")
+
+    assert set(doctor(project)) == {"git-remote"}
+    assert doctor(project, "--offline") == {}
+
+
+def test_a_repository_without_a_remote_is_told(project: SampleProject) -> None:
+    project.git("remote", "remove", "origin")
+
+    assert "git remote add origin" in doctor(project)["no-git-remote"]["hint"]
+
+
+def test_data_that_nobody_pushed_is_named_with_its_size(project: SampleProject) -> None:
+    shutil.rmtree(project.dvc_remote)
+
+    found = doctor(project)["missing-objects"]
+
+    assert "model.json" in found["fact"]
+    assert "byte" in found["fact"]
+
+
+def test_a_job_without_a_token_is_told_which_one_to_give(project: SampleProject) -> None:
+    project.git("remote", "set-url", "origin", "https://github.com/acme/flights.git")
+
+    found = doctor(project, CI="true", GIT_CONFIG_COUNT="1", **unreachable("https://github.com/"))
+
+    assert "github.token" in found["no-host"]["hint"]
+
+
+def test_variables_that_make_no_sense_are_a_finding(project: SampleProject) -> None:
+    assert "GRAPHSHIP_HOST" in doctor(project, GRAPHSHIP_HOST="gitlub")["invalid-variable"]["fact"]
+
+
+def unreachable(prefix: str) -> dict[str, str]:
+    """Let Git look for addresses below `prefix` in a folder that is not there: no name is asked for in the network."""
+    return {"GIT_CONFIG_KEY_0": "url./nowhere/.insteadOf", "GIT_CONFIG_VALUE_0": prefix}
