@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ci_core.reports.report import (
     Annotation,
     AnswerChange,
@@ -23,7 +25,7 @@ from ci_core.reports.report import (
 def sample_tables() -> tuple[TableContent, ...]:
     """Return one table whose schema and values moved, and one that could not be compared."""
     columns = (
-        ColumnRow(name="month", change="same", old_type="BIGINT", new_type="BIGINT", distance=0.0, has_drifted=False),
+        _kept("month", "BIGINT", distance=0.0, has_drifted=False),
         ColumnRow(name="holiday", change="added", new_type="BOOLEAN", new_missing=0.0),
         ColumnRow(name="tailnum", change="removed", old_type="VARCHAR", old_missing=0.021),
         ColumnRow(
@@ -37,58 +39,18 @@ def sample_tables() -> tuple[TableContent, ...]:
             shift=0.01,
             has_drifted=False,
         ),
-        ColumnRow(
-            name="wind_speed",
-            change="same",
-            old_type="DOUBLE",
-            new_type="DOUBLE",
-            old_missing=0.004,
-            new_missing=0.112,
-            distance=0.061,
-            shift=0.22,
-            has_drifted=False,
-        ),
-        ColumnRow(
-            name="temp",
-            change="same",
-            old_type="DOUBLE",
-            new_type="DOUBLE",
-            old_missing=0.0,
-            new_missing=0.0,
-            distance=0.213,
-            shift=0.74,
-            has_drifted=True,
-        ),
-        ColumnRow(
-            name="origin",
-            change="same",
-            old_type="VARCHAR",
-            new_type="VARCHAR",
-            old_missing=0.0,
-            new_missing=0.0,
-            distance=0.391,
-            has_drifted=True,
-            note="new values: `EWR`, `JFK`",
+        _kept("wind_speed", "DOUBLE", missing=(0.004, 0.112), distance=0.061, shift=0.22, has_drifted=False),
+        _kept("temp", "DOUBLE", missing=(0.0, 0.0), distance=0.213, shift=0.74, has_drifted=True),
+        _kept(
+            "origin", "VARCHAR", missing=(0.0, 0.0), distance=0.391, has_drifted=True, note="new values: `EWR`, `JFK`"
         ),
     )
     told = (
-        ColumnRow(
-            name="flight",
-            change="same",
-            old_type="VARCHAR",
-            new_type="VARCHAR",
-            note="an identifier, not compared: nearly every row has its own value",
-        ),
-        ColumnRow(
-            name="time_hour",
-            change="same",
-            old_type="TIMESTAMP",
-            new_type="TIMESTAMP",
-            note="from 2013-01-01 to 2013-06-15, to 2013-05-31 before",
-        ),
+        _kept("flight", "VARCHAR", note="an identifier, not compared: nearly every row has its own value"),
+        _kept("time_hour", "TIMESTAMP", note="from 2013-01-01 to 2013-06-15, to 2013-05-31 before"),
     )
     even = tuple(
-        ColumnRow(name=name, change="same", old_type="DOUBLE", new_type="DOUBLE", distance=0.01, has_drifted=False)
+        _kept(name, "DOUBLE", distance=0.01, has_drifted=False)
         for name in ("dewp", "humid", "pressure", "visib", "precip")
     )
     return (
@@ -96,6 +58,20 @@ def sample_tables() -> tuple[TableContent, ...]:
         TableContent(
             path="data/weather.csv", problem="the base's version is in neither cache nor remote (12.3 MB, `a.csv`)"
         ),
+    )
+
+
+def _kept(name: str, kind: str, missing: tuple[float, float] | None = None, **more: Any) -> ColumnRow:
+    """Return a column of the same type on both sides."""
+    old_missing, new_missing = missing or (None, None)
+    return ColumnRow(
+        name=name,
+        change="same",
+        old_type=kind,
+        new_type=kind,
+        old_missing=old_missing,
+        new_missing=new_missing,
+        **more,
     )
 
 

@@ -23,6 +23,7 @@ from ci_core.reports.report import (
 )
 from ci_core.testing.sample_changes import sample_behaviour
 from ci_core.testing.sample_reports import sample_graph, sample_report
+from ci_core.testing.sample_story import BASE, NEW_RELEASE
 
 _HEAD = "0f4be1c2a9d35e7788c1b2a3f4e5d6c7b8a90123"
 _RUN = Run(event="change-request", change_request=1)
@@ -49,7 +50,7 @@ def unreadable_base_report() -> Report:
         head=Commit(id=_HEAD, label="more-trees"),
         gates=(Gate(key="metrics.json:auc", state="pass", new=0.7412, limit="at least 0.72"),),
         metrics=(MetricRow(key="metrics.json:auc", new=0.7412),),
-        plans=(Plan(environment="staging", action="none", release="8c1f0d2e6ab94750" + "3e" * 24),),
+        plans=(Plan(environment="staging", action="none", release=NEW_RELEASE),),
         notes=(
             Note(
                 kind="warning",
@@ -89,7 +90,7 @@ def unchanged_report() -> Report:
         title="Mend a typo",
         verdict="pass",
         run=_RUN,
-        base=Commit(id="c2a94f7713de08b6a5c41f29e8d07b36f1a2c3d4", label="main"),
+        base=Commit(id=BASE, label="main"),
         head=Commit(id=_HEAD, label="typo"),
         gates=(Gate(key="metrics.json:auc", state="pass", old=0.7412, new=0.7412, limit="at least 0.72"),),
         metrics=(
@@ -99,7 +100,7 @@ def unchanged_report() -> Report:
         pipeline=Pipeline(stages=(Stage(name="train", state="skipped"),), note="nothing was stale"),
         graph=graph.model_copy(update={"nodes": nodes, "edges": edges}),
         behaviour=behaviour,
-        plans=(Plan(environment="staging", action="none", release="8c1f0d2e6ab94750" + "3e" * 24),),
+        plans=(Plan(environment="staging", action="none", release=NEW_RELEASE),),
     )
 
 

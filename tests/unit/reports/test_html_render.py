@@ -31,7 +31,8 @@ from ci_core.reports.report import (
 )
 from ci_core.testing.golden import assert_golden
 from ci_core.testing.sample_edges import huge_report, unchanged_report, unreadable_base_report
-from ci_core.testing.sample_reports import sample_deployments, sample_failed_report, sample_monitoring, sample_report
+from ci_core.testing.sample_monitoring import sample_deployments, sample_monitoring
+from ci_core.testing.sample_reports import sample_failed_report, sample_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from ci_core.reports.render import (
     render_issue,
     render_monitoring_page,
 )
-from ci_core.testing.sample_reports import sample_deployments, sample_monitoring
+from ci_core.testing.sample_monitoring import sample_deployments, sample_monitoring
 
 
 def test_issue_begins_with_the_verdict_and_its_two_sentences() -> None:

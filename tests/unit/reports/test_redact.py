@@ -20,7 +20,8 @@ from ci_core.reports.render import (
 )
 from ci_core.reports.report import Gate, MetricRow, Note, ParamRow, Report
 from ci_core.testing.hostile_text import text_fields, with_texts
-from ci_core.testing.sample_reports import sample_deployments, sample_failed_report, sample_monitoring, sample_report
+from ci_core.testing.sample_monitoring import sample_deployments, sample_monitoring
+from ci_core.testing.sample_reports import sample_failed_report, sample_report
 
 TOKEN = "ghp_" + "a1B2" * 9
 SECRET = "corr&ct horse/battery"

@@ -13,7 +13,8 @@ from ci_core.reports.render import render_monitoring_terminal, render_terminal
 from ci_core.reports.report import Commit, Gate, Graph, GraphEdge, GraphNode, MetricRow, Note, ParamRow, Report
 from ci_core.testing.golden import assert_golden
 from ci_core.testing.sample_edges import minimal_report, unchanged_report
-from ci_core.testing.sample_reports import sample_failed_report, sample_monitoring, sample_report
+from ci_core.testing.sample_monitoring import sample_monitoring
+from ci_core.testing.sample_reports import sample_failed_report, sample_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
