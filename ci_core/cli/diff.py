@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from ci_core.cli._common import echo_json, json_option, need, project_option, terminal_style, without_option
+from ci_core.cli._no_change import tell_when_nothing_changed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,3 +55,4 @@ def command(
     else:
         report = make_report(opened, comparison, Occasion())
         click.echo(render_terminal(report, redactor=opened.redactor, **terminal_style(env)))
+        tell_when_nothing_changed(report, opened.console, command="diff", base=base)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ci_core.cli._common import json_option, need, project_option, terminal_style, without_option
+from ci_core.cli._no_change import tell_when_nothing_changed
+from ci_core.errors import FileNotWritableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,13 +55,26 @@ def command(
     from ci_core.reports.render import render_terminal
 
     opened = open_project(project, env, PlainConsole.from_environment(env, sys.stderr))
+    folder = _made(output) if output else opened.output("report", "report.json").parent
     report = report_revisions(opened, base, head, without=[part for part in PARTS if part in without])
-    folder = output or opened.output("report", "report.json").parent
-    folder.mkdir(parents=True, exist_ok=True)
     write_report(opened, report, folder, with_html="html" not in without)
     if as_json:
         click.echo(report.to_json(), nl=False)
     else:
         click.echo(render_terminal(report, redactor=opened.redactor, **terminal_style(env)))
-    opened.console.output("report-path", str(folder / "report.json"))
+    tell_when_nothing_changed(report, opened.console, command="report", base=base)
+    opened.console.output("report-path", str(folder / ("report.json" if "html" in without else "report.html")))
     return exit_code(report)
+
+
+def _made(folder: Path) -> Path:
+    """Return the folder, made when needed, before a comparison that may take minutes.
+
+    Raises:
+        FileNotWritableError: it cannot be made, for example since a file stands in its place.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileNotWritableError(path=str(folder), reason=error.strerror or str(error)) from error
+    return folder
