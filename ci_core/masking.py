@@ -2,6 +2,9 @@
 
 Two nets: the *values* the caller knows to be secret, in the spellings they may turn up in (plain, URL-quoted, JSON- and
 HTML-escaped, base64, broken over lines), and the *shapes* of well-known tokens.
+
+Text is masked before it is shortened where both happen here. What others shortened is looked at, too: the beginning of
+a secret before ``…``, and the end of one after it.
 """
 
 from __future__ import annotations
@@ -10,16 +13,23 @@ import base64
 import html
 import json
 import re
+from bisect import bisect_left
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import quote, quote_plus
 
-from ci_core.secret_shapes import SHAPES, may_hold_one
+from ci_core.secret_shapes import SHAPES, begun_shape, may_hold_one
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+Span: TypeAlias = "tuple[int, int]"
 
 MASK = "***"
+CUT: Final = "…"
+"""Ends, or stands in the middle of, what was shortened."""
 _SHORTEST_VALUE = 6
 """A shorter value would mask ordinary words, and a mask in every line tells more than it hides."""
 _SHORTEST_SPLIT = 12
@@ -28,6 +38,10 @@ _NEIGHBOURS = "\n"
 """Stands between texts that are looked at together; a value that is broken there is found as over two lines."""
 _SHORTEST_BASE64 = 8
 """Characters of base64 that must be left when the neighbours' bits are cut off both ends."""
+_SHORTEST_PART = 4
+"""Characters of a value that are masked where it was cut; fewer tell nothing, and begin many words."""
+_HEAD = 16
+"""Characters of a value that are looked for first: nearly all text has none of them."""
 
 
 _SECRET_NAME: Final = re.compile(
@@ -58,32 +72,150 @@ class Masker:
         self._values = tuple(secrets)
 
     @cached_property
-    def _known(self) -> re.Pattern[str] | None:
+    def _spelled(self) -> tuple[str, ...]:
         spellings = {spelling for value in self._values for part in _parts(value) for spelling in _spellings(part)}
-        longest_first = sorted(spellings, key=lambda text: (-len(text), text))
-        return re.compile("|".join(map(_pattern, longest_first))) if longest_first else None
+        return tuple(sorted(spellings, key=lambda text: (-len(text), text)))
+
+    @cached_property
+    def _known(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(_pattern, self._spelled)))
+
+    @cached_property
+    def _heads(self) -> tuple[str, ...]:
+        return tuple({_squeezed(spelling)[:_HEAD] for spelling in self._spelled})
+
+    @cached_property
+    def _beginnings(self) -> _Beginnings:
+        return _Beginnings(map(_squeezed, self._spelled))
+
+    @cached_property
+    def _ends(self) -> _Beginnings:
+        return _Beginnings(_squeezed(spelling)[::-1] for spelling in self._spelled)
 
     def text(self, text: str) -> str:
         """Return `text` with every known value and every token shape masked."""
-        masked = text if self._known is None else self._known.sub(MASK, text)
-        masked = SHAPES.sub(MASK, masked) if may_hold_one(masked) else masked
-        return text if masked == text else masked
+        spans = self._known_spans(text)
+        return _without_shapes(_masked(text, spans) if spans else text)
 
     def texts(self, texts: Sequence[str]) -> list[str]:
         """Return texts that stand side by side, masked; a known value may begin in one and go on in the next."""
         whole = _NEIGHBOURS.join(texts)
-        spans = [found.span() for found in self._known.finditer(whole)] if self._known is not None else []
+        spans = self._known_spans(whole)
         masked = list(_without(whole, spans, texts)) if spans else list(texts)
-        if not may_hold_one(whole):
-            return masked
-        return [SHAPES.sub(MASK, text) if may_hold_one(text) else text for text in masked]
+        return [_without_shapes(text) for text in masked] if may_hold_one(whole) else masked
+
+    def value(self, value: object) -> object:
+        """Return what will be JSON with each secret in it masked: in texts, in names, and in numbers that hold one.
+
+        All texts are looked at together, as those of a report are: a secret of several lines may lie in a list of them.
+        """
+        return _with_texts(value, iter(self.texts(list(_texts(value)))))
+
+    def spans(self, text: str) -> list[Span]:
+        """Return where the secrets in `text` stand, in order and apart: for text that comes in pieces."""
+        shapes = [found.span() for found in SHAPES.finditer(text)] if may_hold_one(text) else []
+        return joined([*self._known_spans(text), *shapes])
+
+    def begun(self, text: str, end: int | None = None) -> int | None:
+        """Return where a known value begins that `text` ends in the middle of; None when there is none.
+
+        Args:
+            text: goes on after its end.
+            end: where it ends, when not with the text.
+        """
+        return self._beginnings.at_end(text, len(text) if end is None else end) if self._spelled else None
+
+    def _known_spans(self, text: str) -> list[Span]:
+        """Return where known values stand, in order and apart; of those that were cut, what is left of them."""
+        if not self._spelled:
+            return []
+        whole: list[Span] = []
+        squeezed = _squeezed(text)
+        if any(map(squeezed.__contains__, self._heads)):  # many times as fast as the pattern
+            whole = [found.span() for found in self._known.finditer(text)]
+        return joined([*whole, *self._cut_spans(text)]) if CUT in text else whole
+
+    def _cut_spans(self, text: str) -> Iterator[Span]:
+        for place in _cuts(text):
+            begin = self.begun(text, place)
+            if begin is not None:
+                yield begin, place
+            rest = text[place + 1 : place + 1 + self._ends.room][::-1]
+            begin = self._ends.at_end(rest, len(rest))
+            if begin is not None:
+                yield place + 1, place + 1 + len(rest) - begin
+
+
+class _Beginnings:
+    """Finds the beginning of one of several texts at the end of another; blanks do not count.
+
+    Args:
+        wholes: the texts, without blanks.
+    """
+
+    def __init__(self, wholes: Iterable[str]) -> None:
+        self._wholes = sorted(set(wholes))
+        self._heads = {whole[:_SHORTEST_PART] for whole in self._wholes}
+        self._head = re.compile(f"(?={'|'.join(_broken(head) for head in sorted(self._heads))})")
+        self.room = 2 * max(map(len, self._wholes), default=0)
+        """Characters that are looked at: a value, broken over lines."""
+
+    def at_end(self, text: str, end: int) -> int | None:
+        """Return where the longest one begins that the first `end` characters of `text` end in the middle of."""
+        begin = max(0, end - self.room)
+        if not any(map(_squeezed(text[begin:end]).__contains__, self._heads)):
+            return None
+        for found in self._head.finditer(text, begin, end):
+            rest = _squeezed(text[found.start() : end])
+            place = bisect_left(self._wholes, rest)
+            if place < len(self._wholes) and self._wholes[place].startswith(rest):
+                return found.start()
+        return None
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def _cuts(text: str) -> Iterator[int]:
+    place = text.find(CUT)
+    while place >= 0:
+        yield place
+        place = text.find(CUT, place + 1)
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Return spans in order, those that overlap as one."""
+    found: list[Span] = []
+    for start, stop in sorted(spans):
+        if found and start < found[-1][1]:
+            found[-1] = found[-1][0], max(stop, found[-1][1])
+        else:
+            found.append((start, stop))
+    return found
+
+
+def _masked(text: str, spans: Sequence[Span]) -> str:
+    edges = [0, *(edge for span in spans for edge in span), len(text)]
+    return MASK.join(text[start:stop] for start, stop in list(pairwise(edges))[::2])
+
+
+def _without_shapes(text: str) -> str:
+    """Return `text` without what looks like a token; what was cut may look like the beginning of one."""
+    if not may_hold_one(text):
+        return text
+    text = SHAPES.sub(MASK, text)
+    if CUT not in text:
+        return text
+    begun = ((begun_shape(text, place), place) for place in _cuts(text))
+    return _masked(text, [(start, place) for start, place in begun if start is not None])
 
 
 SHAPES_ONLY = Masker()
 """Masks what looks like a token; knows no values."""
 
 
-def _without(whole: str, spans: Sequence[tuple[int, int]], texts: Iterable[str]) -> Iterator[str]:
+def _without(whole: str, spans: Sequence[Span], texts: Iterable[str]) -> Iterator[str]:
     """Yield each of `texts`, of which `whole` is made, with what lies in one of the spans masked."""
     begin = index = 0
     for text in texts:
@@ -123,8 +255,17 @@ def _spellings(value: str) -> Iterator[str]:
     value = value.strip()
     if len(value) < _SHORTEST_VALUE:
         return
-    yield from (value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], html.escape(value))
-    yield from _base64(value.encode("utf-8", "surrogateescape"))
+    raw = _encoded(value)
+    yield from (value, quote(raw, safe=""), quote_plus(raw), html.escape(value))
+    yield from (json.dumps(value, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False))
+    yield from _base64(raw)
+
+
+def _encoded(value: str) -> bytes:
+    try:
+        return value.encode("utf-8", "surrogateescape")  # a variable may hold any bytes
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")  # and JSON halves of surrogate pairs
 
 
 def _base64(raw: bytes) -> Iterator[str]:
@@ -143,4 +284,40 @@ def _pattern(spelling: str) -> str:
     if len(spelling) < _SHORTEST_SPLIT:
         return re.escape(spelling)
     # Blanks of the value are left to the pattern between: two of them in a row would try every way to share a gap.
-    return r"\s*".join(re.escape(character) for character in spelling if not character.isspace())
+    return _broken(_squeezed(spelling))
+
+
+def _broken(text: str) -> str:
+    return r"\s*".join(map(re.escape, text))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield each text that JSON will show, in the order of :func:`_with_texts`."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield str(name)
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+    elif not isinstance(value, bool | None):
+        yield str(value)
+
+
+def _with_texts(value: object, texts: Iterator[str]) -> object:
+    """Return the same with the next of `texts` in place of each, where it differs."""
+    if isinstance(value, Mapping):
+        whole: dict[object, object] = {}
+        for name, item in value.items():
+            text = next(texts)
+            new = name if text == str(name) else text
+            while new in whole:  # two names that differ in their secrets alone
+                new = f"{new}*"
+            whole[new] = _with_texts(item, texts)
+        return whole
+    if isinstance(value, list | tuple):
+        return [_with_texts(item, texts) for item in value]
+    if isinstance(value, bool | None):
+        return value
+    text = next(texts)
+    return value if text == str(value) else text

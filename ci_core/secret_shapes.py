@@ -36,6 +36,20 @@ SHAPES: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_BEGUN: Final = re.compile(
+    r"""
+      (?: gh[pousr]_ | github_pat_ | gl(?:pat|dt|rt|ptt|ft|cbt|oas|soat|imt|agent|ffct)- | \b(?:AKIA|ASIA|ABIA|ACCA)
+        | xox[abeoprs]- | AIza | \bhf_ | \bpypi- | \bnpm_ | eyJ
+        | (?i:aws_secret_access_key)["']?\s*[=:]\s*["']? | (?i:accountkey=|x-amz-signature=)
+        | (?i:authorization:)\s*(?i:bearer|basic|token)\s+
+      ) [A-Za-z0-9/+=_.\-]{4,}\Z
+    | (?<=://)[^\s/@:]*:(?!\d{0,5}\Z)[^\s/@]+\Z
+    """,
+    re.VERBOSE,
+)
+"""The beginnings of such shapes at the end of a text; a private key needs none, for its shape has no end."""
+_LONGEST_BEGUN: Final = 4_096
+
 _KINDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "github": "a GitHub token",
@@ -89,6 +103,12 @@ def may_hold_one(text: str) -> bool:
         return True
     folded = text.lower()
     return any(mark in folded for mark in _MARKS_OF_ANY_CASE)
+
+
+def begun_shape(text: str, end: int) -> int | None:
+    """Return where what looks like a token begins that the first `end` characters of `text` end in the middle of."""
+    found = _BEGUN.search(text, max(0, end - _LONGEST_BEGUN), end)
+    return None if found is None else found.start()
 
 
 def _value(group: str, text: str) -> str:

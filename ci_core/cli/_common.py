@@ -6,7 +6,6 @@ import importlib.util
 import json
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -15,7 +14,7 @@ import click
 from ci_core.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Mapping
 
     from ci_core.config.settings import Settings
     from ci_core.masking import Masker
@@ -92,57 +91,22 @@ def terminal_style(env: Mapping[str, str]) -> TerminalStyle:
 
 def echo_json(value: object) -> None:
     """Print `value` as JSON to stdout, readable, in a stable order, and with secrets of the environment masked."""
-    plain = masked(value, _masker())
+    plain = masker().value(value)
     click.echo(json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, default=str))
 
 
 def echo_text(text: str) -> None:
     """Print what a project's files and adapters say to stdout, with secrets of the environment masked."""
-    click.echo(_masker().text(text))
+    click.echo(masker().text(text))
 
 
-def masked(value: object, masker: Masker) -> object:
-    """Return what will be JSON with each secret in it masked: in texts, in names, and in numbers that hold one.
-
-    All texts are looked at together, as those of a report are: a secret of several lines may lie in a list of them.
-    """
-    texts = iter(masker.texts(list(_texts(value))))
-    return _with_texts(value, texts)
+def echo_aside(text: str) -> None:
+    """Print what is said beside the answer to stderr, with secrets of the environment masked."""
+    click.echo(masker().text(text), err=True)
 
 
-def _masker() -> Masker:
+def masker() -> Masker:
+    """Return what masks the secrets of the environment that the command was given."""
     from ci_core.masking import Masker, secret_values
 
     return Masker(secret_values(click.get_current_context().obj or {}))
-
-
-def _texts(value: object) -> Iterator[str]:
-    """Yield each text that JSON will show, in the order of :func:`_with_texts`."""
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            yield str(name)
-            yield from _texts(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item)
-    elif not isinstance(value, bool | None):
-        yield str(value)
-
-
-def _with_texts(value: object, texts: Iterator[str]) -> object:
-    """Return the same with the next of `texts` in place of each, where it differs."""
-    if isinstance(value, Mapping):
-        whole: dict[object, object] = {}
-        for name, item in value.items():
-            text = next(texts)
-            new = name if text == str(name) else text
-            while new in whole:  # two names that differ in their secrets alone
-                new = f"{new}*"
-            whole[new] = _with_texts(item, texts)
-        return whole
-    if isinstance(value, list | tuple):
-        return [_with_texts(item, texts) for item in value]
-    if isinstance(value, bool | None):
-        return value
-    text = next(texts)
-    return value if text == str(value) else text

@@ -36,19 +36,19 @@ def open_project(start: Path, env: Mapping[str, str], console: Console) -> Proje
 
     git = GitRepository(settings.root)
     dvc = DvcProject(settings.root)
-    url = git.remote_url()
+    url, redactor = git.remote_url(), Redactor(secret_values(env))
     return Project(
         settings=settings,
         git=git,
         dvc=dvc,
-        engine=DvcEngine(dvc),
+        engine=DvcEngine(dvc, masker=redactor),
         ledger=Ledger(git),
         find_host=cache(lambda: open_host(env, url, base=git.top, console=console)),
         links=_links(env, url, base=git.top),
         target=lambda environment: make_target(settings, environment, env),
         console=console,
         now=lambda: datetime.now(UTC),
-        redactor=Redactor(secret_values(env)),
+        redactor=redactor,
         env=env,
     )
 

@@ -1,6 +1,7 @@
 """What ``graphship run`` shows while it works: a bar on a terminal, else lines and a sign of life now and then.
 
-Lines of a stage are indented, ours are not; all of it goes to standard error.
+Lines of a stage are indented, ours are not; all of it goes to standard error. What an engine tells is without
+secrets; our own notes are masked here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import click
 
+from ci_core.masking import SHAPES_ONLY
 from ci_core.pipelines.heartbeat import EVERY_S, Heartbeat, facts
 from ci_core.printable import one_line, printable
 from ci_core.reports.text import seconds
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from rich.progress_bar import ProgressBar
     from rich.segment import Segment
 
+    from ci_core.masking import Masker
     from ci_core.pipelines.spec import Activity, StageRun
 
 _COMMAND: Final = 160
@@ -60,19 +63,21 @@ class RunView(Protocol):
         ...
 
 
-def make_view() -> RunView:
+def make_view(masker: Masker) -> RunView:
     """Return the view that fits where standard error goes."""
-    return BarView() if sys.stderr.isatty() else LineView()
+    return BarView(masker) if sys.stderr.isatty() else LineView(masker)
 
 
 class LineView:
     """Lines only, for logs and files.
 
     Args:
+        masker: takes secrets out of notes.
         every_s: seconds of silence after which it says what the run is busy with.
     """
 
-    def __init__(self, *, every_s: float = EVERY_S) -> None:
+    def __init__(self, masker: Masker = SHAPES_ONLY, *, every_s: float = EVERY_S) -> None:
+        self._masker = masker
         self._lock = threading.Lock()
         self._heartbeat = Heartbeat(self._say, every_s=every_s)
         self._what = ""
@@ -106,7 +111,7 @@ class LineView:
 
     def note(self, text: str) -> None:
         """Show a line of ours."""
-        self._say(text)
+        self._say(self._masker.text(text))
 
     def _say(self, text: str) -> None:
         with self._lock:
@@ -119,11 +124,15 @@ class BarView:
 
     What a stage prints is shown ten times a second, since drawing the moving line anew for each of a million lines
     would hold the stage up.
+
+    Args:
+        masker: takes secrets out of notes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, masker: Masker = SHAPES_ONLY) -> None:
         from rich.console import Console
 
+        self._masker = masker
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar = _make_bar(self._console)
         self._task: TaskID | None = None
@@ -174,7 +183,7 @@ class BarView:
 
     def note(self, text: str) -> None:
         """Show a line of ours."""
-        self._say(text)
+        self._say(self._masker.text(text))
 
     def _begin(self, activity: Activity) -> TaskID:
         if self._task is not None:

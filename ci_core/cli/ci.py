@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from ci_core.cli._common import need, project_option
+from ci_core.cli._common import echo_text, need, project_option
 from ci_core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def command(env: Mapping[str, str], project: Path, require_delivery: bool) -> in
     context = detect(env, read_event=_read_event, checkout=opened.git)
     result = run_ci(opened, context)
     if result.text:
-        click.echo(result.text)
+        echo_text(result.text)
     console.output("delivered", "true" if result.is_delivered else "false")
     if result.failure is not None:
         raise result.failure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci_core.cli._common import dry_run_option, need, project_option
+from ci_core.cli._common import dry_run_option, echo_text, need, project_option
 from ci_core.errors import ForeignEventError
 
 if TYPE_CHECKING:
@@ -38,6 +38,6 @@ def command(env: Mapping[str, str], environment: str, project: Path, dry_run: bo
         raise ForeignEventError(event=context.event)
     result = retrain_on_command(opened, context, opened.settings.environment(environment), dry_run=dry_run)
     if result is not None:
-        click.echo(result.outcome or result.decision.reason)
+        echo_text(result.outcome or result.decision.reason)
         if result.request:
-            click.echo(f"change request: {result.request}")
+            echo_text(f"change request: {result.request}")

@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ci_core.cli._clean_stdout import stdout_kept_clean
-from ci_core.cli._common import dry_run_option, echo_json, echo_text, json_option, need, project_option, read_settings
+from ci_core.cli._common import (
+    dry_run_option,
+    echo_aside,
+    echo_json,
+    echo_text,
+    json_option,
+    masker,
+    need,
+    project_option,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ci_core.masking import Masker
     from ci_core.pipelines.dvc import DvcEngine
     from ci_core.pipelines.spec import Activity, PipelineRun
     from ci_core.versioning.dvc import Transfer
@@ -38,12 +49,13 @@ def command(env: Mapping[str, str], *, push: bool, project: Path, dry_run: bool,
     from ci_core.pipelines.dvc import DvcEngine
     from ci_core.versioning.dvc import DvcProject
 
-    engine = DvcEngine(DvcProject(settings.root))
+    mask = masker()
+    engine = DvcEngine(DvcProject(settings.root), masker=mask)
     if dry_run:
         _foresee(engine, push=push, as_json=as_json)
         return
     with stdout_kept_clean():
-        run, sent, problem = _run(engine, push=push)
+        run, sent, problem = _run(engine, mask, push=push)
     if as_json:
         _echo_json(run, sent)
     else:
@@ -66,10 +78,10 @@ def _foresee(engine: DvcEngine, *, push: bool, as_json: bool) -> None:
     else:
         echo_text(stale_text(stale))
     if remote is not None:
-        click.echo(f"then the data would be sent to {remote}", err=True)
+        echo_aside(f"then the data would be sent to {remote}")
 
 
-def _run(engine: DvcEngine, *, push: bool) -> tuple[PipelineRun, Transfer | None, Exception | None]:
+def _run(engine: DvcEngine, mask: Masker, *, push: bool) -> tuple[PipelineRun, Transfer | None, Exception | None]:
     """Run and push; a push that fails is returned, so that what was run can be told first."""
     from ci_core.cli._run_view import make_view
     from ci_core.errors import GraphshipError
@@ -81,7 +93,7 @@ def _run(engine: DvcEngine, *, push: bool) -> tuple[PipelineRun, Transfer | None
         busy_with = activity.what
         view.activity(activity)
 
-    with make_view() as view:
+    with make_view(mask) as view:
         try:
             run = engine.run(on_line=view.line, on_stage=view.stage, on_activity=hear, needs_remote=push)
         except KeyboardInterrupt:
@@ -136,4 +148,4 @@ def _hint_commit(root: Path, run: PipelineRun) -> None:
 
     changed = GitRepository(root).uncommitted(run.git_files)
     if changed:
-        click.echo(f"to keep this run: git add {shlex.join(changed)}", err=True)
+        echo_aside(f"to keep this run: git add {shlex.join(changed)}")

@@ -18,6 +18,7 @@ from ci_core.workspace import WORKSPACE, workspace_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ci_core.masking import Masker
     from ci_core.pipelines._dvc_causes import DvcCauses
     from ci_core.pipelines._watch import Watch
     from ci_core.pipelines.base import OnLine, OnStage
@@ -44,11 +45,12 @@ class DvcRun:
         on_stage: OnStage,
         watch: Watch,
         causes: DvcCauses,
+        masker: Masker,
     ) -> None:
         self._project, self._repo, self._stale = project, repo, stale
         self._remote, self._needs_remote, self._can_pull = remote, needs_remote, remote is not None
         self._env, self._clock, self._on_line, self._on_stage = env, clock, on_line, on_stage
-        self._watch, self._causes = watch, causes
+        self._watch, self._causes, self._masker = watch, causes, masker
         self._logs = workspace_folder(project.root, _LOGS)
         self._stages: list[StageRun] = []
         self._failure: StageFailure | None = None
@@ -108,7 +110,8 @@ class DvcRun:
                 stage.dump(update_pipeline=False)
             return touched
         start = self._clock()
-        output = StageOutput(self._logs / f"{_file_name(name)}.log", self._on_line, self._watch.shows)
+        log = self._logs / f"{_file_name(name)}.log"
+        output = StageOutput(log, self._on_line, self._watch.shows, masker=self._masker)
         try:
             outcome = self._bring_up_to_date(stage, name, upstream, output, options)
         except (DvcException, StageProgramError) as error:

@@ -1,7 +1,7 @@
 """Keep what the programs of a stage print: all of it in a file, line by line for a listener, the end for an error.
 
-The programs print into a pipe, which a thread empties; our own standard streams stay ours. Memory is bounded whatever
-is printed. Used by ``pipelines/dvc.py``; knows nothing of DVC.
+The programs print into a pipe, which a thread empties; our own standard streams stay ours. Secrets are masked before
+anything is kept or told. Memory is bounded whatever is printed. Used by ``pipelines/dvc.py``; knows nothing of DVC.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ import termios
 import threading
 from typing import IO, TYPE_CHECKING, Final
 
+from ci_core.masking import SHAPES_ONLY
 from ci_core.pipelines._lines import LineSplitter
+from ci_core.pipelines._masked_stream import MaskedStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from ci_core.masking import Masker
 
 LAST_LINES: Final = 20
 """Lines that an error shows: a traceback's end, and still one screen."""
@@ -31,17 +35,23 @@ class StageOutput:
     """The output of one stage.
 
     Args:
-        log: file that gets all of it, byte for byte.
+        log: file that gets all of it, byte for byte but for secrets.
         on_line: told each line; of a line that overwrites itself (a progress bar) the last state.
         on_state: told what an unfinished line shows, whenever it changed.
+        masker: knows the secrets.
     """
 
     def __init__(
-        self, log: Path, on_line: Callable[[str], None], on_state: Callable[[str], None] = lambda _text: None
+        self,
+        log: Path,
+        on_line: Callable[[str], None],
+        on_state: Callable[[str], None] = lambda _text: None,
+        *,
+        masker: Masker = SHAPES_ONLY,
     ) -> None:
         self._path = log
         self._on_line, self._on_state = on_line, on_state
-        self._lines = LineSplitter()
+        self._stream, self._lines = MaskedStream(masker), LineSplitter()
         self._last: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
         self._listener_problem: BaseException | None = None
         self.log_problem: OSError | None = None
@@ -82,6 +92,7 @@ class StageOutput:
                     self._take(reading, _waiting_bytes(reading), log)
                     break
                 self._take(reading, _PIECE_BYTES, log)
+            self._pass_on(self._stream.end(), log)
         if self._lines.unfinished:
             self._tell(self._lines.unfinished)
 
@@ -100,10 +111,13 @@ class StageOutput:
         while size > 0:
             piece = os.read(reading, min(size, _PIECE_BYTES))
             size = size - len(piece) if size > _PIECE_BYTES else 0
-            self._keep(piece, log)
-            for line in self._lines.feed(piece):
-                self._tell(line)
-        self._hear(self._on_state, self._lines.unfinished)
+            self._pass_on(self._stream.feed(piece), log)
+        self._hear(self._on_state, self._stream.unfinished or self._lines.unfinished)
+
+    def _pass_on(self, piece: bytes, log: IO[bytes] | None) -> None:
+        self._keep(piece, log)
+        for line in self._lines.feed(piece):
+            self._tell(line)
 
     def _keep(self, piece: bytes, log: IO[bytes] | None) -> None:
         if log is None or self.log_problem is not None:

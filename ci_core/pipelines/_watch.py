@@ -6,9 +6,11 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ci_core.masking import SHAPES_ONLY
 from ci_core.pipelines.spec import Activity
 
 if TYPE_CHECKING:
+    from ci_core.masking import Masker
     from ci_core.pipelines.base import OnActivity
 
 
@@ -17,10 +19,11 @@ class Watch:
 
     Args:
         on_activity: told the activity, by one thread at a time.
+        masker: knows the secrets, which a command or an address may hold.
     """
 
-    def __init__(self, on_activity: OnActivity) -> None:
-        self._on_activity = on_activity
+    def __init__(self, on_activity: OnActivity, masker: Masker = SHAPES_ONLY) -> None:
+        self._on_activity, self._masker = on_activity, masker
         self._lock = threading.Lock()
         self._activity: Activity | None = None
         self._bytes = self._bytes_before = 0
@@ -29,7 +32,7 @@ class Watch:
         """Begin another activity."""
         with self._lock:
             self._bytes_before = self._bytes
-            self._tell(Activity(what=what, is_command=is_command))
+            self._tell(Activity(what=self._masker.text(what), is_command=is_command))
 
     def progress(self, files_done: int, files_total: int | None, bytes_done: int) -> None:
         """Note how far it is; `bytes_done` counts from the beginning of the watch."""
@@ -40,7 +43,7 @@ class Watch:
                 self._tell(replace(self._activity, files_done=files_done, files_total=files_total, bytes_done=moved))
 
     def shows(self, text: str) -> None:
-        """Note what a stage printed on a line that has no end yet."""
+        """Note what a stage printed on a line that has no end yet, without secrets."""
         with self._lock:
             # The pipe is emptied a little after the program has ended.
             if self._activity is not None and self._activity.is_command and text != self._activity.shows:

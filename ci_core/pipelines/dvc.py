@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ci_core.errors import NoDataRemoteError
+from ci_core.masking import SHAPES_ONLY
 from ci_core.pipelines._dvc_causes import causes_told
 from ci_core.pipelines._dvc_progress import heard
 from ci_core.pipelines._dvc_run import DvcRun
@@ -20,6 +21,7 @@ from ci_core.pipelines.base import unheard
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ci_core.masking import Masker
     from ci_core.pipelines.base import OnActivity, OnLine, OnStage
     from ci_core.pipelines.spec import PipelineRun
     from ci_core.versioning.dvc import DvcProject, StaleStage, Transfer
@@ -32,6 +34,7 @@ class DvcEngine:
         project: the DVC project.
         stage_env: variables for the stages' programs, beside those of this process.
         clock: seconds that only grow, for how long a stage took.
+        masker: takes secrets out of what stages print, where it is kept and where it is told.
     """
 
     name = "dvc"
@@ -42,8 +45,9 @@ class DvcEngine:
         *,
         stage_env: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        masker: Masker = SHAPES_ONLY,
     ) -> None:
-        self._project = project
+        self._project, self._masker = project, masker
         # A Python program that prints into a pipe keeps its lines back; then progress would come all at the end.
         self._stage_env = {"PYTHONUNBUFFERED": "1", **(stage_env or {})}
         self._clock = clock
@@ -81,7 +85,7 @@ class DvcEngine:
             DataRemoteError: the remote fails in the middle, or `needs_remote`, and it cannot be reached.
             FileNotWritableError: the disk is full, or the project is read-only.
         """
-        watch = Watch(on_activity)
+        watch = Watch(on_activity, self._masker)
         remote = self.need_remote() if needs_remote else self._project.remote()
         with heard(watch.progress), causes_told(self._project):
             watch.begin("comparing the stages with what they depend on")
@@ -102,6 +106,7 @@ class DvcEngine:
                     on_stage=on_stage,
                     watch=watch,
                     causes=causes,
+                    masker=self._masker,
                 )
                 return run.perform()
 
@@ -118,14 +123,14 @@ class DvcEngine:
 
     def push(self, *, on_activity: OnActivity = unheard) -> Transfer:
         """Send objects and run cache to the default remote, and look that they are there."""
-        watch = Watch(on_activity)
+        watch = Watch(on_activity, self._masker)
         with heard(watch.progress), causes_told(self._project, sends=True):
             watch.begin(f"sending the data to {self.need_remote()}")
             return self._project.push()
 
     def pull(self, paths: Sequence[str] | None = None, *, on_activity: OnActivity = unheard) -> Transfer:
         """Fetch what `paths` need (None: all), and look that it is there."""
-        watch = Watch(on_activity)
+        watch = Watch(on_activity, self._masker)
         with heard(watch.progress), causes_told(self._project):
             watch.begin(f"fetching {'the data' if paths is None else ', '.join(paths)} from {self._project.remote()}")
             return self._project.pull(paths)

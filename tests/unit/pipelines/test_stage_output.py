@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ci_core.masking import Masker
 from ci_core.pipelines._stage_output import StageOutput
 
 if TYPE_CHECKING:
@@ -93,3 +94,34 @@ def test_a_disk_that_is_full_does_not_stop_the_lines(tmp_path: Path) -> None:
     assert lines == ["one", "two"]
     assert output.log_problem is not None
     assert output.log_problem.strerror == "No space left on device"
+
+
+def test_a_secret_that_is_printed_in_two_halves_is_nowhere(tmp_path: Path) -> None:
+    told: list[str] = []
+    first_half_was_read = threading.Event()
+
+    def see(text: str) -> None:
+        told.append(text)
+        if text.endswith("***"):
+            first_half_was_read.set()
+
+    output = StageOutput(tmp_path / "log", told.append, see, masker=Masker(["s3cr-value/of-the-stage"]))
+
+    with output.caught() as descriptor:
+        os.write(descriptor, b"login with s3cr-value/")
+        assert first_half_was_read.wait(60)
+        os.write(descriptor, b"of-the-stage now\nat s3cr-value/of-the-stage")
+
+    assert (tmp_path / "log").read_bytes() == b"login with *** now\nat ***"
+    assert output.last_lines == ("login with *** now", "at ***")
+    assert not any("s3cr" in text or "stage" in text for text in told)
+
+
+def test_a_secret_at_which_a_long_line_is_cut_is_masked(tmp_path: Path) -> None:
+    lines: list[str] = []
+    output = StageOutput(tmp_path / "log", lines.append, masker=Masker(["s3cr-value/of-the-stage"]))
+
+    with output.caught() as descriptor:
+        os.write(descriptor, b"x" * 3_990 + b"s3cr-value/of-the-stage and more\n")
+
+    assert lines == ["x" * 3_990 + "*** and mo… (2 bytes more)"]
