@@ -39,6 +39,11 @@ _COMMANDS: dict[str, str] = {
     "stop": "Stop everything that runs for an environment.",
 }
 
+_EXTRAS: dict[str, tuple[str, ...]] = {
+    # name -> an extra and libraries of it, for commands whose options cannot be told without them
+    "serve": ("serve", "granian", "msgspec", "nanoarrow", "numpy", "orjson"),
+}
+
 
 class _LazyGroup(click.Group):
     """A group that knows its commands by name and imports one only to run it."""
@@ -49,6 +54,10 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
         if cmd_name not in _COMMANDS:
             return None
+        if cmd_name in _EXTRAS:
+            from ci_core.cli._common import need  # only here: `--help` imports click and nothing else
+
+            need(*_EXTRAS[cmd_name])
         module = importlib.import_module(f"ci_core.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ci_core.cli._common import need, project_option, read_settings
+from ci_core.cli._common import project_option, read_settings
 from ci_core.errors import CaptureFolderError, NoGraphError
 from ci_core.serving.flags import FLAGS, serve_options
 from ci_core.workspace import WORKSPACE, workspace_folder
@@ -75,7 +75,6 @@ def command(
     settings = read_settings(project, env)
     if settings.graph is None:
         raise NoGraphError(where=settings.locate("graph"))
-    need("serve", "granian", "msgspec", "nanoarrow", "numpy", "orjson")
     from ci_core.serving.__main__ import QUEUE_URL, limit_threads
     from ci_core.serving.ending import leave
     from ci_core.serving.logs import set_up_logs

@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from ci_core.cli import cli
+from ci_core.cli._render import run
 
 
 @pytest.mark.e2e
@@ -49,3 +50,17 @@ def test_a_mistyped_command_is_told_with_the_nearest_one_and_a_strange_one_witho
     assert (mistyped.exit_code, strange.exit_code) == (2, 2)
     assert mistyped.output.endswith("Error: there is no command `deplyo`; did you mean `deploy`?\n")
     assert strange.output.endswith("Error: there is no command `xyzzy`\n")
+
+
+@pytest.mark.parametrize("arguments", [["serve"], ["serve", "--help"]])
+def test_a_command_whose_options_need_an_extra_names_it(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "orjson", None)  # as if it were not installed
+
+    code = run(cli, arguments, {})
+
+    printed = capsys.readouterr().err
+    assert code == 2
+    assert printed.startswith("error[missing-extra]: this needs the library `orjson`, which is not installed\n")
+    assert "serve" in printed.splitlines()[-1]
