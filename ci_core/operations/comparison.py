@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ci_core.errors import GraphshipError
 from ci_core.operations.data_diff import compare_content, with_folders
+from ci_core.operations.graph_models import changed_models, unknown_contents
 from ci_core.operations.ignored_columns import ignored_columns
 from ci_core.versioning.base_revision import find_base
 from ci_core.versioning.compare import compare
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ci_core.operations.project import Project
     from ci_core.serving.spec import GraphSpec
     from ci_core.types import CommitId
-    from ci_core.versioning.difference import SnapshotDiff
+    from ci_core.versioning.difference import ModelDiff, SnapshotDiff
     from ci_core.versioning.plots import Plot
     from ci_core.versioning.revision import Snapshot
 
@@ -47,6 +48,8 @@ class Comparison:
     diff: SnapshotDiff
     tables: tuple[TableDiff, ...] = ()
     behaviour: Behaviour | None = None
+    graph_models: tuple[ModelDiff, ...] = ()
+    """Models that the graphs load, that differ, and that ``diff`` does not know."""
     base_plots: tuple[Plot, ...] | None = None
     head_plots: tuple[Plot, ...] | None = None
     """None when they are left out, or could not be read: that is not the same as none declared."""
@@ -146,6 +149,8 @@ def compare_revisions(
 
         sends = "behaviour" not in without
         behaviour = compare_behaviour(project, base=base.code.commit, head=head, sends=sends)
+    graphs = (behaviour.base_graph, head_graph or behaviour.head_graph) if behaviour else (None, None)
+    models = changed_models(project, graphs, base=base, head=after, commit=head)
     if behaviour is not None and head_graph is not None:  # it can be loaded, if not without the secrets of this job
         behaviour = replace(behaviour, head_failure=None)
     base_plots, base_plots_problem = (None, None) if "plots" in without else _plots(project, base.code.commit, "base")
@@ -156,11 +161,15 @@ def compare_revisions(
         diff=diff,
         tables=tables,
         behaviour=behaviour,
+        graph_models=models,
         base_graph=behaviour.base_graph if behaviour else None,
         head_graph=head_graph or (behaviour.head_graph if behaviour else None),
         base_plots=base_plots,
         head_plots=head_plots,
-        problems=tuple(problem for problem in (_unrecorded(after), base_plots_problem, head_problem) if problem),
+        problems=(
+            *(problem for problem in (_unrecorded(after), base_plots_problem, head_problem) if problem),
+            *unknown_contents(models),
+        ),
     )
 
 

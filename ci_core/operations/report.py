@@ -13,6 +13,7 @@ from ci_core.operations.comparison import compare_named
 from ci_core.operations.graph_data import graph_part
 from ci_core.operations.judging import Judgement, judge_change
 from ci_core.operations.metric_data import metric_rows
+from ci_core.operations.model_data import model_rows
 from ci_core.operations.pipeline_graph import pipeline_graph
 from ci_core.operations.plot_data import plot_parts
 from ci_core.reports import report as shown
@@ -78,7 +79,8 @@ def make_report(
     diff, failure = comparison.diff, _head_failure(comparison)
     graphs = [graph for graph in (comparison.head_graph, comparison.base_graph) if graph is not None]
     metrics = metric_rows(diff)
-    models = report_data.model_rows(diff, [path for graph in graphs for path in graph.models])
+    loaded = [path for graph in graphs for path in graph.models]
+    models = model_rows(diff, loaded, comparison.graph_models)
     base, head = diff.base, occasion.head or diff.head.commit
     report = shown.Report(
         project=project.settings.name,
@@ -105,7 +107,7 @@ def make_report(
         stale=len(diff.stale),
         pipeline=report_data.pipeline_part(occasion.pipeline) if occasion.pipeline else None,
         pipeline_graph=pipeline_graph(comparison.base, comparison.head),
-        graph=_graph(comparison, [row.path for row in models]),
+        graph=_graph(comparison, [row.path for row in models if row.change != "same"]),
         behaviour=report_data.behaviour_part(comparison.behaviour),
         plans=occasion.plans,
         plots=plot_parts(comparison.base_plots, comparison.head_plots),

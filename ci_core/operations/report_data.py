@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ci_core.gates.spec import Annotation, GateResult
     from ci_core.monitoring.table_diff import TableDiff
     from ci_core.pipelines.spec import PipelineRun
-    from ci_core.types import Digest, Interval, JsonValue
-    from ci_core.versioning.difference import Change, FileDiff, ModelDiff, SnapshotDiff
-    from ci_core.versioning.revision import RegisteredModel, Snapshot
+    from ci_core.types import Interval, JsonValue
+    from ci_core.versioning.difference import FileDiff, SnapshotDiff
+    from ci_core.versioning.revision import Snapshot
 
 _MOST_STALE: Final = 5
 """Stages that a warning names."""
@@ -80,9 +80,11 @@ def data_rows(
         besides: models, which the report shows elsewhere, as it does metrics and plots.
     """
     content = {table.path: table for table in tables}
-    made = [file for file in diff.outputs if file.path not in besides and not file.is_result]
+    files = (*diff.data, *(file for file in diff.outputs if not file.is_result))
     return tuple(
-        _data_row(file, (makers or {}).get(file.path, ""), content.get(file.path)) for file in (*diff.data, *made)
+        _data_row(file, (makers or {}).get(file.path, ""), content.get(file.path))
+        for file in files
+        if file.path not in besides
     )
 
 
@@ -213,78 +215,6 @@ def stale_sentences(diff: SnapshotDiff) -> tuple[str, ...]:
     """Return the warning that stages have not run since their inputs moved, if there are such."""
     names = first([code(name) for name in diff.stale], _MOST_STALE)
     return (f"{names} would run again: the metrics describe an older state",) if diff.stale else ()
-
-
-def model_rows(diff: SnapshotDiff, models: Iterable[str]) -> tuple[shown.ModelRow, ...]:
-    """Return the outputs that differ and are models, and the models that are registered or declared otherwise.
-
-    Args:
-        diff: what differs.
-        models: what the serving graph loads; what the registry knows is a model, too.
-    """
-    known = {model.path: model for model in diff.registered if model.path}
-    moved: dict[str, list[ModelDiff]] = {}
-    for one in diff.models:
-        moved.setdefault(_registered_path(one), []).append(one)
-    wanted = {*models, *known, *moved}
-    files = {file.path: file for file in diff.outputs if file.path in wanted}
-    return tuple(
-        _model_row(path, files.get(path), moved.get(path, []), known.get(path))
-        for path in dict.fromkeys((*files, *moved))
-    )
-
-
-def _registered_path(model: ModelDiff) -> str:
-    """Return the file of a registered model; its name when only tags know it."""
-    return next((side.path for side in (model.new, model.old) if side and side.path), model.name)
-
-
-def _model_row(
-    path: str, file: FileDiff | None, moved: Sequence[ModelDiff], known: RegisteredModel | None
-) -> shown.ModelRow:
-    nothing = (None, None)
-    old = _content((one.old for one in moved), (file.old_digest, file.old_bytes) if file else nothing)
-    new = _content((one.new for one in moved), (file.new_digest, file.new_bytes) if file else nothing)
-    is_gits = any(side and side.digest for one in moved for side in (one.old, one.new))
-    changes = {file.change} if file and not is_gits else {_model_change(one) for one in moved}
-    change = changes.pop() if len(changes) == 1 else "changed"
-    if change == "changed" and (old[0] is None) != (new[0] is None):
-        change = "added" if new[0] else "removed"
-    return shown.ModelRow(
-        path=path,
-        change=change,
-        old_digest=old[0],
-        new_digest=new[0],
-        old_bytes=old[1],
-        new_bytes=new[1],
-        registered="; ".join(map(_registered, moved)) or (known.label if known else ""),
-    )
-
-
-def _content(
-    sides: Iterable[RegisteredModel | None], of_dvc: tuple[Digest | None, int | None]
-) -> tuple[Digest | None, int | None]:
-    """Return digest and size of what Git keeps; of what DVC keeps where Git keeps nothing."""
-    return next(((side.digest, side.size_bytes) for side in sides if side and side.digest), of_dvc)
-
-
-def _model_change(model: ModelDiff) -> Change:
-    """Return whether a model is declared now, no longer, or otherwise; another version alone is no change."""
-    old, new = model.old, model.new
-    was, now = (bool(side and side.path) for side in (old, new))
-    if was != now:
-        return "added" if now else "removed"
-    is_same = old is None or new is None or (old.path, old.type, old.digest) == (new.path, new.type, new.digest)
-    return "same" if is_same else "changed"
-
-
-def _registered(model: ModelDiff) -> str:
-    """Return how the registry's entry moved."""
-    old, new = model.old, model.new
-    if old and old.path and (new is None or not new.path):
-        return f"{model.name} is not declared any more"
-    labels = [side.label for side in (old, new) if side]
-    return " → ".join(dict.fromkeys(labels))
 
 
 def environment_rows(diff: SnapshotDiff) -> tuple[shown.EnvironmentRow, ...]:

@@ -169,7 +169,7 @@ class DataRow(Part):
 
 
 class ModelRow(Part):
-    """One model file."""
+    """One model: a file or a folder."""
 
     path: str
     change: Change
@@ -177,6 +177,9 @@ class ModelRow(Part):
     new_digest: str | None = None
     old_bytes: int | None = None
     new_bytes: int | None = None
+    old_problem: str | None = None
+    new_problem: str | None = None
+    """Why it is not known what was, or is, there; then there is no digest."""
     registered: str = ""
     """Name, version and stages in the model registry: ``churn v1.2.0, production v1.1.0``."""
 

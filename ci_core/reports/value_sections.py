@@ -113,16 +113,16 @@ def _model(row: ModelRow) -> tuple[Line, ...]:
     return (
         (change_mark(row.change),),
         name_cell(row.path),
-        _version(row.old_digest, row.old_bytes),
-        _version(row.new_digest, row.new_bytes),
+        _version(row.old_digest, row.old_bytes, is_known=row.old_problem is None),
+        _version(row.new_digest, row.new_bytes, is_known=row.new_problem is None),
         (signed_size(moved),) if moved else (),
         (shorten(row.registered, 200),) if row.registered else (),
     )
 
 
-def _version(digest: str | None, size_bytes: int | None) -> Line:
+def _version(digest: str | None, size_bytes: int | None, *, is_known: bool) -> Line:
     if digest is None:
-        return (ABSENT,)
+        return (ABSENT if is_known else "not known",)
     shown = f" {size(size_bytes).replace(' ', _NO_BREAK)}" if size_bytes is not None else ""
     return (code(short_digest(digest)), *((shown,) if shown else ()))
 

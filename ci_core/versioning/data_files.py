@@ -1,11 +1,12 @@
 """Find the content of data that DVC knows by its digest: in the cache, the work tree, Git or the remote.
 
-Used by ``operations/data_diff.py``. Only what is asked for is fetched, and only up to a size. Links that lead out of
-the repository, or out of the cache, are refused.
+Used by ``operations/data_diff.py`` and ``dvc_contents.py``. Only what is asked for is fetched, and only up to a size.
+Links that lead out of the repository, or out of the cache, are refused.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import posixpath
@@ -123,15 +124,34 @@ class DataFiles:
         place = place or self._fetched(version, [oid])
         return place if isinstance(place, Absent) else ((name, place),)
 
-    def _files_of_folder(self, version: Version, members: Sequence[Entry]) -> Files | Absent:
-        if len(members) > MOST_FILES:
-            return Absent(f"has more than {MOST_FILES:,} files", version.size_bytes)
+    def sizes(self, version: Version, members: Sequence[Entry]) -> dict[str, int]:
+        """Return the bytes of files of a folder, by their objects, as far as cache, work tree, Git or remote tell them.
+
+        Nothing is fetched for it, and a remote that cannot be reached tells nothing.
+        """
+        found = {oid: place.stat().st_size for oid, place in self._at_hand(version, members).items()}
+        missing = {oid for _, oid in members} - set(found)
+        if missing and (remote := self._dvc.remote()):
+            with contextlib.suppress(GraphshipError), self._dvc.session("ask for sizes", remote=remote) as repo:
+                own = _dvc_objects.remote_of(repo, str(self._dvc.root / version.path))
+                told = _dvc_objects.in_remote(repo, missing, own)
+                found |= {oid: one.size_bytes for oid, one in told.items() if one.size_bytes is not None}
+        return found
+
+    def _at_hand(self, version: Version, members: Sequence[Entry]) -> dict[str, Path]:
+        """Return where the content of files of a folder lies, by their objects, as far as it is on this machine."""
         places = self._cached([oid for _, oid in members])
         for name, oid in members:
             if oid not in places and (on_disk := self._on_disk(version, f"{version.path}/{name}")):
                 places[oid] = on_disk
         if version.commit is not None and any(oid not in places for _, oid in members):
             places |= self._files_in_git(version, {name: oid for name, oid in members if oid not in places})
+        return places
+
+    def _files_of_folder(self, version: Version, members: Sequence[Entry]) -> Files | Absent:
+        if len(members) > MOST_FILES:
+            return Absent(f"has more than {MOST_FILES:,} files", version.size_bytes)
+        places = self._at_hand(version, members)
         if missing := [oid for _, oid in members if oid not in places]:
             fetched = self._fetched(version, missing)
             if isinstance(fetched, Absent):

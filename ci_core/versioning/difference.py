@@ -89,7 +89,7 @@ class StageDiff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDiff:
-    """One registered model that has another version, path or type, or, when Git keeps it, another content."""
+    """One registered model that has another version, path, type or content."""
 
     name: str
     change: Change

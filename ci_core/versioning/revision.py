@@ -105,10 +105,12 @@ class RegisteredModel:
     path: str | None = None
     """As ``artifacts`` of ``dvc.yaml`` declares it, relative to the project; None when only tags know it."""
     digest: Digest | None = None
-    """Of what Git keeps at that path, ``git:<blob>``, or ``sha256:<hex>.dir`` of a folder; None for DVC's, which are
-    among the outputs."""
+    """Of what is at that path: DVC's ``md5:<hex>``, or Git's ``git:<blob>``; of a folder ``md5:<hex>.dir`` or
+    ``sha256:<hex>.dir``. None when nothing is there, or what is there is not known."""
     size_bytes: int | None = None
-    """Likewise."""
+    """Likewise; None, too, where only the digest is recorded."""
+    problem: str | None = None
+    """Why it is not known what is there: ``the list of files in `models` is in neither the cache nor the remote``."""
     type: str | None = None
     description: str | None = None
     labels: tuple[str, ...] = ()

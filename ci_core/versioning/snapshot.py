@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ci_core.errors import GraphshipError
 from ci_core.versioning.dvc import DvcProject
+from ci_core.versioning.dvc_contents import with_dvc_content
 from ci_core.versioning.environment import LOOKED_FOR, read_environment
 from ci_core.versioning.git import GitRepository
 from ci_core.versioning.git_artifacts import with_content
@@ -39,14 +40,17 @@ def take_snapshot(
     """
     git = git or GitRepository(root)
     commit = git.head() if rev is None else git.resolve(rev)
+    at = None if rev is None else commit
     project = dvc or DvcProject(root)
-    state = project.read(None if rev is None else commit)
+    state = project.read(at)
 
     environment = read_environment(
-        _reader(git, root, None if rev is None else commit),
+        _reader(git, root, at),
         running=f"{sys.version_info.major}.{sys.version_info.minor}",
     )
     registered = registered_models(git, commit, state.artifacts)
+    tracked = (*state.data, *state.outputs)
+    models = with_dvc_content(registered.models, project, tracked, commit=at, git_commit=commit)
     return Snapshot(
         code=CodeVersion(commit=commit, dirty=git.dirty_digest() if rev is None else None),
         data=state.data,
@@ -55,17 +59,13 @@ def take_snapshot(
         metrics=state.metrics,
         environment=environment,
         stages=state.stages,
-        models=with_content(
-            registered.models,
-            git,
-            None if rev is None else commit,
-            tracked={file.path for file in (*state.data, *state.outputs)},
-        ),
+        models=with_content(models, git, at, tracked=tracked),
         stale=tuple(stage.name for stage in state.stale),
         problems=(
             *state.problems,
             *([environment.problem] if environment.problem else []),
             *registered.problems,
+            *(f"artifact `{model.name}`, `{model.path}`: {model.problem}" for model in models if model.problem),
             *([] if rev is None else _ambiguities(git, rev)),
         ),
     )

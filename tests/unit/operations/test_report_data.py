@@ -14,6 +14,7 @@ from ci_core.gates.spec import GateResult
 from ci_core.monitoring.table_diff import TableDiff
 from ci_core.operations import report_data
 from ci_core.operations.metric_data import metric_rows, scalar
+from ci_core.operations.model_data import model_rows
 from ci_core.pipelines.spec import PipelineRun, StageFailure, StageRun
 from ci_core.types import CommitId, Digest, EnvironmentName, ReleaseId, StepName
 from ci_core.versioning.difference import EnvironmentDiff, FileDiff, FolderDiff, MetricDiff, ParamDiff, SnapshotDiff
@@ -139,7 +140,7 @@ def test_only_outputs_that_the_graph_loads_are_models() -> None:
         )
     )
 
-    rows = report_data.model_rows(diff, ["models/late.onnx", "models/other.onnx"])
+    rows = model_rows(diff, ["models/late.onnx", "models/other.onnx"])
 
     assert [(row.path, row.old_digest, row.new_digest) for row in rows] == [("models/late.onnx", "md5:1", "md5:2")]
 

@@ -75,10 +75,12 @@ def everything_said() -> Report:
     behaviour = report.behaviour and report.behaviour.model_copy(
         update={"problem": "not whole", "head_failure": "it raised"}
     )
+    unknown = report.models[0].model_copy(update={"old_problem": "nowhere", "new_problem": "nowhere"})
     return report.model_copy(
         update={
             "verdict": "fail",
             "gates": (*report.gates, *gates),
+            "models": (*report.models, unknown),
             "pipeline": report.pipeline.model_copy(update={"failure": failed.failure, "note": "a stage failed"}),
             "behaviour": behaviour,
             "plans": (*report.plans, refused),

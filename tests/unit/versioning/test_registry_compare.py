@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ci_core.cli._version_text import snapshot_text
-from ci_core.operations.report_data import model_rows
+from ci_core.operations.model_data import model_rows
 from ci_core.types import CommitId, Digest
 from ci_core.versioning.compare import compare
 from ci_core.versioning.difference import ModelDiff
