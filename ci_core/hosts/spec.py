@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from ci_core.types import GitCredentials as GitCredentials  # what hosts give; Git's side may not import hosts
+from ci_core.types import GitCredentials as GitCredentials  # noqa: PLC0414 - told as ours: part of what a host gives
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,12 +1,14 @@
 """Run Git commands and turn its refusals into our errors. Used by ``versioning/git.py`` and its neighbours.
 
 GitPython starts the program (argument lists, never a shell) and is told nothing that would switch its unsafe protocols
-or options on. What Git prints is parsed only here, and always in the untranslated ``C`` locale.
+or options on. What Git prints is parsed only here, and always in the untranslated ``C`` locale. Beside the command line
+only this file looks into the process's environment: it is Git's own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import tempfile
 from dataclasses import dataclass, field
@@ -24,7 +26,7 @@ from ci_core.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 _ALWAYS = ("git", "-c", "core.quotepath=off", "-c", "protocol.ext.allow=never", "-c", "color.ui=false")
@@ -36,15 +38,29 @@ _URL_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _DENIED = (
     "permission denied",
     "authentication failed",
+    "invalid username or password",
     "could not read username",
     "could not read password",
     "terminal prompts disabled",
-    "403",
-    "401",
+    "returned error: 401",
+    "returned error: 403",
     "access denied",
+    "you are not allowed to",
+    "denied to ",  # GitHub: "Permission to acme/flights.git denied to robin"
+    "without `workflows` permission",
 )
+_HIDDEN = (
+    "returned error: 404",
+    "repository not found",
+    "' not found",
+    "could not be found or you don't have permission",
+)
+"""What hosts say to those who may not know that a repository exists."""
+_MOVED_AWAY = re.compile(r"returned error: 30\d|unable to update url base from redirection")
 _REJECTED = re.compile(r"^!\t[^\t]*\t\[(?P<who>remote )?rejected\] \((?P<reason>.*)\)$", re.MULTILINE)
 _MOVED = ("stale info", "fetch first", "non-fast-forward", "cannot lock ref", "failed to update ref", "already exists")
+_PROTECTED = ("protected branch", "gh006", "gh013", "repository rule violations")
+"""GitHub's numbers are those of its protected branches and rule sets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +89,7 @@ def run_git(
     check: bool = True,
     stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
+    secrets: Collection[str] = (),
 ) -> GitOutput:
     """Run one Git command in `folder`.
 
@@ -82,6 +99,7 @@ def run_git(
         check: whether an exit code other than 0 raises.
         stdin: what the command reads.
         env: variables beside the process's own.
+        secrets: masked in what Git says of its work.
 
     Raises:
         ProgramNotFoundError: there is no Git.
@@ -108,10 +126,26 @@ def run_git(
         except git.exc.GitCommandNotFound as error:
             raise ProgramNotFoundError(program="git") from error
     status, stdout, stderr = done
-    output = GitOutput(status=status, stdout=stdout, stderr=without_credentials(stderr.strip()))
+    output = GitOutput(status=status, stdout=stdout, stderr=_masked(stderr.strip(), secrets))
     if check and status:
         raise failure(folder, arguments, output)
     return output
+
+
+def process_environment() -> Mapping[str, str]:
+    """Return the variables that every Git command has from this process."""
+    return os.environ
+
+
+def is_in_ci() -> bool:
+    """Whether a CI system runs us: all but Jenkins set ``CI``."""
+    return process_environment().get("CI", "").lower() not in {"", "0", "false"} or "JENKINS_URL" in os.environ
+
+
+def _masked(text: str, secrets: Collection[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return without_credentials(text)
 
 
 def _as_file(content: bytes) -> BinaryIO:
@@ -153,9 +187,13 @@ def failure(folder: Path, arguments: tuple[str, ...], output: GitOutput) -> Grap
 
 def remote_failure(*, remote: str, url: str, doing: str, output: GitOutput) -> GraphshipError:
     """Return the error that stands for a remote that was not reached or let us not in."""
-    is_denied = any(sign in output.stderr.lower() for sign in _DENIED)
+    words = output.stderr.lower()
+    message = output.stderr
+    if _MOVED_AWAY.search(words):
+        message += "\nthe address leads to another one, which a token is not sent to: set it with `git remote set-url`"
+    is_denied = any(sign in words for sign in (*_DENIED, *_HIDDEN)) or message != output.stderr
     return GitRemoteError(
-        remote=remote, url=without_credentials(url), doing=doing, message=output.stderr, is_denied=is_denied
+        remote=remote, url=without_credentials(url), doing=doing, message=message, is_denied=is_denied
     )
 
 
@@ -173,12 +211,12 @@ def push_rejection(*, ref: str, remote: str, output: GitOutput) -> PushRejectedE
     reason, words = match["reason"], output.stderr.lower()
     if any(sign in reason for sign in _MOVED):
         kind = "moved"
-    elif "protected branch" in reason or "protected branch" in words:
+    elif any(sign in f"{reason.lower()}\n{words}" for sign in _PROTECTED):
         kind = "protected"
-    elif "hook declined" in reason:
-        kind = "hook"
     elif any(sign in words or sign in reason for sign in _DENIED):
         kind = "denied"
+    elif "hook declined" in reason:
+        kind = "hook"
     else:
         kind = "refused"
     said = [line for line in output.stderr.splitlines() if line.startswith("remote:")]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_core.errors import GitRemoteError, UnknownRevisionError
+from ci_core.versioning.git_history import fetch_branch, fetch_files, merge_base
 
 if TYPE_CHECKING:
     from ci_core.types import CommitId
@@ -19,6 +20,8 @@ class BaseChoice:
     commit: CommitId | None = None
     problem: str | None = None
     """Set exactly when `commit` is None."""
+    note: str | None = None
+    """One sentence that the reader of a comparison with `commit` must know."""
 
 
 def find_base(
@@ -26,9 +29,12 @@ def find_base(
 ) -> BaseChoice:
     """Return the commit where the work on `head` began: what it shares with the branch it is meant for.
 
-    The remote's branch is preferred to the local one, which may be old; it is fetched when the CI system cloned another
-    branch only, and the history of a shallow clone is deepened, step by step, until the two meet. On the branch itself,
-    where everything is shared, it is `head`'s own commit: then the work tree is compared with what is committed.
+    The remote's branch is preferred to the local one, which may be old. It is fetched when the CI system cloned another
+    branch only, and, when the caller names it, whenever it has moved at the remote: a change request is compared with
+    what its target is now. The history of a shallow clone is deepened, step by step, until the two meet.
+
+    On the branch itself, where everything is shared, it is `head`'s own commit: then the work tree is compared with
+    what is committed.
 
     Args:
         git: the repository.
@@ -41,32 +47,37 @@ def find_base(
         UnknownRevisionError: there is no such `head`.
     """
     newest = git.resolve(head)
-    branch = branch or git.default_branch(remote=remote)
+    name = branch or git.default_branch(remote=remote)
     source = remote if remote in git.remotes() else None
-    troubles = _fetch_if_missing(git, branch, source)
-    names = [f"{source}/{branch}", branch] if source else [branch]
-    known = [name for name in names if _is_known(git, name)]
-    for name in known:
+    # Full names: a tag, or a branch of the person's, may be called `origin/main`.
+    places = {f"refs/remotes/{source}/{name}": f"{source}/{name}"} if source else {}
+    places[f"refs/heads/{name}"] = name
+    troubles = _look_at(git, name, source, is_wanted_new=branch is not None)
+    known = [place for place in places if _is_known(git, place)]
+    for place in known:
         try:
-            base = git.merge_base(name, newest, remote=source)
+            base = merge_base(git, place, newest, remote=source)
+            if base is not None and source:
+                fetch_files(git, base, remote=source)
         except GitRemoteError as error:
             troubles.append(_in_short(error))
             continue
         if base is not None:
-            return BaseChoice(commit=base)
+            note = f"the base is that of `{places[place]}` as this clone knew it: {troubles[0]}" if troubles else None
+            return BaseChoice(commit=base, note=note)
     shown = head[:7] if head == newest else head
-    why = f"`{shown}` and `{known[0]}` share no commit" if known else f"this clone has no branch `{branch}`"
+    why = f"`{shown}` and `{places[known[0]]}` share no commit" if known else f"this clone has no branch `{name}`"
     if known and git.is_shallow():
         why += " in this clone, whose history was cut off"
     return BaseChoice(problem="; ".join(dict.fromkeys([f"there is no base to compare with: {why}", *troubles])))
 
 
-def _fetch_if_missing(git: GitRepository, branch: str, remote: str | None) -> list[str]:
-    """Fetch the remote's branch unless this clone has it; return why it could not be had."""
-    if remote is None or _is_known(git, f"{remote}/{branch}"):
+def _look_at(git: GitRepository, branch: str, remote: str | None, *, is_wanted_new: bool) -> list[str]:
+    """Make this clone know the remote's branch, as it is now if that is wanted; return why it could not be had."""
+    if remote is None or (not is_wanted_new and _is_known(git, f"refs/remotes/{remote}/{branch}")):
         return []
     try:
-        git.fetch(f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}", remote=remote)
+        fetch_branch(git, branch, remote=remote)
     except GitRemoteError as error:
         return [_in_short(error)]
     return []

@@ -23,17 +23,13 @@ from ci_core.errors import (
     UnknownRevisionError,
 )
 from ci_core.types import CommitId, Digest
-from ci_core.versioning._git_process import (
-    GitOutput,
-    push_rejection,
-    refuse_options,
-    remote_failure,
-    run_git,
-    without_credentials,
-)
+from ci_core.versioning._git_process import GitOutput, refuse_options, run_git, without_credentials
+from ci_core.versioning.git_commands import GitCommands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from ci_core.types import GitCredentials
 
 AUTHOR_NAME: Final = "graphship"
 AUTHOR_EMAIL: Final = "graphship@localhost"
@@ -46,9 +42,9 @@ IDENTITY: Final[Mapping[str, str]] = {
 }
 """Who our commits are by. Given with each command, so that nobody's configuration is changed."""
 
-_DEEPEN_STEPS: Final = (50, 200, 1000)
-"""Commits by which a shallow clone is deepened, step by step, before its whole history is fetched."""
 _ABSENT: Final = "absent"
+_BRANCHES: Final = "refs/heads/"
+_FETCH: Final = ("fetch", "--quiet", "--no-recurse-submodules")
 
 ChangeKind = Literal["added", "modified", "removed", "renamed"]
 _CHANGES: Final[Mapping[str, ChangeKind]] = {"A": "added", "D": "removed", "R": "renamed", "C": "added"}
@@ -67,8 +63,14 @@ class ChangedFile:
 class GitRepository:
     """The repository that a folder belongs to.
 
+    In CI a job often works as another user (root in a container) than the one who owns the clone, which Git refuses,
+    since a configuration of somebody else's may run programs. There the top folder of the project, and no other, is
+    allowed for our own commands; :attr:`is_foreign` says so. A person at a terminal is asked to allow it.
+
     Args:
         folder: a folder of the work tree, usually the project's. All paths are relative to it.
+        credentials: who we are for the remotes below their address, or what gives them when they are first needed;
+            None to leave that to addresses, helpers and keys of the machine. They reach Git by its environment alone.
 
     Raises:
         NotARepositoryError: `folder` is in no work tree.
@@ -76,25 +78,35 @@ class GitRepository:
         ProgramNotFoundError: Git is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, credentials: GitCredentials | Callable[[], GitCredentials | None] | None = None
+    ) -> None:
         self.folder = folder.resolve()
         if not self.folder.is_dir():
             raise NotARepositoryError(path=str(folder))
-        top, git_dir = self.run("rev-parse", "--show-toplevel", "--absolute-git-dir").text.split("\n")
+        self._commands = GitCommands(self.folder, credentials)
+        top, git_dir = self._commands.enter()
+        self.is_foreign = self._commands.is_foreign
+        """Whether the folder belongs to another user and was allowed because a CI system runs us."""
         self.top = Path(top)
         """The top folder of the work tree."""
         self.git_dir = Path(git_dir)
         """Where Git keeps this work tree's index and head."""
 
     def run(
-        self, *arguments: str, check: bool = True, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        check: bool = True,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> GitOutput:
-        """Run a Git command in the project's folder; for the neighbours in this package.
+        """Run a Git command in the project's folder, or in another one of the repository; for the neighbours here.
 
         Raises:
             GitFailedError: it failed, and `check` is set.
         """
-        return run_git(self.folder, *arguments, check=check, stdin=stdin, env=env)
+        return self._commands.run(*arguments, check=check, stdin=stdin, env=env, folder=folder)
 
     # --- what is checked out ---
 
@@ -111,7 +123,8 @@ class GitRepository:
 
     def branch(self) -> str | None:
         """Return the name of the branch that is checked out; None for a detached head."""
-        return self.run("symbolic-ref", "--quiet", "--short", "HEAD", check=False).text or None
+        # Not `--short`: that of a branch with the name of a tag is `heads/name`.
+        return self.run("symbolic-ref", "--quiet", "HEAD", check=False).text.removeprefix(_BRANCHES) or None
 
     def is_shallow(self) -> bool:
         """Whether the history was cut off when the clone was made."""
@@ -128,8 +141,8 @@ class GitRepository:
             NoCommitYetError: there is no commit to differ from.
         """
         self.head()
-        changed = run_git(self.top, "diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", "HEAD").names
-        untracked = run_git(self.top, "ls-files", "--others", "--exclude-standard", "-z").names
+        changed = self.run("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", "HEAD", folder=self.top).names
+        untracked = self.run("ls-files", "--others", "--exclude-standard", "-z", folder=self.top).names
         names = sorted({*changed, *untracked})
         if not names:
             return None
@@ -155,28 +168,6 @@ class GitRepository:
         self.head()
         refs = self.run("for-each-ref", "--format=%(refname:short)").text.split("\n")
         raise UnknownRevisionError(revision=revision, is_shallow=self.is_shallow(), known_names=[r for r in refs if r])
-
-    def merge_base(self, one: str, other: str, *, remote: str | None = None) -> CommitId | None:
-        """Return the newest commit that both revisions come from; None when there is none to be found.
-
-        Args:
-            one: a revision.
-            other: another one.
-            remote: where a shallow clone may fetch more history from, in growing steps; None for not at all.
-
-        Raises:
-            UnknownRevisionError: one of the two is not in this clone.
-        """
-        first, second = self.resolve(one), self.resolve(other)
-        for step in (0, *_DEEPEN_STEPS, None):
-            if step != 0:
-                if remote is None or not self.is_shallow():
-                    break
-                self.deepen(step, remote=remote)
-            found = self.run("merge-base", first, second, check=False)
-            if not found.status and found.text:
-                return CommitId(found.text)
-        return None
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether `newer` holds everything of `older`."""
@@ -269,12 +260,10 @@ class GitRepository:
         refuse_options("branch", target)
         commit = self.resolve(source)
         force = [] if lease is None else [f"--force-with-lease={target}:{'' if lease == _ABSENT else lease}"]
-        url = self.safe_url(remote)
-        output = self.run("push", "--porcelain", *force, "--", remote, f"{commit}:{target}", check=False)
-        if output.status:
-            raise push_rejection(ref=target, remote=remote, output=output) or remote_failure(
-                remote=remote, url=url, doing=f"push `{target}`", output=output
-            )
+        self.run_remote(
+            remote, "push", "--porcelain", *force, "--", remote, f"{commit}:{target}",
+            doing=f"push `{target}`", pushes=target,
+        )  # fmt: skip
 
     @contextlib.contextmanager
     def detached(self) -> Iterator[None]:
@@ -303,18 +292,51 @@ class GitRepository:
         found = self.run("remote", "get-url", "--", remote, check=False)
         return None if found.status else without_credentials(found.text)
 
-    def fetch(self, *refspecs: str, remote: str = "origin") -> None:
+    def fetch(self, *refspecs: str, remote: str = "origin", depth: int | None = None) -> None:
         """Fetch branches or commits; without `refspecs`, whatever the remote is configured for.
+
+        Args:
+            refspecs: what to fetch, and where to put it.
+            remote: name of the remote.
+            depth: fetch only so many commits of each, which cuts its history off there.
 
         Raises:
             GitRemoteError: the remote was not reached, lets us not in, or has no such branch.
         """
         refuse_options("branch", *refspecs)
-        self._fetch("--quiet", remote=remote, refspecs=refspecs)
+        options = [*_FETCH, *([] if depth is None else [f"--depth={depth}"])]
+        doing = f"fetch {', '.join(f'`{refspec}`' for refspec in refspecs) or 'what is new'}"
+        self.run_remote(remote, *options, "--", remote, *refspecs, doing=doing)
 
-    def deepen(self, commits: int | None, *, remote: str = "origin") -> None:
-        """Fetch older history of a shallow clone: so many commits more, or all of it for None."""
-        self._fetch("--quiet", "--unshallow" if commits is None else f"--deepen={commits}", remote=remote)
+    def deepen(self, commits: int | None, at: Sequence[str] = (), *, remote: str = "origin") -> None:
+        """Fetch older history of a shallow clone.
+
+        Args:
+            commits: how many more; None for all.
+            at: the commits where the history was cut off that are meant; all of the remote's branches by default.
+            remote: name of the remote.
+
+        Raises:
+            GitRemoteError: the remote was not reached, lets us not in, or gives out no commits by their names.
+        """
+        depth = "--unshallow" if commits is None else f"--deepen={commits}"
+        named = ["--stdin"] if at else []  # there may be more of them than arguments
+        self.run_remote(
+            remote, *_FETCH, depth, *named, "--", remote,
+            doing="fetch older history", stdin="".join(f"{commit}\n" for commit in at).encode() if at else None,
+        )  # fmt: skip
+
+    def fetch_objects(self, names: Sequence[str], *, remote: str = "origin") -> None:
+        """Fetch objects of a partial clone by their full names.
+
+        Raises:
+            GitRemoteError: the remote was not reached, lets us not in, or has them not.
+        """
+        options = ("--no-tags", "--no-write-fetch-head", "--filter=blob:none", "--stdin")
+        self.run_remote(
+            remote, "-c", "fetch.negotiationAlgorithm=noop", *_FETCH, *options, "--", remote,
+            doing=f"fetch {len(names)} files", stdin="".join(f"{name}\n" for name in names).encode(),
+        )  # fmt: skip
 
     def remote_head(self, ref: str, *, remote: str = "origin") -> CommitId | None:
         """Ask the remote for the commit of `ref` (``refs/heads/main``); None when it has none of that name.
@@ -323,10 +345,7 @@ class GitRepository:
             GitRemoteError: the remote was not reached or lets us not in.
         """
         refuse_options("branch", ref)
-        url = self.safe_url(remote)
-        output = self.run("ls-remote", "--quiet", "--", remote, ref, check=False)
-        if output.status:
-            raise remote_failure(remote=remote, url=url, doing="list its branches", output=output)
+        output = self.run_remote(remote, "ls-remote", "--quiet", "--", remote, ref, doing="list its branches")
         exact = [line.split("\t")[0] for line in output.text.split("\n") if line.endswith(f"\t{ref}")]
         return CommitId(exact[0]) if exact else None
 
@@ -336,44 +355,43 @@ class GitRepository:
         Falls back to ``main`` or ``master`` if one exists, then to ``main``: the branch that is checked out would pass
         for the default one, and what is on it for nothing new. Only without a remote is it the one that is checked out.
         """
-        known = self.run("symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD", check=False).text
-        if known:
-            return known.removeprefix(f"{remote}/")
+        tracked = f"refs/remotes/{remote}/"
+        known = self.run("symbolic-ref", "--quiet", f"{tracked}HEAD", check=False).text
+        if known.startswith(tracked):
+            return known.removeprefix(tracked)
         has_remote = remote in self.remotes()
         if has_remote:
-            output = self.run("ls-remote", "--quiet", "--symref", "--", remote, "HEAD", check=False)
-            for line in output.text.split("\n"):
-                if line.startswith("ref: refs/heads/"):
-                    return line.removeprefix("ref: refs/heads/").split("\t")[0]
-        places = (f"refs/remotes/{remote}/", "refs/heads/") if has_remote else ("refs/heads/",)
+            with contextlib.suppress(GitRemoteError):
+                output = self.run_remote(
+                    remote, "ls-remote", "--quiet", "--symref", "--", remote, "HEAD", doing="list its branches"
+                )
+                for line in output.text.split("\n"):
+                    if line.startswith(f"ref: {_BRANCHES}"):
+                        return line.removeprefix(f"ref: {_BRANCHES}").split("\t")[0]
+        places = (tracked, _BRANCHES) if has_remote else (_BRANCHES,)
         for name in ("main", "master"):
             refs = [f"{place}{name}" for place in places]
             if any(not self.run("show-ref", "--verify", "--quiet", ref, check=False).status for ref in refs):
                 return name
         return "main" if has_remote else self.branch() or "main"
 
-    def _fetch(self, *options: str, remote: str, refspecs: Sequence[str] = ()) -> None:
-        url = self.safe_url(remote)
-        output = self.run("fetch", *options, "--", remote, *refspecs, check=False)
-        if output.status:
-            doing = f"fetch {', '.join(f'`{refspec}`' for refspec in refspecs) or 'its history'}"
-            raise remote_failure(remote=remote, url=url, doing=doing, output=output)
+    def run_remote(
+        self, remote: str, *arguments: str, doing: str, pushes: str | None = None, stdin: bytes | None = None
+    ) -> GitOutput:
+        """Run a Git command that speaks to a remote; for the neighbours in this package.
 
-    def safe_url(self, remote: str) -> str:
-        """Return the remote's address after GitPython's check for protocols that run programs."""
-        import git
+        Args:
+            remote: its name, which is in `arguments` as well.
+            arguments: the command.
+            doing: completes "the remote was not reached to …".
+            pushes: the ref that is pushed to; None when nothing is.
+            stdin: what the command reads.
 
-        refuse_options("remote", remote)
-        found = self.run("remote", "get-url", "--", remote, check=False)
-        if found.status:
-            raise GitRemoteError(remote=remote, url="(none)", doing="use it", message="there is no remote of that name")
-        try:
-            git.cmd.Git.check_unsafe_protocols(found.text)
-        except git.exc.UnsafeProtocolError as error:
-            raise GitRemoteError(
-                remote=remote, url=without_credentials(found.text), doing="use it", message=str(error), is_denied=True
-            ) from error
-        return found.text
+        Raises:
+            PushRejectedError: the remote was reached and declined what is pushed.
+            GitRemoteError: its address is refused, it was not reached, or it does not let us in.
+        """
+        return self._commands.run_remote(remote, *arguments, doing=doing, pushes=pushes, stdin=stdin)
 
     def _is_tracked(self, path: str) -> bool:
         return bool(self.run("ls-files", "-z", "--", f":(literal){path}").names)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from ci_core.errors import GitFailedError, MissingIdentityError
 from ci_core.types import CommitId
-from ci_core.versioning._git_process import push_rejection, refuse_options, remote_failure
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -90,14 +89,8 @@ def push_tag(git: GitRepository, name: str, *, remote: str) -> None:
         GitRemoteError: the remote was not reached or does not let us in.
     """
     ref = f"{_PREFIX}{name}"
-    refuse_options("remote", remote)
-    url = git.safe_url(remote)
     # No lease is needed: without force a remote takes no tag whose name it has.
-    output = git.run("push", "--porcelain", "--", remote, f"{ref}:{ref}", check=False)
-    if output.status:
-        raise push_rejection(ref=ref, remote=remote, output=output) or remote_failure(
-            remote=remote, url=url, doing=f"push `{ref}`", output=output
-        )
+    git.run_remote(remote, "push", "--porcelain", "--", remote, f"{ref}:{ref}", doing=f"push `{ref}`", pushes=ref)
 
 
 def remote_tags(git: GitRepository, patterns: Sequence[str], *, remote: str) -> dict[str, str]:
@@ -106,10 +99,7 @@ def remote_tags(git: GitRepository, patterns: Sequence[str], *, remote: str) -> 
     Raises:
         GitRemoteError: the remote was not reached or lets us not in.
     """
-    url = git.safe_url(remote)
-    output = git.run("ls-remote", "--quiet", "--refs", "--", remote, *patterns, check=False)
-    if output.status:
-        raise remote_failure(remote=remote, url=url, doing="list its tags", output=output)
+    output = git.run_remote(remote, "ls-remote", "--quiet", "--refs", "--", remote, *patterns, doing="list its tags")
     pairs = (line.split("\t") for line in _lines(output.text))
     return {ref.removeprefix(_PREFIX): name for name, ref in pairs if ref.startswith(_PREFIX)}
 

@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Final
 
 from ci_core.errors import GitFailedError, PushRejectedError, UnsafeNameError
 from ci_core.types import CommitId
-from ci_core.versioning._git_process import GitOutput, run_git
 from ci_core.versioning.git import IDENTITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ci_core.types import JsonObject, JsonValue
+    from ci_core.versioning._git_process import GitOutput
     from ci_core.versioning.git import GitRepository
 
     Content = bytes | Callable[[bytes | None], bytes]
@@ -205,7 +205,7 @@ class Ledger:
     def _run(
         self, *arguments: str, check: bool = True, stdin: bytes | None = None, env: Mapping[str, str] | None = None
     ) -> GitOutput:
-        return run_git(self._git.top, *arguments, check=check, stdin=stdin, env=env)
+        return self._git.run(*arguments, check=check, stdin=stdin, env=env, folder=self._git.top)
 
 
 def _checked(path: str) -> str:

@@ -16,6 +16,7 @@ from ci_core.errors import (
 from ci_core.testing.projects import make_plain_repository, make_project, run_git
 from ci_core.types import CommitId
 from ci_core.versioning.git import ChangedFile, GitRepository
+from ci_core.versioning.git_history import merge_base
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,8 +126,8 @@ def test_a_shallow_clone_is_deepened_until_the_merge_base_is_found(tmp_path: Pat
     repository = GitRepository(shallow.root)
     repository.fetch("+refs/heads/change:refs/remotes/origin/change")
 
-    assert repository.merge_base("origin/change", "HEAD") in {None, base}
-    assert repository.merge_base("origin/change", "HEAD", remote="origin") == base
+    assert merge_base(repository, "origin/change", "HEAD") in {None, base}
+    assert merge_base(repository, "origin/change", "HEAD", remote="origin") == base
 
 
 def test_histories_that_share_nothing_have_no_merge_base(tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_histories_that_share_nothing_have_no_merge_base(tmp_path: Path) -> None
     project.write("b", "b")
     project.commit()
 
-    assert GitRepository(project.root).merge_base("main", "other") is None
+    assert merge_base(GitRepository(project.root), "main", "other") is None
 
 
 def test_a_file_is_read_at_a_revision_relative_to_the_given_folder(tmp_path: Path) -> None:
