@@ -16,12 +16,17 @@ The parts of a message, in the order they are shown::
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+
+_REFERENCE = "https://github.com/graphship/graphship/blob/main/docs/reference"
+"""Where the reference pages are read by those who installed a package and have no checkout."""
 
 
 class ExitCode(IntEnum):
@@ -203,14 +208,18 @@ class NotAProjectError(GraphshipError):
 
     slug = "not-a-project"
 
-    def __init__(self, *, start: str, similar: str | None = None) -> None:
-        self.start, self.similar = start, similar
+    def __init__(self, *, start: str, similar: str | None = None, below: Sequence[str] = ()) -> None:
+        self.start, self.similar, self.below = start, similar, tuple(below)
+        hint = "run `graphship init` in the top folder of your repository"
+        if similar:
+            hint = f"rename `{similar}` to `graphship.yaml`"
+        elif below:
+            hint = f"go to the project's folder, or add `--project {below[0]}`"
         super().__init__(
             "no `graphship.yaml` in this folder or in any folder above it",
             where=start,
-            hint=f"rename `{similar}` to `graphship.yaml`"
-            if similar
-            else "run `graphship init` in the top folder of your repository",
+            known=[f"projects below: {quoted(below)}"] if below else [],
+            hint=hint,
         )
 
 
@@ -237,7 +246,7 @@ class ConfigError(GraphshipError):
                 f"{problem.location}: {problem.fact}" + (f" ({problem.hint})" if problem.hint else "")
                 for problem in self.problems
             ],
-            hint="the keys and their types: docs/reference/graphship-yaml.md",
+            hint=f"the keys and their types: {_REFERENCE}/graphship-yaml.md",
         )
 
 
@@ -459,6 +468,15 @@ class NoCommitYetError(GraphshipError):
         )
 
 
+def _other_revision(revision: str, known_names: Sequence[str]) -> str:
+    """Return what to type instead of a revision that there is not."""
+    name = re.split(r"[~^]", revision, maxsplit=1)[0]
+    if name != revision and name in {"HEAD", "@", *known_names}:
+        return f"`{name}` has no such ancestor; `git log --oneline {name}` lists its commits"
+    close = nearest(name, known_names)
+    return f"did you mean `{close}`?" if close else "`git log --all --oneline` lists the commits"
+
+
 class UnknownRevisionError(GraphshipError):
     """A name that was given for a commit is none that this clone knows."""
 
@@ -466,8 +484,8 @@ class UnknownRevisionError(GraphshipError):
 
     def __init__(self, *, revision: str, is_shallow: bool, known_names: Sequence[str] = ()) -> None:
         self.revision, self.is_shallow, self.known_names = revision, is_shallow, tuple(known_names)
-        close = nearest(revision, known_names)
-        known, hint = [], f"did you mean `{close}`?" if close else "`git log --all --oneline` lists the commits"
+        known: list[str] = []
+        hint = _other_revision(revision, known_names)
         if is_shallow:
             known = ["the clone is shallow: its history was cut off when it was made"]
             hint = "fetch the whole history: `git fetch --unshallow` (in CI: `fetch-depth: 0` or `GIT_DEPTH: 0`)"
@@ -795,7 +813,7 @@ class GraphFileError(GraphshipError):
                 f"{problem.location}: {problem.fact}" + (f" ({problem.hint})" if problem.hint else "")
                 for problem in self.problems
             ],
-            hint="the keys and their types: docs/reference/graph-yaml.md",
+            hint=f"the keys and their types: {_REFERENCE}/graph-yaml.md",
         )
 
 
@@ -1785,4 +1803,9 @@ class DataRemoteError(GraphshipError):
 
     def __init__(self, *, doing: str, remote: str, message: str) -> None:
         self.doing, self.remote, self.message = doing, remote, message
-        super().__init__(f"the DVC remote `{remote}` did not let us {doing}", known=message.splitlines())
+        plugin = re.search(r"requires '(dvc-[a-z0-9-]+)' to be installed", message)
+        super().__init__(
+            f"the DVC remote `{remote}` did not let us {doing}",
+            known=message.splitlines(),
+            hint=f"pip install {plugin[1]}" if plugin else None,
+        )

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 _SIMILAR_NAMES = ("graphship.yml", ".graphship.yaml", ".graphship.yml", "graphship.yaml.yaml")
 
+_MOST_LEVELS_BELOW = 3
+_MOST_FOLDERS_BELOW = 500
+_MOST_SHOWN_BELOW = 5
+
 _NOTHING: Mapping[str, JsonValue] = MappingProxyType({})
 
 
@@ -72,7 +76,27 @@ def find_project(start: Path) -> Path:
         similar = similar or next((str(folder / it) for it in _SIMILAR_NAMES if (folder / it).is_file()), None)
         if (folder / ".git").exists():
             break
-    raise NotAProjectError(start=str(start), similar=similar)
+    raise NotAProjectError(start=str(start), similar=similar, below=_projects_below(start))
+
+
+def _projects_below(start: Path) -> list[str]:
+    """Return a few folders below `start` that hold ``graphship.yaml``, relative to it: those of a monorepo.
+
+    Only near the top and not for long: it is for an advice.
+    """
+    found: list[str] = []
+    folders = [start]
+    for _ in range(_MOST_LEVELS_BELOW):
+        folders = [it for folder in folders for it in _folders_in(folder)][:_MOST_FOLDERS_BELOW]
+        found += [str(it.relative_to(start)) for it in folders if (it / CONFIG_FILE).is_file()]
+    return found[:_MOST_SHOWN_BELOW]
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(it for it in folder.iterdir() if it.is_dir() and not it.is_symlink() and it.name[0] != ".")
+    except OSError:  # not ours to read
+        return []
 
 
 def settings_from_bytes(

@@ -210,7 +210,7 @@ def retrain_on_command(
         raise CannotRetrainError(
             missing=f"a `{lacking}` section",
             where=project.settings.locate(lacking),
-            hint=f"add `{lacking}:` to graphship.yaml; docs/reference/graphship-yaml.md has its keys",
+            hint=f"add `{lacking}:` to graphship.yaml; `graphship init --dry-run` prints it with its keys",
         )
     if project.host is None:
         raise CannotRetrainError(

@@ -46,6 +46,21 @@ def test_a_nearly_right_file_name_is_named(tmp_path: Path) -> None:
     assert caught.value.hint == f"rename `{tmp_path}/graphship.yml` to `graphship.yaml`"
 
 
+def test_at_the_top_of_a_monorepo_its_projects_are_named(tmp_path: Path) -> None:
+    make(tmp_path, "name: churn\n", ".git/HEAD")
+    (tmp_path / "graphship.yaml").unlink()
+    make(tmp_path / "teams" / "churn", "name: churn\n")
+    make(tmp_path / "teams" / "fraud", "name: fraud\n")
+    make(tmp_path / ".cache" / "old", "name: old\n")
+    make(tmp_path / "a" / "b" / "c" / "too-deep", "name: deep\n")
+
+    with pytest.raises(NotAProjectError) as caught:
+        find_project(tmp_path)
+
+    assert caught.value.known == ("projects below: `teams/churn`, `teams/fraud`",)
+    assert caught.value.hint == "go to the project's folder, or add `--project teams/churn`"
+
+
 @pytest.mark.parametrize(
     ("pipeline", "path"),
     [

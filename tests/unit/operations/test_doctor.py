@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CONFIG = "name: churn\n"
 
+REFERENCE = "https://github.com/graphship/graphship/blob/main/docs/reference"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakeRepository:
@@ -135,7 +137,7 @@ def test_each_mistake_of_a_graph_file_is_a_finding_with_its_place(patient: Patie
 
     assert [(finding.where, finding.hint) for finding in graph] == [
         ("graph.yaml:4, steps[0].stp", "did you mean `step`?"),
-        ("graph.yaml:4, steps[0]", "the keys and their types: docs/reference/graph-yaml.md"),
+        ("graph.yaml:4, steps[0]", f"the keys and their types: {REFERENCE}/graph-yaml.md"),
         ("graph.yaml:2, files[0]", "name a file in the project, relative to its folder"),
     ]
 
@@ -154,7 +156,7 @@ def test_each_mistake_of_the_configuration_is_a_finding_with_its_place(patient: 
             slug="invalid-config",
             fact="expected a mapping, found the number `3`",
             where="graphship.yaml:3, capture",
-            hint="the keys and their types: docs/reference/graphship-yaml.md",
+            hint=f"the keys and their types: {REFERENCE}/graphship-yaml.md",
         ),
     )
 

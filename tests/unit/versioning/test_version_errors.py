@@ -17,6 +17,10 @@ ERRORS: dict[str, tuple[errors.GraphshipError, int]] = {
         errors.UnknownRevisionError(revision="mian", is_shallow=False, known_names=["main", "work"]),
         2,
     ),
+    "unknown-revision-before-the-first": (
+        errors.UnknownRevisionError(revision="main~9", is_shallow=False, known_names=["main", "work"]),
+        2,
+    ),
     "unknown-revision-shallow": (errors.UnknownRevisionError(revision="HEAD~1", is_shallow=True), 2),
     "unsafe-name": (errors.UnsafeNameError(kind="branch", name="--upload-pack=touch x"), 2),
     "foreign-repository": (errors.ForeignRepositoryError(path="/builds/flights"), 2),
@@ -82,6 +86,14 @@ ERRORS: dict[str, tuple[errors.GraphshipError, int]] = {
     ),
     "data-remote": (
         errors.DataRemoteError(doing="send the data", remote="storage (s3://bucket)", message="access denied"),
+        5,
+    ),
+    "data-remote-without-its-library": (
+        errors.DataRemoteError(
+            doing="send the data",
+            remote="storage (s3://bucket)",
+            message="s3 is supported, but requires 'dvc-s3' to be installed",
+        ),
         5,
     ),
 }
