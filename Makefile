@@ -24,11 +24,11 @@ types: .venv/.test
 contracts: .venv/.test
 	$(BIN)/lint-imports
 
-unit: .venv/.test
+unit: .venv/.test tests/npm/.installed
 	$(BIN)/pytest -n 2 -m "not slow and not cluster and not network"
 
 # The last lines of both tell their figures, which `bench/RESULTS.md` keeps: inputs, requests, lost, dropped, growth.
-faults: .venv/.test
+faults: .venv/.test tests/npm/.installed
 	$(BIN)/pytest -m "faults"
 
 soak: .venv/.test
@@ -62,5 +62,11 @@ lock:
 	@sh requirements/install.sh "$(PYTHON)" test
 	@touch .venv/.demo
 
+# The stand-in for GitHub and GitHub's own description of its interface: once, 45 MB to fetch.
+tests/npm/.installed: .venv/.test tests/npm/package-lock.json tests/servers/openapi.py
+	$(BIN)/python -m tests.servers.npm
+	$(BIN)/python -m tests.servers.openapi
+	@touch $@
+
 clean:
-	rm -rf .venv graphship-demo
+	rm -rf .venv graphship-demo tests/npm/node_modules tests/npm/openapi tests/npm/.installed

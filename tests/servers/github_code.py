@@ -143,7 +143,14 @@ def get_branch(call: Call) -> Response:
     tip = call.hub.store(call.names["owner"]).branches().get(name)
     if tip is None:
         raise Refused(404, "Branch not found")
-    return json_response(_branch(call, name, tip) | {"commit": commit_json(call.hub, tip, call.names["owner"])})
+    url = f"{call.hub.api}/branches/{name}"
+    whole = {
+        "commit": commit_json(call.hub, tip, call.names["owner"]),
+        "_links": {"self": url, "html": f"{call.hub.web}/tree/{name}"},
+        "protection": {"enabled": name in call.hub.protected},
+        "protection_url": f"{url}/protection",
+    }
+    return json_response(_branch(call, name, tip) | whole)
 
 
 def _branch(call: Call, name: str, tip: str) -> Json:

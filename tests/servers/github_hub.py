@@ -150,6 +150,7 @@ class Hub:
         ours: Json = self.known("")
         ours |= {"private": self.is_private, "visibility": "private" if self.is_private else "public"}
         ours |= {"has_issues": self.has_issues, "archived": self.is_archived, "default_branch": "main"}
+        ours |= {"subscribers_count": 0, "network_count": len(self.forks), "pushed_at": ours["created_at"]}
         can = {"admin": ("admin",), "push": ("admin", "write"), "pull": ("admin", "write", "read")}
         ours["permissions"] = {
             right: token_role in can.get({"maintain": "admin", "triage": "push"}.get(right, right), ())

@@ -40,6 +40,7 @@ from tests.servers.github_emulator import LOGINS, OWNER
 from tests.servers.github_hub import NAME, Hub
 from tests.servers.github_refused import Refused
 from tests.servers.http_server import Request, Response, json_response
+from tests.servers.openapi import github_description
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 _GIT: Final = re.compile(
     r"/(?P<owner>[^/]+)/(?P<name>[^/]+?)(?:\.git)?/(?P<service>info/refs|git-upload-pack|git-receive-pack)"
 )
+_MISDESCRIBED: Final = re.compile(r"labels\[\d+\]\.description: None|head\.repo: None")
+"""What GitHub's description does not allow, and GitHub sends: labels without a description, heads without a fork."""
 routes = Routes()
 
 
@@ -178,9 +181,23 @@ class _Interface:
         if token is None or token.permissions is not None:
             headers["X-Accepted-GitHub-Permissions"] = "; ".join(route.needs)
         try:
-            return _with(self._answer(request, token, route, names), headers)
+            answer = self._answer(request, token, route, names)
         except Refused as refused:
             return _with(refused.response(), headers)
+        self._judge(route, request, answer)
+        return _with(answer, headers)
+
+    def _judge(self, route: Route, request: Request, answer: Response) -> None:
+        """Hold what went through against GitHub's own description."""
+        if route.pattern == "/graphql":
+            return
+        description = github_description()
+        problems = description.request_problems(route.pattern, request)
+        if answer.headers.get("Content-Type") == "application/json":
+            content = json.loads(answer.body)
+            found = description.answer_problems(route.pattern, request.method, answer.status, content)
+            problems += [one for one in found if not _MISDESCRIBED.search(one)]
+        self.problems += [f"{request.method} {request.path}: {problem}" for problem in problems]
 
     def _answer(self, request: Request, token: Token | None, route: Route, names: Mapping[str, str]) -> Response:
         if "repo" in names:
@@ -196,7 +213,7 @@ class _Interface:
         if request.path == "/rate_limit":
             core = self._budget(token)
             shown = {"limit": core.limit, "used": core.used, "remaining": core.limit - core.used, "reset": core.reset}
-            return json_response({"resources": {"core": shown}, "rate": shown})
+            return json_response({"resources": {"core": shown, "search": shown}, "rate": shown})
         return route.answer(Call(hub=self.hub, request=request, token=token, names=names, body=body))
 
     def _budget(self, token: Token | None) -> _Budget:

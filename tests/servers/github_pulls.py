@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 routes = Routes()
 _READ: Final = "pull_requests=read"
 _WRITE: Final = "pull_requests=write"
+_LINKED: Final = ("issue", "comments", "review_comments", "review_comment", "commits", "statuses")
 
 
 def pull_json(hub: Hub, pull: Pull, *, is_whole: bool = False) -> Json:
@@ -52,7 +53,11 @@ def pull_json(hub: Hub, pull: Pull, *, is_whole: bool = False) -> Json:
         "requested_reviewers": [hub.user(login) for login in pull.reviewers],
         "requested_teams": [],
         "auto_merge": None,
-        "_links": {"self": {"href": f"{hub.api}/pulls/{number}"}, "html": {"href": f"{hub.web}/pull/{number}"}},
+    }
+    shown["_links"] = {
+        "self": {"href": shown["url"]},
+        "html": {"href": shown["html_url"]},
+        **{name: {"href": shown[f"{name}_url"]} for name in _LINKED},
     }
     if is_whole:
         files = hub.repository.changed_files(*_ends(hub, pull))
