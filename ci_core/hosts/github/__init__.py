@@ -1,0 +1,5 @@
+"""GitHub, on PyGithub's requester."""
+
+from ci_core.hosts.github.host import GitHubHost
+
+__all__ = ["GitHubHost"]
