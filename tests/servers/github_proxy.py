@@ -193,7 +193,7 @@ class _Interface:
             return
         description = github_description()
         problems = description.request_problems(route.pattern, request)
-        if answer.headers.get("Content-Type") == "application/json":
+        if answer.body and answer.headers.get("Content-Type") == "application/json":
             content = json.loads(answer.body)
             found = description.answer_problems(route.pattern, request.method, answer.status, content)
             problems += [one for one in found if not _MISDESCRIBED.search(one)]
