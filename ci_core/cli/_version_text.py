@@ -76,10 +76,16 @@ def _tracked(file: TrackedFile) -> tuple[str, ...]:
 
 
 def _model(model: RegisteredModel) -> tuple[str, ...]:
+    if model.path is None:
+        content = ("", "", "")
+    elif model.digest is None:
+        content = (model.path, "", "not known")
+    else:
+        content = (model.path, _extent(model.size_bytes, None), _short(model.digest))
     version = model.version or "no version"
     stages = ", ".join(f"{stage} {_short_version(now)}" for stage, now in model.stages.items())
     where = f"at {model.version_commit[:7]}" if model.version_commit else ""
-    return model.name, version + (" (deprecated)" if model.is_deprecated else ""), where, stages, model.path or ""
+    return model.name, *content, version + (" (deprecated)" if model.is_deprecated else ""), where, stages
 
 
 def _short_version(label: str) -> str:
@@ -95,10 +101,10 @@ def _digest(digest: Digest | None) -> str:
     return "not made yet" if digest is None else _short(digest)
 
 
-def _short(text: str) -> str:
-    """Return a digest by its first eight digits, other text as it is."""
-    algorithm, colon, rest = text.partition(":")
-    return f"{algorithm}:{rest[:8]}" if colon else text
+def _short(digest: Digest) -> str:
+    """Return a digest by its first eight digits."""
+    algorithm, _, rest = digest.partition(":")
+    return f"{algorithm}:{rest[:8]}"
 
 
 def _value(value: JsonValue) -> str:

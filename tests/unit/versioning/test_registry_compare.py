@@ -67,15 +67,20 @@ def test_the_label_names_version_and_stages_and_shortens_commits() -> None:
     assert bare.label == "eu:churn without a version (deprecated), dev bbbbbbb"
 
 
-def test_a_snapshot_in_text_has_its_models() -> None:
+def test_a_snapshot_in_text_has_its_models_with_digest_and_size_whoever_keeps_them() -> None:
+    of_git = replace(SECOND, stages={}, digest=Digest("git:3b18e512" + "a" * 32), size_bytes=30_600)
+    sizeless = RegisteredModel(name="large", path="weights/large.bin", digest=Digest("md5:" + "e7439ae6" * 4))
+    unknown = RegisteredModel(name="lost", path="weights/lost.bin", problem="it is nowhere")
     bare = RegisteredModel(name="other", stages={"dev": NEW}, is_deprecated=True)
 
-    text = snapshot_text(snapshot(NEW, SECOND, bare))
+    text = snapshot_text(snapshot(NEW, of_git, sizeless, unknown, bare))
 
     assert text.split("\n\n")[-1] == (
         "models\n"
-        "  churn  v1.1.0                   at bbbbbbb  production v1.0.0  models/churn.onnx\n"
-        "  other  no version (deprecated)              dev bbbbbbb"
+        "  churn  models/churn.onnx  30.6 kB       git:3b18e512  v1.1.0                   at bbbbbbb\n"
+        "  large  weights/large.bin  size unknown  md5:e7439ae6  no version\n"
+        "  lost   weights/lost.bin                 not known     no version\n"
+        "  other                                                 no version (deprecated)              dev bbbbbbb"
     )
 
 
