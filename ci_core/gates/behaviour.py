@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 UNCHANGED: Final = "the serving graph, its code and its models are as at the base"
 SWITCHED_OFF: Final = "a change may not switch off what it is judged by"
+NO_GRAPH: Final = "no serving graph was compared; `graph` in `graphship.yaml` names the project's"
+_NO_REQUESTS: Final = "no requests were sent; `smoke` in `graphship.yaml` names the recorded ones"
 
 
 def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
@@ -45,7 +47,7 @@ def _unjudged(behaviour: Behaviour | None, limit: str) -> GateResult:
     if behaviour is not None and behaviour.withheld is not None:
         sentence = f"none of the base's requests could be asked: {behaviour.withheld}; {SWITCHED_OFF}"
         return GateResult(key="behaviour", state="fail", limit=limit, sentence=sentence)
-    why = (behaviour and behaviour.problem) or "no requests were sent to the serving graphs of base and head"
+    why = (behaviour.problem or _NO_REQUESTS) if behaviour is not None else NO_GRAPH
     return GateResult(key="behaviour", state="warn", limit=limit, sentence=f"behaviour was not judged: {why}")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_core.gates.behaviour import SWITCHED_OFF, UNCHANGED
+from ci_core.gates.behaviour import NO_GRAPH, SWITCHED_OFF, UNCHANGED
 from ci_core.gates.spec import GateResult
 from ci_core.gates.wording import between, exceeds
 
@@ -29,7 +29,7 @@ def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
         return GateResult(key="latency", state="fail", limit=limit, sentence=sentence)
     ratio = behaviour.latency_ratio if behaviour is not None else None
     if ratio is None:
-        why = (behaviour and behaviour.problem) or "no requests were timed on the serving graphs of base and head"
+        why = (behaviour.problem or "no requests were timed") if behaviour is not None else NO_GRAPH
         return GateResult(key="latency", state="warn", limit=limit, sentence=f"latency was not judged: {why}")
     told = f"an answer takes {ratio.value:.3g} times as long as at the base (95 % interval {between(ratio)})"
     is_above = exceeds(ratio.value, gate.max_ratio)

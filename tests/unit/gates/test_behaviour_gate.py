@@ -88,7 +88,8 @@ def test_changed_answers_are_told_with_numbers() -> None:
 @pytest.mark.parametrize(
     ("found", "why"),
     [
-        (evidence(), "no requests were sent to the serving graphs of base and head"),
+        (evidence(), "no serving graph was compared; `graph` in `graphship.yaml` names the project's"),
+        (behaved(requests=0), "no requests were sent; `smoke` in `graphship.yaml` names the recorded ones"),
         (behaved(requests=0, problem="the base's graph cannot be loaded"), "the base's graph cannot be loaded"),
     ],
 )
