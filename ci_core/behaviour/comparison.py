@@ -9,12 +9,14 @@ from ci_core.behaviour.answers import MOST_PLACES, differences, numbers, value_a
 from ci_core.behaviour.fields import FieldTally
 from ci_core.behaviour.shorten import is_short, shortened
 from ci_core.behaviour.spec import TOLERANCE, ChangedAnswer
+from ci_core.masking import SHAPES_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ci_core.behaviour.answers import Answer, Difference
     from ci_core.behaviour.spec import FieldChange, Kind
+    from ci_core.masking import Masker
     from ci_core.types import JsonValue
 
 SHOWN: Final = 10
@@ -59,6 +61,7 @@ def compare_answers(
     *,
     added: int = 0,
     tolerance: float = TOLERANCE,
+    masker: Masker = SHAPES_ONLY,
 ) -> Comparison:
     """Compare the answers of base and head, request by request.
 
@@ -79,12 +82,13 @@ def compare_answers(
         head: the head's answers.
         added: so many of the last requests are the change's alone.
         tolerance: relative difference up to which numbers are equal.
+        masker: takes secrets out of what is shown.
     """
     compared = changed = gained = unsteady = compared_added = changed_added = 0
     first_added = len(requests) - added
     places: set[str] = set()
     found: list[_Changed] = []
-    tally = FieldTally()
+    tally = FieldTally(masker)
     spread = _spread(answer.body for answer in base if answer is not None and answer.is_whole)
     for number, (old, repeated, new) in enumerate(zip(base, again, head, strict=True)):
         if old is None or new is None:
@@ -114,7 +118,9 @@ def compare_answers(
         unsteady_places=tuple(sorted(places)),
         fields=fields,
         more_fields=more_fields,
-        largest=tuple(_shown(requests[one.number], one, is_added=one.number >= first_added) for one in found[:SHOWN]),
+        largest=tuple(
+            _shown(requests[one.number], one, masker, is_added=one.number >= first_added) for one in found[:SHOWN]
+        ),
     )
 
 
@@ -148,15 +154,15 @@ def _main(found: Sequence[Difference], spread: Mapping[str, float]) -> Differenc
     return min(found, key=lambda difference: _rank(difference, spread))
 
 
-def _shown(request: JsonValue, changed: _Changed, *, is_added: bool) -> ChangedAnswer:
+def _shown(request: JsonValue, changed: _Changed, masker: Masker, *, is_added: bool) -> ChangedAnswer:
     difference = changed.difference
     old, new = changed.old.shown, changed.new.shown
     if not (is_short(old) and is_short(new)) and difference.path:
         old, new = value_at(changed.old.body, difference.path), value_at(changed.new.body, difference.path)
     return ChangedAnswer(
-        request=shortened(request),
-        old=shortened(old),
-        new=shortened(new),
+        request=shortened(request, masker),
+        old=shortened(old, masker),
+        new=shortened(new, masker),
         size=None if difference.size is None else float(f"{difference.size:.12g}"),
         where=difference.where,
         is_added=is_added,

@@ -10,6 +10,8 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from ci_core.masking import CUT
+
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
@@ -108,8 +110,11 @@ class Conversation:
         """Return the last line that the process printed; empty when there is none."""
         with contextlib.suppress(OSError), self._log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+            is_cut = file.tell() > 0
             lines = file.read().decode(errors="replace").split("\n")
-            return next((line.strip()[:_SHOWN_CHARACTERS] for line in reversed(lines) if line.strip()), "")
+            lines[0] = f"{CUT}{lines[0]}" if is_cut else lines[0]
+            last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+            return last if len(last) <= _SHOWN_CHARACTERS else last[:_SHOWN_CHARACTERS] + CUT
         return ""
 
     def _bound_log(self) -> None:

@@ -2,7 +2,7 @@
 
 An answer is often a list of rows, so places are told apart without positions: ``outputs[].probability``. What is kept
 is bounded whatever the answers hold: :data:`TRACKED` places of each kind, of each one number an answer and
-:data:`DISTINCT` pairs of values.
+:data:`DISTINCT` pairs of values. Secrets are masked before a value is cut.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from array import array
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from statistics import median
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ci_core.behaviour.answers import is_list, place, value_at
 from ci_core.behaviour.spec import FieldChange, ValueChange
+from ci_core.masking import CUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ci_core.behaviour.answers import Answer, Difference
     from ci_core.behaviour.spec import Kind
+    from ci_core.masking import Masker
     from ci_core.types import JsonValue
 
 SHOWN: Final = 20
@@ -54,12 +55,12 @@ class _Field:
     has_values: bool = True
     """False once they tell nothing: measurements."""
 
-    def add(self, old: Answer, new: Answer, found: Sequence[Difference]) -> None:
+    def add(self, old: Answer, new: Answer, found: Sequence[Difference], masker: Masker) -> None:
         self.answers += 1
         self.sizes.extend(sorted(one.size for one in found if one.size is not None)[-1:])
         if not self.has_values:
             return
-        pairs = {_values(old, new, one) for one in found}
+        pairs = {_values(old, new, one, masker) for one in found}
         for pair in sorted(pair for pair in pairs if pair is not None):
             if pair in self.values or len(self.values) < DISTINCT:
                 self.values[pair] += 1
@@ -69,9 +70,14 @@ class _Field:
 
 
 class FieldTally:
-    """Takes changed answers one by one and tells what changed, place by place."""
+    """Takes changed answers one by one and tells what changed, place by place.
 
-    def __init__(self) -> None:
+    Args:
+        masker: takes secrets out of values.
+    """
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
         self._fields: dict[tuple[Kind, _Folded], _Field] = {}
         self._tracked: Counter[Kind] = Counter()
 
@@ -88,7 +94,7 @@ class FieldTally:
                     continue
                 self._tracked[kind] += 1
                 seen = self._fields[kind, folded] = _Field()
-            seen.add(old, new, differences)
+            seen.add(old, new, differences, self._masker)
 
     def changes(self, spread: Mapping[str, float]) -> tuple[tuple[FieldChange, ...], int]:
         """Return the most telling places, at most :data:`SHOWN`, and how many more there are.
@@ -140,7 +146,7 @@ def _tidy(number: float) -> float:
 # --- values as text ---
 
 
-def _values(old: Answer, new: Answer, found: Difference) -> tuple[str, str] | None:
+def _values(old: Answer, new: Answer, found: Difference, masker: Masker) -> tuple[str, str] | None:
     """Return what became what; None when that tells nothing."""
     if found.kind == "status":
         return _status(old), _status(new)
@@ -148,32 +154,34 @@ def _values(old: Answer, new: Answer, found: Difference) -> tuple[str, str] | No
         return None
     one, other = value_at(old.body, found.path), value_at(new.body, found.path)
     if _is_whole(one) and _is_whole(other):
-        return _exact(one), _exact(other)
+        return _exact(one, masker), _exact(other, masker)
     if found.kind == "number":
         return None
-    return "" if found.kind == "new" else _said(one), "" if found.kind == "gone" else _said(other)
+    return "" if found.kind == "new" else _said(one, masker), "" if found.kind == "gone" else _said(other, masker)
 
 
 def _status(answer: Answer) -> str:
     return "no answer" if answer.status is None else str(answer.status)
 
 
-def _said(value: JsonValue) -> str:
+def _said(value: JsonValue, masker: Masker) -> str:
     if isinstance(value, Mapping):
         return f"{len(value)} field{'' if len(value) == 1 else 's'}"
     if is_list(value):
         return f"{len(value)} item{'' if len(value) == 1 else 's'}"
     is_measured = type(value) is int or (isinstance(value, float) and math.isfinite(value))
-    return "number" if is_measured else _exact(value)
+    return "number" if is_measured else _exact(value, masker)
 
 
-def _exact(value: JsonValue) -> str:
+def _exact(value: JsonValue, masker: Masker) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, str):
+        value = masker.text(value)
         text = json.dumps(value[:_TEXT], ensure_ascii=False).encode(errors="backslashreplace").decode()
-        return f'{text[:-1]}…"' if len(value) > _TEXT else text
-    return "".join(islice(json.dumps(value), _TEXT))
+        return f'{text[:-1]}{CUT}"' if len(value) > _TEXT else text
+    text = masker.text(json.dumps(value))
+    return text if len(text) <= _TEXT else text[:_TEXT] + CUT
 
 
 def _is_whole(value: object) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ci_core.behaviour.requests import Requests
     from ci_core.behaviour.side import Side
     from ci_core.deploy.smoke import SmokeRequest
+    from ci_core.masking import Masker
     from ci_core.types import JsonValue
 
     Messages = Sequence[Mapping[str, JsonValue]]
@@ -40,7 +41,13 @@ class _Asked:
 
 
 def replay(
-    base: Side | None, head: Side | None, requests: Requests, *, time: str | None, problems: Sequence[str]
+    base: Side | None,
+    head: Side | None,
+    requests: Requests,
+    *,
+    time: str | None,
+    problems: Sequence[str],
+    masker: Masker,
 ) -> Behaviour:
     """Return how two graphs answer `requests`, and how fast.
 
@@ -50,6 +57,7 @@ def replay(
         requests: to send, at least one.
         time: when they happened, ISO 8601; None where their bodies say so.
         problems: sentences.
+        masker: takes secrets out of requests and answers that are shown.
     """
     messages = [to_send(number, request, happened=time) for number, request in enumerate(requests.requests)]
     old, new = _ask(base, messages), _ask(head, messages)
@@ -63,6 +71,7 @@ def replay(
         old.again.answers,
         new.first.answers,
         added=requests.added,
+        masker=masker,
     )
     peaks = (old.peak_bytes, new.peak_bytes)
     return Behaviour(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ci_core.errors import Location, SmokeFailedError, SmokeFileError
+from ci_core.masking import CUT
 from ci_core.serving.identity import SMOKE_HEADER
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ def _replay_one(connection: http.client.HTTPConnection, number: int, request: Sm
             number=number, expected=request.status, status=None, answer=str(error) or type(error).__name__
         ) from error
     if response.status != request.status:
-        text = answer.decode("utf-8", errors="replace")[:_SHOWN_CHARACTERS]
+        text = answer.decode("utf-8", errors="replace")
+        text = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + CUT
         raise SmokeFailedError(number=number, expected=request.status, status=response.status, answer=text)
 
 

@@ -13,6 +13,7 @@ from ci_core.gates import data, model_size, pickle_scan
 from ci_core.gates.secrets import not_allowed
 from ci_core.gates.spec import Annotation
 from ci_core.gates.wording import apart, code, first
+from ci_core.masking import SHAPES_ONLY
 from ci_core.reports.text import exact
 from ci_core.versioning.compare import as_number, is_finite
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ci_core.config.settings import Gates
     from ci_core.gates.evidence import Evidence
     from ci_core.gates.spec import GateResult
+    from ci_core.masking import Masker
     from ci_core.types import JsonValue
     from ci_core.versioning.difference import FileDiff, ParamDiff, StageDiff
 
@@ -47,22 +49,26 @@ class ChangedFiles:
 
 
 def annotate(
-    results: Sequence[GateResult], gates: Gates, evidence: Evidence, changed: ChangedFiles
+    results: Sequence[GateResult],
+    gates: Gates,
+    evidence: Evidence,
+    changed: ChangedFiles,
+    masker: Masker = SHAPES_ONLY,
 ) -> tuple[Annotation, ...]:
     """Return the lines to point at for each gate that failed or warned, in the order of the gates.
 
     Only files that the change touches are pointed at: elsewhere there is nothing to show beside the change. A gate
-    that could not be judged has no cause in it.
+    that could not be judged has no cause in it. Values are without the secrets that `masker` knows.
     """
-    places = _Places(gates, evidence, changed)
+    places = _Places(gates, evidence, changed, masker)
     return tuple(one for result in results if result.state != "pass" for one in islice(places.of(result), MOST))
 
 
 class _Places:
     """Finds the causes of one change."""
 
-    def __init__(self, gates: Gates, evidence: Evidence, changed: ChangedFiles) -> None:
-        self._gates, self._evidence, self._changed = gates, evidence, changed
+    def __init__(self, gates: Gates, evidence: Evidence, changed: ChangedFiles, masker: Masker) -> None:
+        self._gates, self._evidence, self._changed, self._masker = gates, evidence, changed, masker
 
     def of(self, result: GateResult) -> Iterator[Annotation]:
         """Yield what may have caused a result, most likely first."""
@@ -90,7 +96,7 @@ class _Places:
 
     def _param(self, param: ParamDiff) -> tuple[Location, str]:
         file, _, key = param.key.partition(":")
-        return self._at(file, key), f"{code(key)} {_moved(param)}"
+        return self._at(file, key), f"{code(key)} {_moved(param, self._masker)}"
 
     def _stage(self, stage: StageDiff) -> Iterator[tuple[Location, str]]:
         if stage.change == "removed":
@@ -135,20 +141,20 @@ def _version_files(path: str) -> Iterator[str]:
     yield path
 
 
-def _moved(param: ParamDiff) -> str:
+def _moved(param: ParamDiff, masker: Masker) -> str:
     old, new = param.old, param.new
     if param.change == "added":
-        return f"is new here: {_shown(new)}"
+        return f"is new here: {_shown(new, masker)}"
     if param.change == "removed":
-        return f"is gone; it was {_shown(old)}"
+        return f"is gone; it was {_shown(old, masker)}"
     was, is_ = as_number(old), as_number(new)
     if was is not None and is_ is not None and was != is_ and is_finite(was) and is_finite(is_):
         before, after = apart(was, is_)
         return f"{'fell' if is_ < was else 'rose'} from {before} to {after} here"
-    return f"changed from {_shown(old)} to {_shown(new)} here"
+    return f"changed from {_shown(old, masker)} to {_shown(new, masker)} here"
 
 
-def _shown(value: JsonValue) -> str:
+def _shown(value: JsonValue, masker: Masker) -> str:
     """Return a value as YAML has it: ``5`` is not ``"5"``."""
-    text = exact(value) if value is None or isinstance(value, str | int | float) else str(value)
+    text = masker.text(exact(value) if value is None or isinstance(value, str | int | float) else str(value))
     return code(text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…")

@@ -108,7 +108,8 @@ class _Run:
         if not asked.requests or not sides.running:
             return self._unasked(sides, asked)
         time = self._time(base, sides.versions)
-        return replay(sides.get("base"), sides.get("head"), asked, time=time, problems=self.problems)
+        masker = self.project.redactor
+        return replay(sides.get("base"), sides.get("head"), asked, time=time, problems=self.problems, masker=masker)
 
     def _unasked(self, sides: Sides, requests: Requests | None = None) -> Behaviour:
         sides.end()

@@ -84,7 +84,7 @@ def judge_change(
     own = own_verdicts(results, judge(policy.own, evidence)) if policy.own is not None else ()
     return Judgement(
         results=results,
-        annotations=annotate(results, policy.gates, evidence, change.changed_files(policy.changed)),
+        annotations=annotate(results, policy.gates, evidence, change.changed_files(policy.changed), project.redactor),
         notes=(*(Remark(text=note) for note in policy.notes), *own),
     )
 

@@ -10,11 +10,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ci_core.masking import SHAPES_ONLY
 from ci_core.reports import report as shown
 from ci_core.reports.text import shorten
 from ci_core.serving.spec import thaw
 
 if TYPE_CHECKING:
+    from ci_core.masking import Masker
     from ci_core.types import JsonValue
     from ci_core.versioning.difference import MetricDiff, SnapshotDiff
 
@@ -33,8 +35,13 @@ class MetricRows:
     """Metrics that are text and moved, beyond the first of them."""
 
 
-def metric_rows(diff: SnapshotDiff) -> MetricRows:
-    """Return every metric that is a number, and those texts (lists are such, too) that are not as at the base."""
+def metric_rows(diff: SnapshotDiff, masker: Masker = SHAPES_ONLY) -> MetricRows:
+    """Return every metric that is a number, and those texts (lists are such, too) that are not as at the base.
+
+    Args:
+        diff: what differs.
+        masker: takes secrets out of texts, before they are shortened.
+    """
     rows, unchanged, moved = [], 0, 0
     for metric in diff.metrics:
         if _is_text(metric):
@@ -44,7 +51,7 @@ def metric_rows(diff: SnapshotDiff) -> MetricRows:
             moved += 1
             if moved > MOST_TEXTS:
                 continue
-        rows.append(_row(metric))
+        rows.append(_row(metric, masker))
     return MetricRows(rows=tuple(rows), unchanged_texts=unchanged, more_texts=max(0, moved - MOST_TEXTS))
 
 
@@ -53,8 +60,8 @@ def _is_text(metric: MetricDiff) -> bool:
     return bool(sides) and not any(isinstance(side, bool | int | float) for side in sides)
 
 
-def _row(metric: MetricDiff) -> shown.MetricRow:
-    old, new = _shortened(metric.old), _shortened(metric.new)
+def _row(metric: MetricDiff, masker: Masker) -> shown.MetricRow:
+    old, new = _shortened(metric.old, masker), _shortened(metric.new, masker)
     is_hidden = metric.change == "changed" and isinstance(new, str) and old == new
     return shown.MetricRow(
         key=metric.key,
@@ -66,9 +73,9 @@ def _row(metric: MetricDiff) -> shown.MetricRow:
     )
 
 
-def _shortened(value: JsonValue) -> shown.Scalar:
+def _shortened(value: JsonValue, masker: Masker) -> shown.Scalar:
     shown_value = scalar(value)
-    return shorten(shown_value, LONGEST_TEXT) if isinstance(shown_value, str) else shown_value
+    return shorten(masker.text(shown_value), LONGEST_TEXT) if isinstance(shown_value, str) else shown_value
 
 
 def scalar(value: JsonValue) -> shown.Scalar:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ci_core.printable import one_line
 from ci_core.versioning._dvc_read import flatten, is_at_a_commit, out_path, repo_path, within
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def sentence(error: Exception) -> str:
     text = _PREFIX.sub("", " ".join(str(error).split())) or type(error).__name__
     text = f"it {text}" if text.startswith("is ") else text
     cause = " ".join(str(error.__cause__ or "").split())
-    return f"{text} ({cause[:200]})" if cause and cause not in text else text
+    return f"{text} ({one_line(cause, max_chars=200)})" if cause and cause not in text else text
 
 
 def _top_level(repo: Any, declared: Mapping[str, Iterable[str]]) -> list[tuple[str | None, str, str]]:

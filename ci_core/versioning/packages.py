@@ -16,6 +16,8 @@ import yaml
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from ci_core.printable import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -58,7 +60,8 @@ def read_packages(file: str, content: bytes) -> dict[str, str]:
     except KeyError as error:
         raise UnreadableLockError(f"a package has no {error}") from error
     except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
-        raise UnreadableLockError(" ".join(str(error).split())[:200] or type(error).__name__) from error
+        said = one_line(" ".join(str(error).split()), max_chars=200)
+        raise UnreadableLockError(said or type(error).__name__) from error
     return {name: ", ".join(sorted(versions[name])) for name in sorted(versions)}
 
 

@@ -91,6 +91,8 @@ print('{"thrown": "away"}', flush=True)
         ("pass", "ended with exit code 0"),
         ("import sys; sys.exit('the last line\\n')", "ended with exit code 1; its last words: the last line"),
         ("import os; os.abort()", "was ended by SIGABRT"),
+        ("import sys; sys.exit('a' * 201)", f"ended with exit code 1; its last words: {'a' * 200}…"),
+        ("import sys; sys.exit('a' * 5000)", f"ended with exit code 1; its last words: …{'a' * 199}…"),
     ],
 )
 def test_a_program_that_ended_says_how_and_its_last_line(tmp_path: Path, code: str, reason: str) -> None:

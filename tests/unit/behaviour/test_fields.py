@@ -3,12 +3,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_core.behaviour.answers import Answer
 from ci_core.behaviour.comparison import Comparison, compare_answers
 from ci_core.behaviour.spec import FieldChange, ValueChange
+from ci_core.masking import Masker
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
 BODIES = st.recursive(
@@ -231,6 +233,26 @@ def test_there_are_fields_when_answers_changed_and_none_counts_more_answers_than
 @given(PAIRS, st.randoms())
 def test_the_order_of_requests_changes_no_field(pairs: list[tuple[Any, Any]], random: Any) -> None:
     assert compare(*random.sample(pairs, len(pairs))).fields == compare(*pairs).fields
+
+
+@pytest.mark.parametrize("secret", ["s3cr-vAlu3/of+t4e=sTag3?420", "ghp_" + "a1B2" * 9])
+@pytest.mark.parametrize("before", [0, 1, 17, 39])
+def test_a_secret_is_masked_before_a_value_is_cut_in_it(secret: str, before: int) -> None:
+    old, new = Answer(status=200, body="none"), Answer(status=200, body="x" * before + secret + " " * 50)
+
+    (field,) = compare_answers([1], [old], [old], [new], masker=Masker(["s3cr-vAlu3/of+t4e=sTag3?420"])).fields
+
+    shown = ("x" * before + "***" + " " * 50)[:40]
+    assert field.values == (ValueChange(old='"none"', new=f'"{shown}…"', answers=1),)
+
+
+def test_a_secret_of_many_digits_is_masked_before_it_is_cut() -> None:
+    digits = "1234567890" * 5
+    old, new = Answer(status=200, body=0), Answer(status=200, body=int(digits))
+
+    (field,) = compare_answers([1], [old], [old], [new], masker=Masker([digits])).fields
+
+    assert field.values == (ValueChange(old="0", new="***", answers=1),)
 
 
 @given(PAIRS)

@@ -16,6 +16,7 @@ from ci_core.gates.evidence import (
     SecretScan,
 )
 from ci_core.gates.spec import Annotation, GateResult
+from ci_core.masking import Masker
 from ci_core.monitoring.table_diff import ColumnDiff, TableDiff
 from ci_core.types import CommitId
 from ci_core.versioning.difference import FileDiff, ParamDiff, SnapshotDiff, StageDiff
@@ -29,6 +30,17 @@ def places(result: GateResult, changed: ChangedFiles, *, gates: Gates | None = N
     parts = {name: more.pop(name) for name in ("params", "stages", "data", "outputs") if name in more}
     evidence = Evidence(diff=SnapshotDiff(base=HEAD, head=HEAD, **parts), **more)
     return list(annotate([result], gates or Gates(), evidence, changed))
+
+
+def test_a_secret_in_a_param_is_masked_before_it_is_cut() -> None:
+    token, secret = "ghp_" + "a1B2" * 9, "s3cr-vAlu3/of+t4e=sTag3?420"
+    param = ParamDiff(key="params.yaml:address", old="x" * 30 + token, new="x" * 20 + secret, change="changed")
+    evidence = Evidence(diff=SnapshotDiff(base=HEAD, head=HEAD, params=(param,)))
+
+    (one,) = annotate([FAILED], Gates(), evidence, ChangedFiles(paths=["params.yaml"]), Masker([secret]))
+
+    told = f"`address` changed from `{'x' * 30}***` to `{'x' * 20}***` here"
+    assert one.text.startswith(told)
 
 
 def test_a_changed_param_is_pointed_at_by_its_line() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from ci_core.masking import Masker
 from ci_core.operations.metric_data import LONGEST_TEXT, MOST_TEXTS, metric_rows
 from ci_core.types import CommitId
 from ci_core.versioning.difference import MetricDiff, SnapshotDiff
@@ -17,9 +20,13 @@ if TYPE_CHECKING:
 HEAD = CodeVersion(commit=CommitId("a" * 40))
 
 
+SECRET = "s3cr-vAlu3/of+t4e=sTag3?420"
+TOKEN = "ghp_" + "a1B2" * 9
+
+
 def rows_of(*metrics: tuple[str, JsonValue, JsonValue, Change]) -> MetricRows:
     diffs = (MetricDiff(key=key, old=old, new=new, change=change) for key, old, new, change in metrics)
-    return metric_rows(SnapshotDiff(base=HEAD, head=HEAD, metrics=tuple(diffs)))
+    return metric_rows(SnapshotDiff(base=HEAD, head=HEAD, metrics=tuple(diffs)), Masker([SECRET]))
 
 
 def test_every_number_is_a_row_and_texts_are_only_when_they_moved() -> None:
@@ -62,3 +69,13 @@ def test_a_long_text_is_shortened_and_a_difference_inside_of_it_is_told() -> Non
     assert row.old == row.new
     assert len(str(row.new)) == LONGEST_TEXT
     assert row.note == "differs where it is shortened here"
+
+
+@pytest.mark.parametrize("secret", [SECRET, TOKEN])
+@pytest.mark.parametrize("at", range(300, 345, 4))
+def test_a_secret_is_masked_before_a_text_is_shortened_in_it(secret: str, at: int) -> None:
+    text = "x" * at + secret + " " * (900 - at)
+
+    (row,) = rows_of(("m:text", "none", text, "changed")).rows
+
+    assert row.new == ("x" * at + "***" + " " * 300)[:333] + "…" + " " * 166
