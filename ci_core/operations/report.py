@@ -78,7 +78,7 @@ def make_report(
     """Return the report of a comparison, with known secrets masked."""
     diff, failure = comparison.diff, _head_failure(comparison)
     graphs = [graph for graph in (comparison.head_graph, comparison.base_graph) if graph is not None]
-    metrics = metric_rows(diff)
+    metrics = metric_rows(diff, project.redactor)
     loaded = [path for graph in graphs for path in graph.models]
     models = model_rows(diff, loaded, comparison.graph_models)
     base, head = diff.base, occasion.head or diff.head.commit
