@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TIMEOUT_S: Final = 20
 _PAGE: Final = 100
 """The most that GitHub gives at once."""
 _MOST_PAGES: Final = 1_000
@@ -65,9 +64,12 @@ class Client:
         patience: how long to wait.
         env: variables of the job; those that name certificates are read here.
         pace: whether to leave the pauses between requests that GitHub asks of its clients.
+        timeout_s: for a connection, and between two pieces of an answer.
     """
 
-    def __init__(self, choice: HostChoice, patience: Patience, env: Mapping[str, str], *, pace: bool = True) -> None:
+    def __init__(
+        self, choice: HostChoice, patience: Patience, env: Mapping[str, str], *, pace: bool, timeout_s: float
+    ) -> None:
         if not _REPOSITORY.fullmatch(choice.repository):
             raise InvalidVariableError(
                 variable="GRAPHSHIP_REPOSITORY", value=choice.repository, expected="a repository: `owner/name`"
@@ -81,7 +83,7 @@ class Client:
         self.refusals = Refusals(place=self.web_url.partition("://")[2], repository=choice.repository, token=self.token)
         self._patience = patience
         self._base = urlsplit(choice.api_url)
-        self._requester = _requester(choice.api_url, self.token, env, pace=pace)
+        self._requester = _requester(choice.api_url, self.token, env, pace=pace, timeout_s=timeout_s)
         self._one_at_a_time = threading.Lock()  # a requester is not made for threads
 
     def get(self, doing: Doing, path: str, read: Callable[[Json], T]) -> T:
@@ -187,7 +189,10 @@ class Client:
     def graphql(self, doing: Doing, query: str, read: Callable[[Json], T]) -> T:
         """Return what `read` makes of the data that a query gives."""
         request = _Request(doing, "POST", self._requester.graphql_url, body={"query": query})
-        return self._patience.read(lambda: self._once(request, partial(_of_data, read)))[0]
+        answer = self._patience.read(lambda: self._once(request, partial(_of_data, read)))[0]
+        if answer is None:
+            raise self.refusals.refused(doing, "it did not answer the query")
+        return answer
 
     def _check_token(self, doing: Doing) -> None:
         if self.token.value is None:
@@ -287,7 +292,7 @@ def _why(error: Exception) -> str:
         case ReadTimeout() | ReadTimeoutError():
             return "the answer did not come in time"
         case Timeout():
-            return f"no connection within {TIMEOUT_S} s"
+            return "no connection in time"
         case _:
             shown = innermost.strerror if isinstance(innermost, OSError) else None
             return f"the connection failed: {shown or innermost}"
@@ -300,11 +305,13 @@ def _of_record(read: Callable[[Json], T], answer: object) -> T:
     return read(record(answer))
 
 
-def _of_data(read: Callable[[Json], T], answer: object) -> T:
-    return read(part(record(answer), "data"))
+def _of_data(read: Callable[[Json], T], answer: object) -> T | None:
+    """Return what `read` makes of the data; None when there are errors in its place."""
+    given = record(answer)
+    return None if given.get("data") is None and "errors" in given else read(part(given, "data"))
 
 
-def _requester(api_url: str, token: Token, env: Mapping[str, str], *, pace: bool) -> Requester:
+def _requester(api_url: str, token: Token, env: Mapping[str, str], *, pace: bool, timeout_s: float) -> Requester:
     try:
         from ci_core.hosts.github.transport import open_requester
     except ModuleNotFoundError as error:
@@ -312,7 +319,7 @@ def _requester(api_url: str, token: Token, env: Mapping[str, str], *, pace: bool
     return open_requester(
         api_url,
         token.value,
-        timeout_s=TIMEOUT_S,
+        timeout_s=timeout_s,
         verify=_certificates(env) or True,
         pauses_s=None if pace else (0.0, 0.0),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ci_core.hosts.github.access import GitHubAccess
 from ci_core.hosts.github.change_requests import GitHubChangeRequests
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ci_core.hosts.spec import Access, Capability, Identity
     from ci_core.types import CommitId
 
+TIMEOUT_S: Final = 20.0
+
 
 class GitHubHost:
     """A repository on GitHub; passes ``ci_core.testing.host_contract``.
@@ -37,6 +39,7 @@ class GitHubHost:
         patience: how long and how often it is asked.
         env: variables of the job; those that name certificates to trust are read.
         pace: whether to leave the pauses that GitHub asks for between requests; tests do without.
+        timeout_s: for a connection, and between two pieces of an answer.
 
     Raises:
         MissingExtraError: PyGithub is not installed.
@@ -48,8 +51,16 @@ class GitHubHost:
     """No ``images``: GitHub has no way for an App's token to store one."""
     body_limit = BODY_LIMIT
 
-    def __init__(self, choice: HostChoice, *, patience: Patience, env: Mapping[str, str], pace: bool = True) -> None:
-        self._client = Client(choice, patience, env, pace=pace)
+    def __init__(
+        self,
+        choice: HostChoice,
+        *,
+        patience: Patience,
+        env: Mapping[str, str],
+        pace: bool = True,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        self._client = Client(choice, patience, env, pace=pace, timeout_s=timeout_s)
         self._access = GitHubAccess(self._client)
         self._links = WebLinks(repository_url=self._client.web_url)
         self._web_url = choice.web_url

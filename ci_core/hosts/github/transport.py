@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -42,16 +43,24 @@ class RedirectedError(Exception):
     """The host named another address; the message says which."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What all requests to one host have in common."""
+
+    session: requests.Session
+    timeout_s: float
+    verify: bool | str
+
+
 class _Guarded:
-    """A connection as PyGithub wants one; it makes one for each request, all on the one session of its class."""
+    """A connection as PyGithub wants one; it makes one for each request, all on the one line of its class."""
 
     protocol: str
-    session: requests.Session
+    line: _Line
 
-    def __init__(self, host: str, port: int | None = None, **options: Any) -> None:
+    def __init__(self, host: str, port: int | None = None, **_options: Any) -> None:
         name = f"[{host}]" if ":" in host else host
         self._origin = f"{self.protocol}://{name}" + (f":{port}" if port else "")
-        self._timeout_s, self._verify = options["timeout"], options["verify"]
         self.host = host
 
     def request(
@@ -74,13 +83,13 @@ class _Guarded:
             UnusableAnswerError: it is not JSON, or too much.
         """
         verb, url, headers, body = self._asked
-        with self.session.request(
+        with self.line.session.request(
             verb,
             url,
             headers=headers,
             data=body,
-            timeout=self._timeout_s,
-            verify=self._verify,
+            timeout=self.line.timeout_s,
+            verify=self.line.verify,
             allow_redirects=False,
             stream=True,
         ) as answer:
@@ -100,7 +109,7 @@ class _WholeResponse(RequestsResponse):
 
 
 def open_requester(
-    api_url: str, token: str | None, *, timeout_s: int, verify: bool | str, pauses_s: tuple[float, float] | None
+    api_url: str, token: str | None, *, timeout_s: float, verify: bool | str, pauses_s: tuple[float, float] | None
 ) -> Requester:
     """Return a requester for one host.
 
@@ -111,16 +120,15 @@ def open_requester(
         verify: True, or a file of certificates to trust.
         pauses_s: least time between two requests, and between two writes; None for PyGithub's own.
     """
-    common = requests.Session()
-    common.auth = Requester.noopAuth  # or else requests looks into ~/.netrc
+    session = requests.Session()
+    session.auth = Requester.noopAuth  # or else requests looks into ~/.netrc
+    common = _Line(session, timeout_s, verify)
 
     class Plain(_Guarded, HTTPRequestsConnectionClass):
-        protocol = "http"
-        session = common
+        protocol, line = "http", common
 
     class Encrypted(_Guarded, HTTPSRequestsConnectionClass):
-        protocol = "https"
-        session = common
+        protocol, line = "https", common
 
     class OwnRequester(Requester):
         """A class of its own, since connections are set on classes."""
@@ -130,7 +138,7 @@ def open_requester(
     return OwnRequester(
         auth=Token(token) if token else None,
         base_url=api_url,
-        timeout=timeout_s,
+        timeout=int(timeout_s),
         user_agent="graphship",
         per_page=100,
         verify=verify,
