@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_core.errors import GitRemoteError, UnknownRevisionError
-from ci_core.versioning.git_history import fetch_branch, fetch_files, merge_base
+from ci_core.versioning.git_history import fetch_branch, fetch_commit, fetch_files, merge_base
 
 if TYPE_CHECKING:
     from ci_core.types import CommitId
@@ -46,7 +46,7 @@ def find_base(
         NoCommitYetError: there is no commit at all.
         UnknownRevisionError: there is no such `head`.
     """
-    newest = git.resolve(head)
+    newest = fetch_commit(git, head, remote=remote)
     name = branch or git.default_branch(remote=remote)
     source = remote if remote in git.remotes() else None
     # Full names: a tag, or a branch of the person's, may be called `origin/main`.

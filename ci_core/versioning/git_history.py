@@ -7,9 +7,10 @@ change is meant for, and sometimes partial (``filter: blob:none``: commits witho
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING, Final
 
-from ci_core.errors import GitRemoteError
+from ci_core.errors import GitRemoteError, UnknownRevisionError
 from ci_core.types import CommitId
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _STEPS: Final = (50, 200, 1000, None)
 """Commits by which a shallow clone is deepened, one step after the other; at last its whole history is fetched."""
+
+_FULL_NAME: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def merge_base(git: GitRepository, one: str, other: str, *, remote: str | None = None) -> CommitId | None:
@@ -45,6 +48,24 @@ def merge_base(git: GitRepository, one: str, other: str, *, remote: str | None =
             return base
         _deepen(git, step, cuts, remote=remote)
     return _merge_base(git, first, second)
+
+
+def fetch_commit(git: GitRepository, revision: str, *, remote: str) -> CommitId:
+    """Return the commit of a revision; one that is named in full and is not in this clone is fetched.
+
+    A CI system that checks out the merge that its host made has not got the change's own newest commit.
+
+    Raises:
+        UnknownRevisionError: there is none, here or at the remote.
+    """
+    try:
+        return git.resolve(revision)
+    except UnknownRevisionError:
+        if _FULL_NAME.fullmatch(revision) and remote in git.remotes():
+            with contextlib.suppress(GitRemoteError):
+                git.fetch(revision, remote=remote, depth=1 if git.is_shallow() else None)
+                return git.resolve(revision)
+        raise
 
 
 def fetch_branch(git: GitRepository, branch: str, *, remote: str) -> None:
