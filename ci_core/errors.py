@@ -365,6 +365,18 @@ class ProgramNotFoundError(GraphshipError):
         )
 
 
+class NoHostError(GraphshipError):
+    """A command writes on the repository's host, and there is none that we know, or no token for it."""
+
+    slug = "no-host"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nothing says on which host this repository is, or there is no token for it",
+            hint="set `GRAPHSHIP_TOKEN`; for a server of your own `GRAPHSHIP_HOST` and `GRAPHSHIP_API_URL` too",
+        )
+
+
 class NoLocalHostError(GraphshipError):
     """A command of the local host was called where the remote is not a local host."""
 

@@ -22,6 +22,7 @@ _COMMANDS: dict[str, str] = {
     "demo": "Play the whole loop on real flight data, here, with embedded parts only.",
     "deploy": "Deploy the serving graph to an environment.",
     "diff": "Compare data, params and metrics of two commits.",
+    "deliver": "Post the report of a fork's change request, from a run with rights.",
     "doctor": "Say what is missing in this project, in the order to mend it.",
     "host": "Show and act on the local host: change requests, issues, statuses.",
     "init": "Write a commented graphship.yaml for this repository.",

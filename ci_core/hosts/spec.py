@@ -60,6 +60,8 @@ class ChangeRequest:
     is_fork: bool = False
     """Whether the source branch is in another repository: nothing secret may be used for it. True as well when that
     repository was deleted meanwhile."""
+    source_repository: str | None = None
+    """Where the source branch is: ``owner/name``, or the full path; None when unknown, or deleted meanwhile."""
     is_draft: bool = False
     url: str
 

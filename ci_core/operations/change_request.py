@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 
 from ci_core import __version__
 from ci_core.errors import ExitCode, GraphshipError, Location, PushRejectedError, worst
-from ci_core.hosts.marker import MARKER_ROOM, Run
+from ci_core.hosts.marker import Run
 from ci_core.hosts.spec import CommitStatus
-from ci_core.hosts.upsert import upsert_comment
 from ci_core.operations import report_data
 from ci_core.operations.comparison import base_snapshot, compare_revisions
 from ci_core.operations.delivery import Deliveries
+from ci_core.operations.handover import write_handover
 from ci_core.operations.pipeline import push_objects, run_stale
 from ci_core.operations.release import build_with_lowering, make_plan, pull_served
-from ci_core.operations.report import Occasion, exit_code, judged_report, without_measures, write_report
+from ci_core.operations.report import Occasion, exit_code, judged_report, write_report
+from ci_core.operations.report_comment import write_comment
 from ci_core.printable import one_line
 from ci_core.reports import report as shown
-from ci_core.reports.render import render_markdown, render_summary
+from ci_core.reports.render import render_summary
 from ci_core.reports.text import plural
 from ci_core.types import CommitId
 
@@ -80,6 +81,8 @@ def report_change_request(project: Project, context: Context) -> ReportResult:
     _annotate(project.console, report)
     if request is not None and context.is_trusted:
         _deliver(project, context, request, report, deliveries)
+    if context.change_request is not None and not context.is_trusted:
+        _hand_over(project, context.change_request, report)
     return ReportResult(
         report=report,
         folder=folder,
@@ -246,19 +249,13 @@ def _deliver(
     host, head = project.host, CommitId(report.head.id)
     if host is None:
         return
-    said, room = _about_the_change(report), host.body_limit - MARKER_ROOM
-    with deliveries.attempt("the report"):
-        delivery = upsert_comment(
-            host,
-            topic=request.topic,
-            scope=("report", project.settings.name),
-            body=render_markdown(said, room),
-            essence=render_markdown(without_measures(said), room),
-            head=head,
-            run=Run(id=context.run_id, attempt=context.attempt),
-        )
-        project.console.step(f"report {delivery.outcome}: {delivery.url}")
-        project.console.output("change-request-url", request.url)
+    # Hours may have passed since the head was looked at: what is said of an older one would stand as the newest.
+    now = deliveries.result("the report", lambda: host.change_requests.get(request.number))
+    if now is None:
+        return
+    if now.head not in (context.head, head):
+        project.console.notice(f"{now.source_branch} moved during this run: its own run reports, this one says nothing")
+        return
     light = CommitStatus(
         commit=head,
         context=project.status_context("report"),
@@ -267,12 +264,22 @@ def _deliver(
         url=context.run_url,
     )
     deliveries.light(host, light)
+    with deliveries.attempt("the report"):
+        run = Run(id=context.run_id, attempt=context.attempt)
+        delivery = write_comment(project, host, request.topic, report, run=run)
+        project.console.step(f"report {delivery.outcome}: {delivery.url}")
+        project.console.output("change-request-url", request.url)
 
 
-def _about_the_change(report: shown.Report) -> shown.Report:
-    """Return the report without what is about this run alone: its address, and the stages it ran unless one failed."""
-    has_failed = report.pipeline is not None and report.pipeline.failure is not None
-    return report.model_copy(update={"links": (), "pipeline": report.pipeline if has_failed else None})
+def _hand_over(project: Project, number: int, report: shown.Report) -> None:
+    """Leave the report of a run without rights where a run with rights, ``graphship deliver``, can take it from."""
+    folder = project.output("handover", "report.json").parent
+    write_handover(folder, report, number=number)
+    project.console.output("handover-path", str(folder))
+    project.console.notice(
+        "the change comes from another repository: this run may write nothing on the host, so the report is in the job "
+        "summary and in files (`graphship deliver` in a trusted run posts it)"
+    )
 
 
 def _in_short(report: shown.Report) -> str:

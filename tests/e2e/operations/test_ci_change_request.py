@@ -220,6 +220,34 @@ def test_a_run_that_is_overtaken_while_it_works_says_nothing(ci_project: CiProje
     assert ci_project.statuses(request.head) == {}
 
 
+def test_a_force_push_during_a_run_that_pushes_nothing_itself_leaves_no_report_of_the_old_head(
+    ci_project: CiProject,
+) -> None:
+    """D24."""
+    person = ci_project.sample
+    push = ["git", "push", "-q", "--force", "origin", "rewritten:longer"]
+    train = (person.root / "src" / "train.py").read_text()
+    train = f"import subprocess\nsubprocess.run({push!r}, cwd={str(person.root)!r})\n{train}"
+
+    def change(sample: SampleProject) -> None:
+        sample.write("src/train.py", train)
+        config = (sample.root / "graphship.yaml").read_text(encoding="utf-8")
+        sample.write("graphship.yaml", f"{config}pipeline: {{commit-lock: false}}\n")
+
+    request = ci_project.propose("longer", change)
+    person.git("checkout", "-q", "-b", "rewritten", "main")
+    person.write("README.md", "another way\n")
+    rewritten = person.commit("another way")
+
+    run = ci_project.report(request)
+
+    assert run.exit_code == 0, run.log
+    assert "longer moved during this run" in run.log
+    assert ci_project.head("longer") == rewritten
+    assert ci_project.comments(request.number) == []
+    assert ci_project.statuses(request.head) == {}
+
+
 def test_a_fork_is_reported_on_in_files_alone(ci_project: CiProject) -> None:
     request = ci_project.propose("fork", _train_longer)
     before = ci_project.host_files()
