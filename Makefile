@@ -62,7 +62,7 @@ lock:
 	@sh requirements/install.sh "$(PYTHON)" test
 	@touch .venv/.demo
 
-# The stand-in for GitHub and GitHub's own description of its interface: once, 45 MB to fetch.
+# The stand-in for GitHub and GitHub's own description of its interface: once, 30 MB to fetch.
 tests/npm/.installed: .venv/.test tests/npm/package-lock.json tests/servers/openapi.py
 	$(BIN)/python -m tests.servers.npm
 	$(BIN)/python -m tests.servers.openapi

@@ -45,8 +45,10 @@ def fitting(resource: str, body: Json) -> None:
         Refused: 422.
     """
     if len(body.get("body") or "") > BODY_LIMIT:
-        message = f"body is too long (maximum is {BODY_LIMIT} characters)"
-        raise invalid(resource, "body", "custom", message)
+        limit = f"(maximum is {BODY_LIMIT} characters)"
+        if resource == "IssueComment":
+            raise invalid(resource, "data", "unprocessable", f"Body is too long {limit}")
+        raise invalid(resource, "body", "custom", f"body is too long {limit}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Final
 
 from tests.servers.git_http import MergeConflictError
@@ -300,7 +299,7 @@ def pulls_of_commit(call: Call) -> Response:
     hub = call.hub
     hub.follow_pushes()
     commit = hub.repository.resolve(call.names["ref"])
-    if commit is None or not re.fullmatch("[0-9a-f]{40}", call.names["ref"]):
+    if commit is None:
         raise Refused(422, f"No commit found for SHA: {call.names['ref']}")
     found = []
     for pull in hub.pulls.values():

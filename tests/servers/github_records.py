@@ -16,6 +16,8 @@ routes = Routes()
 _STATUS_STATES: Final = frozenset({"error", "failure", "pending", "success"})
 _DEPLOYMENT_STATES: Final = frozenset({"error", "failure", "inactive", "in_progress", "queued", "pending", "success"})
 _DESCRIPTION_LIMIT: Final = 140
+_STATUS_LIMIT: Final = 1000
+"""Of one commit and context."""
 
 
 def _resolved(hub: Hub, ref: str) -> str:
@@ -39,6 +41,9 @@ def create_status(call: Call) -> Response:
         raise invalid("Status", "state", "custom", "state is not included in the list")
     _described("Status", body)
     commit = _resolved(hub, call.names["sha"])
+    context = body.get("context") or "default"
+    if sum(status["context"] == context for status in _statuses(hub, commit)) >= _STATUS_LIMIT:
+        raise invalid("Status", "sha", "custom", "This SHA and context has reached the maximum number of statuses.")
     own, at = hub.next_id(), now()
     status = {
         "id": own,
@@ -48,7 +53,7 @@ def create_status(call: Call) -> Response:
         "state": body["state"],
         "description": body.get("description"),
         "target_url": body.get("target_url"),
-        "context": body.get("context") or "default",
+        "context": context,
         "created_at": at,
         "updated_at": at,
         "creator": hub.user(call.login),
@@ -62,6 +67,7 @@ def _statuses(hub: Hub, commit: str) -> list[Json]:
     return [one["shown"] for one in hub.statuses if one["commit"] == commit]
 
 
+@routes("GET", "statuses/{ref}", "statuses=read")  # no longer described, and what PyGithub still asks
 @routes("GET", "commits/{ref}/statuses", "statuses=read")
 def list_statuses(call: Call) -> Response:
     return page(call, _statuses(call.hub, _resolved(call.hub, call.names["ref"])))
