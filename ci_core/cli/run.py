@@ -85,6 +85,7 @@ def _run(engine: DvcEngine, mask: Masker, *, push: bool) -> tuple[PipelineRun, T
     """Run and push; a push that fails is returned, so that what was run can be told first."""
     from ci_core.cli._run_view import make_view
     from ci_core.errors import GraphshipError
+    from ci_core.operations.pipeline import sent_text
 
     busy_with = ""
 
@@ -107,7 +108,7 @@ def _run(engine: DvcEngine, mask: Masker, *, push: bool) -> tuple[PipelineRun, T
             sent = engine.push(on_activity=hear)
         except GraphshipError as error:
             return run, None, error
-        view.note(f"{sent.verified} objects are in {sent.remote}")
+        view.note(sent_text(sent))
     return run, sent, None
 
 

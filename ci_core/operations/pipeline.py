@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ci_core.errors import NoPipelineError
 from ci_core.pipelines.heartbeat import Heartbeat
 from ci_core.pipelines.spec import PipelineRun
-from ci_core.reports.text import seconds
+from ci_core.reports.text import plural, seconds
 
 if TYPE_CHECKING:
     from ci_core.operations.project import Project
@@ -51,5 +51,12 @@ def push_objects(project: Project) -> Transfer:
     """
     with Heartbeat(project.console.step) as heartbeat:
         sent = project.engine.push(on_activity=heartbeat.on_activity)
-    project.console.step(f"{sent.verified} objects are in {sent.remote}")
+    project.console.step(sent_text(sent))
     return sent
+
+
+def sent_text(sent: Transfer) -> str:
+    """Return what a push came to: ``3 objects are in storage (s3://bucket)``."""
+    if not sent.verified:
+        return f"there is nothing to send to {sent.remote}"
+    return f"{plural(sent.verified, 'object')} {'is' if sent.verified == 1 else 'are'} in {sent.remote}"
