@@ -88,10 +88,9 @@ def read_handover(path: Path) -> Handover:
 def _read_folder(path: Path) -> dict[str, bytes]:
     if path.is_symlink() or not path.is_dir():
         raise _refused(path, "it is no folder and no ZIP file")
-    names = []
-    for entry in os.scandir(path):  # not listed whole: there may be millions
-        names.append(entry.name)
-        _need_expected(path, names)
+    with os.scandir(path) as entries:  # no list of them all: there may be millions
+        for entry in entries:
+            _need_expected(path, [entry.name])
     return {name: _read_file(path, name) for name in LARGEST_BYTES}
 
 
@@ -103,12 +102,12 @@ def _read_file(folder: Path, name: str) -> bytes:
         raise _refused(folder, f"`{name}` is not there") from None
     except OSError:
         raise _refused(folder, f"`{name}` is not a plain file") from None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(handle)
+        raise _refused(folder, f"`{name}` is not a plain file")
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-            raise _refused(folder, f"`{name}` is not a plain file")
-        data = file.read(LARGEST_BYTES[name] + 1)
-    return _bounded(folder, name, data)
+        return _bounded(folder, name, file.read(LARGEST_BYTES[name] + 1))
 
 
 def _read_zip(path: Path) -> dict[str, bytes]:
