@@ -6,11 +6,16 @@ to protected branches as hosts do.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import shutil
 import subprocess
+import tempfile
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci_core.types import CommitId
@@ -18,7 +23,6 @@ from tests.servers.http_server import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 _ENVIRONMENT: Final = {
     "GIT_AUTHOR_NAME": "Test Person",
@@ -64,17 +68,7 @@ class BareRepository:
     def __init__(self, folder: Path, *, source: Path | None = None) -> None:
         self.folder = folder
         self._lock = threading.RLock()
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if source is None:
-            self._run("init", "--quiet", "--bare", "--initial-branch=main", str(folder), inside=False)
-        else:
-            self._run("clone", "--quiet", "--bare", str(source), str(folder), inside=False)
-        self.git("config", "http.receivepack", "true")
-        self.git("config", "uploadpack.allowAnySHA1InWant", "true")
-        hook = folder / "hooks" / "pre-receive"
-        hook.parent.mkdir(exist_ok=True)
-        hook.write_text(_REFUSE_PROTECTED)
-        hook.chmod(0o755)
+        shutil.copytree(source or _template(), folder, ignore=shutil.ignore_patterns("protected"))
 
     def git(self, *arguments: str, stdin: str | None = None, env: Mapping[str, str] | None = None) -> str:
         """Run Git in the repository; return its output without the last newline.
@@ -84,10 +78,8 @@ class BareRepository:
         """
         return self._run(*arguments, stdin=stdin, env=env).decode().removesuffix("\n")
 
-    def _run(
-        self, *arguments: str, inside: bool = True, stdin: str | None = None, env: Mapping[str, str] | None = None
-    ) -> bytes:
-        command = ["git", *(["-C", str(self.folder)] if inside else []), *arguments]
+    def _run(self, *arguments: str, stdin: str | None = None, env: Mapping[str, str] | None = None) -> bytes:
+        command = ["git", "-C", str(self.folder), *arguments]
         done = subprocess.run(
             command,
             input=None if stdin is None else stdin.encode(),
@@ -102,9 +94,10 @@ class BareRepository:
     def push(self, branch: str, files: Mapping[str, str | None], *, start: str = "main", message: str = "") -> CommitId:
         """Commit files to a branch, which begins at `start` if it is new; None deletes a file."""
         with self._lock:
-            tip = self.resolve(f"refs/heads/{branch}") or self.resolve(f"refs/heads/{start}")
+            tip = self._first(f"refs/heads/{branch}", f"refs/heads/{start}")
             lines = [
                 f"commit refs/heads/{branch}",
+                "mark :1",
                 f"committer Test Person <person@example.org> {_next_second()} +0000",
             ]
             lines += [_data(message or f"Change {', '.join(files) or 'nothing'}")]
@@ -112,18 +105,20 @@ class BareRepository:
             for name, text in files.items():
                 quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
                 lines += [f"D {quoted}"] if text is None else [f"M 100644 inline {quoted}", _data(text)]
-            self.git("fast-import", "--quiet", "--force", "--date-format=raw", stdin="\n".join(lines) + "\n")
-            return CommitId(self.git("rev-parse", f"refs/heads/{branch}"))
+            script = "\n".join([*lines, "", "get-mark :1", ""])
+            return CommitId(self.git("fast-import", "--quiet", "--force", "--date-format=raw", stdin=script))
 
     def resolve(self, name: str) -> CommitId | None:
         """Return the commit that a branch, tag, full reference or commit id names; None for nothing."""
-        for candidate in (f"refs/heads/{name}", f"refs/tags/{name}", name):
-            try:
-                return CommitId(
-                    self.git("rev-parse", "--quiet", "--verify", "--end-of-options", f"{candidate}^{{commit}}")
-                )
-            except subprocess.CalledProcessError:
-                continue
+        return self._first(f"refs/heads/{name}", f"refs/tags/{name}", name)
+
+    def _first(self, *names: str) -> CommitId | None:
+        """Return the commit that the first name with any meaning means."""
+        asked = "".join(f"{name}^{{commit}}\n" for name in names if name and "\n" not in name)
+        for answer in self.git("cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked).splitlines():
+            kind, _, commit = answer.partition(" ")
+            if kind == "commit":
+                return CommitId(commit)
         return None
 
     def branches(self) -> dict[str, CommitId]:
@@ -253,6 +248,21 @@ class BareRepository:
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
         status = int(headers.pop("Status", "200").split(" ")[0]) if head else 500
         return Response(status=status, headers=headers, body=body)
+
+
+@functools.cache
+def _template() -> Path:
+    """Return an empty repository that takes pushes, made once and copied since then."""
+    folder = Path(tempfile.mkdtemp(prefix="bare-repository-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    subprocess.run(["git", "init", "--quiet", "--bare", "--template=", "--initial-branch=main", folder], check=True)
+    for option in ("http.receivepack", "uploadpack.allowAnySHA1InWant"):
+        subprocess.run(["git", "-C", folder, "config", option, "true"], check=True)
+    hook = folder / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(_REFUSE_PROTECTED)
+    hook.chmod(0o755)
+    return folder
 
 
 _clock_lock = threading.Lock()
