@@ -45,12 +45,12 @@ class GitLabChangeRequests:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._path = f"{client.project}/merge_requests"
+        self._page = f"{client.web_url}/-/merge_requests"
 
     def get(self, number: int) -> ChangeRequest:
         """Return one change request."""
-        return self._client.get(
-            self._on(f"show merge request {number}", number), f"{self._path}/{number}", read_change_request
-        )
+        doing = self._on(f"show merge request {number}", number, for_jobs=True)
+        return self._client.get(doing, f"{self._path}/{number}", read_change_request)
 
     def find(
         self,
@@ -86,7 +86,7 @@ class GitLabChangeRequests:
             need=CHANGE_REQUEST,
             kind="open merge request from",
             name=source_branch,
-            page=f"{self._client.web_url}/-/merge_requests",
+            page=self._page,
         )
         check_body(self._client, doing, body)
         data: dict[str, object] = {
@@ -111,7 +111,13 @@ class GitLabChangeRequests:
         state: ChangeRequestState | None = None,
     ) -> ChangeRequest:
         """Change what is given and leave the rest; a draft stays one."""
-        doing = self._on(f"change merge request {number}", number, for_writing=True)
+        doing = Doing(
+            action=f"change merge request {number}",
+            need=CHANGE_REQUEST,
+            kind="merge request",
+            name=str(number),
+            page=self._page,
+        )
         if state == "merged":
             raise self._client.refusals.refused(doing, "merging is for people")
         data: dict[str, object] = {}
@@ -166,17 +172,8 @@ class GitLabChangeRequests:
         found = self._client.pages(doing, "/users", lambda row: number(row, "id"), username=login)
         return next(found, None)
 
-    def _on(self, action: str, number: int, *, for_writing: bool = False) -> Doing:
-        need = CHANGE_REQUEST if for_writing else READ
-        # the commits of a request are not among what job tokens read
-        return Doing(
-            action=action,
-            need=need,
-            kind="merge request",
-            name=str(number),
-            for_jobs=action.startswith("show"),
-            page=f"{self._client.web_url}/-/merge_requests" if for_writing else "",
-        )
+    def _on(self, action: str, number: int, *, for_jobs: bool = False) -> Doing:
+        return Doing(action=action, need=READ, kind="merge request", name=str(number), for_jobs=for_jobs)
 
 
 def read_change_request(data: Json) -> ChangeRequest:

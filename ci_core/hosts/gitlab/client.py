@@ -31,11 +31,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TIMEOUT_S: Final = 20.0
 PAGE: Final = 100
 """The most that GitLab gives at once."""
 _MOST_PAGES: Final = 1_000
-_PROJECT: Final = re.compile(r"\d+|(?:[\w][\w.+-]*/)+[\w][\w.+-]*")
+_PROJECT: Final = re.compile(r"\d+|(?:\w[\w.+-]*/)+\w[\w.+-]*", re.ASCII)
 _CERTIFICATES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "CI_SERVER_TLS_CA_FILE")
 
 
@@ -46,9 +45,10 @@ class Client:
         choice: which project, with which token.
         patience: how long to wait.
         env: variables of the job; those that name certificates, and the job's own token, are read here.
+        timeout_s: for a connection, and between two pieces of an answer.
     """
 
-    def __init__(self, choice: HostChoice, patience: Patience, env: Mapping[str, str]) -> None:
+    def __init__(self, choice: HostChoice, patience: Patience, env: Mapping[str, str], *, timeout_s: float) -> None:
         if not _PROJECT.fullmatch(choice.repository):
             raise InvalidVariableError(
                 variable="GRAPHSHIP_REPOSITORY", value=choice.repository, expected="a project: `group/name`"
@@ -60,7 +60,8 @@ class Client:
         self.repository = choice.repository
         self.refusals = Refusals(place=self.web_url.partition("://")[2], project=choice.repository, token=self.token)
         self._patience = patience
-        self._gitlab = _gitlab(choice.api_url, self.token, env)
+        self._timeout_s = timeout_s
+        self._gitlab = _gitlab(choice.api_url, self.token, env, timeout_s)
 
     def get(self, doing: Doing, path: str, read: Callable[[Json], T], **query: object) -> T:
         """Return what `read` makes of a record; asked again when there is no answer.
@@ -152,13 +153,13 @@ class Client:
                 )
             )
         except Exception as error:
-            translated = translated_error(error, doing, self.refusals)
+            translated = translated_error(error, doing, self.refusals, timeout_s=self._timeout_s)
             if translated is None:
                 raise
             raise translated from error
 
 
-def translated_error(error: Exception, doing: Doing, refusals: Refusals) -> HostError | None:
+def translated_error(error: Exception, doing: Doing, refusals: Refusals, *, timeout_s: float) -> HostError | None:
     """Return the error of ours that an exception of python-gitlab or requests stands for; None for our own mistake."""
     from gitlab.exceptions import GitlabError, RedirectError
     from requests import RequestException
@@ -177,7 +178,7 @@ def translated_error(error: Exception, doing: Doing, refusals: Refusals) -> Host
             status = error.response_code or 0
             return refusals.translate(Answer(status=status, body=_parsed(error.response_body)), doing)
         case RequestException() | HTTPError():
-            return refusals.unreachable(doing, why_no_answer(error, timeout_s=TIMEOUT_S))
+            return refusals.unreachable(doing, why_no_answer(error, timeout_s=timeout_s))
         case _:
             return None
 
@@ -216,9 +217,9 @@ def _of_page(read: Callable[[Json], T], answer: requests.Response) -> tuple[list
     return found, f"/{path}"
 
 
-def _gitlab(server: str, token: Token, env: Mapping[str, str]) -> Gitlab:
+def _gitlab(server: str, token: Token, env: Mapping[str, str], timeout_s: float) -> Gitlab:
     try:
         from ci_core.hosts.gitlab.transport import open_gitlab
     except ModuleNotFoundError as error:
         raise MissingExtraError(extra="gitlab", module="gitlab") from error
-    return open_gitlab(server, token, timeout_s=TIMEOUT_S, verify=certificates(env, _CERTIFICATES) or True)
+    return open_gitlab(server, token, timeout_s=timeout_s, verify=certificates(env, _CERTIFICATES) or True)

@@ -18,18 +18,23 @@ from ci_core.hosts.spec import DeploymentRecord
 from ci_core.types import CommitId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from ci_core.hosts._answers import Json
     from ci_core.hosts.gitlab.client import Client
     from ci_core.hosts.spec import DeploymentState
     from ci_core.types import EnvironmentName, ReleaseId
 
+    Notes = tuple[DeploymentNote, ...]
+
 _SENT: Final[Mapping[DeploymentState, str]] = {"in-progress": "running", "success": "success", "failure": "failed"}
 _READ: Final[Mapping[str, DeploymentState]] = {"success": "success", "failed": "failure", "canceled": "failure"}
 _SAME_STATE: Final = "cannot transition"
 _TAKEN: Final = "has already been taken"
 _LONGEST_ADDRESS: Final = 255
+_NO_DESCRIPTIONS: Final = (
+    "it keeps no descriptions of environments, where we note the release: GitLab has them since 17.2"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +80,7 @@ class GitLabDeployments:
         """
         doing = self._on(environment, f"open a deployment to `{environment}`")
         note = DeploymentNote(id=None, commit=commit, release=release, text=description)
-        found = self._environment(environment)
-        self._keep(doing, environment, found, (note, *(found.notes if found else ())))
+        self._keep(doing, environment, lambda notes: (note, *notes))
         env = self._client.env
         branch = env.get("CI_COMMIT_REF_NAME") if env.get("CI_COMMIT_SHA") == commit else None
         data = {
@@ -113,14 +117,10 @@ class GitLabDeployments:
             log=log_url or record.log_url,
             inactive=state == "inactive",
         )
-        found = self._environment(environment)
-        notes = _replaced(found.notes if found else (), note)
-        self._keep(doing, environment, found, notes, url if state == "success" else None)
+        self._keep(doing, environment, lambda notes: _replaced(notes, note), url if state == "success" else None)
         return replace(record, state=state, description=note.text, url=note.url, log_url=note.log)
 
-    def _ours(
-        self, environment: EnvironmentName, notes: Sequence[DeploymentNote]
-    ) -> Iterator[tuple[_Deployment, DeploymentNote]]:
+    def _ours(self, environment: EnvironmentName, notes: Notes) -> Iterator[tuple[_Deployment, DeploymentNote]]:
         """Yield deployments with their notes; no more are asked for than there are notes."""
         left = list(notes)
         if not left:
@@ -153,30 +153,29 @@ class GitLabDeployments:
         self,
         doing: Doing,
         name: EnvironmentName,
-        found: _Environment | None,
-        notes: Sequence[DeploymentNote],
+        changed: Callable[[Notes], Notes],
         url: str | None = None,
     ) -> None:
-        """Write notes into the environment's description, and where it answers."""
-        text = with_notes(found.description if found else "", notes)
-        data: dict[str, object] = {"description": text}
-        if url and url.startswith(("http://", "https://")) and len(url) <= _LONGEST_ADDRESS:
-            data["external_url"] = url
+        """Change the notes in the environment's description, and where it answers."""
+        more = {"external_url": url} if url and _is_web_address(url) else {}
         path = f"{self._client.project}/environments"
+        found = self._environment(name)
         if found is None:
+            text = with_notes("", changed(()))
+            data = {"name": name, "description": text, **more}
             try:
-                kept = self._client.repeat(doing, "post", path, {"name": name, **data}, _read_environment)
+                kept = self._client.repeat(doing, "post", path, data, _read_environment)
             except HostRefusedError as error:
-                found = self._environment(name) if _TAKEN in error.reason else None
+                found = self._environment(name) if _TAKEN in error.reason else None  # another run was first
                 if found is None:
                     raise
-                kept = self._client.repeat(doing, "put", f"{path}/{found.id}", data, _read_environment)
-        else:
-            kept = self._client.repeat(doing, "put", f"{path}/{found.id}", data, _read_environment)
-        if read_notes(kept.description) != read_notes(text):
-            raise self._client.refusals.refused(
-                doing, "it keeps no descriptions of environments, where we note the release: GitLab has them since 17.2"
+        if found is not None:
+            text = with_notes(found.description, changed(found.notes))
+            kept = self._client.repeat(
+                doing, "put", f"{path}/{found.id}", {"description": text, **more}, _read_environment
             )
+        if kept.notes != read_notes(text):
+            raise self._client.refusals.refused(doing, _NO_DESCRIPTIONS)
 
     def _on(self, environment: EnvironmentName, action: str, own: str = "", *, is_reading: bool = False) -> Doing:
         return Doing(
@@ -194,7 +193,11 @@ def _is_of(note: DeploymentNote, deployment: _Deployment, named: set[int | None]
     return note.commit == deployment.commit and deployment.id not in named and not deployment.is_of_job
 
 
-def _replaced(notes: Sequence[DeploymentNote], mine: DeploymentNote) -> tuple[DeploymentNote, ...]:
+def _is_web_address(url: str) -> bool:
+    return url.startswith(("http://", "https://")) and len(url) <= _LONGEST_ADDRESS
+
+
+def _replaced(notes: Notes, mine: DeploymentNote) -> Notes:
     """Return notes with ours in the place of its former self, which may have no id yet; in front if there is none."""
     places = [place for place, note in enumerate(notes) if note.id == mine.id]
     places += [

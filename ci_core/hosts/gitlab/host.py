@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ci_core.hosts.spec import Access, Capability
     from ci_core.types import CommitId
 
+_TIMEOUT_S: Final = 20.0
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _ODD_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -42,6 +43,7 @@ class GitLabHost:
         choice: which project on which server, with which token.
         patience: how long to wait and how often to ask.
         env: variables of the job.
+        timeout_s: for a connection, and between two pieces of an answer.
     """
 
     name = "gitlab"
@@ -50,8 +52,10 @@ class GitLabHost:
     )
     body_limit = BODY_LIMIT
 
-    def __init__(self, choice: HostChoice, *, patience: Patience, env: Mapping[str, str]) -> None:
-        self._client = client = Client(choice, patience, env)
+    def __init__(
+        self, choice: HostChoice, *, patience: Patience, env: Mapping[str, str], timeout_s: float = _TIMEOUT_S
+    ) -> None:
+        self._client = client = Client(choice, patience, env, timeout_s=timeout_s)
         links = WebLinks.of(choice)
         assert links is not None  # noqa: S101 - GitLab has pages
         self._links = links

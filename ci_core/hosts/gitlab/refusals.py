@@ -52,7 +52,7 @@ _HIDDEN: Final = (
     "GitLab answers so as well when the token may not see it: in a private project that takes at least the role {role}"
 )
 _MOVED: Final = "name the project, and its host, by the present name: `GRAPHSHIP_REPOSITORY`, `GRAPHSHIP_API_URL`"
-_OF_JOB: Final = "a job token (`CI_JOB_TOKEN`) cannot {action}, whatever the project allows it"
+_OF_JOB: Final = "GitLab lets no job token (`CI_JOB_TOKEN`) do that, whatever the project's settings"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +159,7 @@ class Refusals:
         return HostTokenError(
             host=self.place,
             action=doing.action,
-            reason=_OF_JOB.format(action=doing.action),
+            reason=_OF_JOB,
             hint=how_to_get(doing.need),
         )
 
@@ -171,6 +171,9 @@ class Refusals:
             wanted = answer.says("scope").split()
             scope = doing.need.scope if doing.need.scope in wanted or not wanted else wanted[0]
             return self.lacks(doing, f"scope {self._shown(scope)}")
+        _, _, why = answer.message.partition(" - ")
+        if why:
+            return self.refused(doing, why)
         return self.lacks(
             doing,
             f"role {doing.need.role}",

@@ -1,4 +1,4 @@
-"""The GitLab host passes the host contract against our stand-in for GitLab, at the root of a server and below a path."""
+"""The GitLab host passes the host contract against our stand-in for GitLab, also with an address below a path."""
 
 from __future__ import annotations
 
