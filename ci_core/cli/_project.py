@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from ci_core.cli._common import need, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ci_core.ci.console import Console
     from ci_core.hosts.base import RepositoryHost
     from ci_core.operations.project import Links, Project
+    from ci_core.types import GitCredentials
 
 
 def open_project(start: Path, env: Mapping[str, str], console: Console) -> Project:
@@ -34,7 +35,10 @@ def open_project(start: Path, env: Mapping[str, str], console: Console) -> Proje
     from ci_core.versioning.git import GitRepository
     from ci_core.versioning.ledger import Ledger
 
-    git = GitRepository(settings.root)
+    find_host = cache(lambda: open_host(env, url, base=git.top, console=console))
+    git = GitRepository(settings.root, credentials=lambda: _credentials(find_host))
+    if git.is_foreign:
+        console.notice(f"{git.top} belongs to another user; graphship's own Git commands may work in it in this job")
     dvc = DvcProject(settings.root)
     url, redactor = git.remote_url(), Redactor(secret_values(env))
     return Project(
@@ -43,7 +47,7 @@ def open_project(start: Path, env: Mapping[str, str], console: Console) -> Proje
         dvc=dvc,
         engine=DvcEngine(dvc, masker=redactor),
         ledger=Ledger(git),
-        find_host=cache(lambda: open_host(env, url, base=git.top, console=console)),
+        find_host=find_host,
         links=_links(env, url, base=git.top),
         target=lambda environment: make_target(settings, environment, env),
         console=console,
@@ -51,6 +55,17 @@ def open_project(start: Path, env: Mapping[str, str], console: Console) -> Proje
         redactor=redactor,
         env=env,
     )
+
+
+def _credentials(find_host: Callable[[], RepositoryHost | None]) -> GitCredentials | None:
+    """Return what Git proves with who we are; None to leave it to the machine's own helpers and keys."""
+    from ci_core.errors import MissingExtraError
+
+    try:
+        host = find_host()
+    except MissingExtraError:  # of the host's interface, which Git does not need
+        return None
+    return None if host is None else host.git_credentials()
 
 
 def open_host(env: Mapping[str, str], url: str | None, *, base: Path, console: Console) -> RepositoryHost | None:
