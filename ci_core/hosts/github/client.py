@@ -15,14 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from ci_core.errors import (
-    HostError,
-    HostPermissionError,
-    HostRefusedError,
-    InvalidVariableError,
-    MissingExtraError,
-    NotFoundOnHostError,
-)
+from ci_core.errors import HostError, HostTokenError, InvalidVariableError, MissingExtraError
 from ci_core.hosts.github.answers import Json, UnusableAnswerError, part, record, rows
 from ci_core.hosts.github.permissions import Token
 from ci_core.hosts.github.refusals import Answer, Doing, Refusals
@@ -178,12 +171,10 @@ class Client:
         """
         try:
             self._patience.read(lambda: self._once(_Request(doing, "POST", path, body={}), _nothing))
-        except HostPermissionError:
-            return False
-        except HostRefusedError:
-            return True
-        except NotFoundOnHostError:
-            return None
+        except HostError as error:
+            if error.is_temporary or isinstance(error, HostTokenError):
+                raise
+            return {403: False, 422: True}.get(getattr(error.__cause__, "status", 0))
         return None
 
     def graphql(self, doing: Doing, query: str, read: Callable[[Json], T]) -> T:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from ci_core.errors import HostPermissionError
+from ci_core.errors import HostPermissionError, HostRefusedError
 from ci_core.hosts.github.answers import Json, needed_text, optional_text, part, text
 from ci_core.hosts.github.limits import short, web_address
 from ci_core.hosts.github.permissions import CHECKS, READ_CHECKS, READ_STATUSES, STATUSES
@@ -45,7 +45,7 @@ class GitHubStatuses:
         """Yield the newest light of each context; a check run of ours stands for the status of its name."""
         newest: dict[str, _Light] = {}
         for when, status in [*self._statuses(commit), *self._check_runs(commit)]:
-            if status.context not in newest or newest[status.context][0] <= when:
+            if status.context not in newest or newest[status.context][0] < when:
                 newest[status.context] = (when, status)
         return (status for _, status in newest.values())
 
@@ -69,7 +69,7 @@ class GitHubStatuses:
         except HostPermissionError as error:
             try:
                 self._set_check_run(status)
-            except HostPermissionError:
+            except (HostPermissionError, HostRefusedError):  # only Apps make check runs
                 raise error from None
             self._by_check_runs = True
 

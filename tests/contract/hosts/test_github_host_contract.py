@@ -4,39 +4,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ci_core.hosts.choose import HostChoice
-from ci_core.hosts.github import GitHubHost
-from ci_core.hosts.patience import Patience
 from ci_core.testing.host_contract import HostContract
+from tests.contract.hosts.github_host import open_host
 from tests.servers.github_proxy import github_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from ci_core.hosts.github import GitHubHost
     from ci_core.types import CommitId
-    from tests.servers.github_access import TokenKind
     from tests.servers.github_proxy import GitHubServer
-
-_LOGINS = {"personal": "graphship-bot", "job": "github-actions[bot]", "app": "graphship-app[bot]"}
 
 
 class _ServerKit:
     """A repository on the stand-in; each call of `host` is a client of its own, as each job is."""
 
-    def __init__(self, server: GitHubServer, kind: TokenKind = "personal") -> None:
-        self._server, self._kind = server, kind
+    def __init__(self, server: GitHubServer) -> None:
+        self._server = server
 
     def host(self, login: str = "graphship-bot") -> GitHubHost:
-        choice = HostChoice(
-            kind="github",
-            api_url=self._server.api_url,
-            web_url=self._server.web_url,
-            repository=self._server.repository,
-            token=self._server.token(login),
-            token_variable="GITHUB_TOKEN",
-        )
-        return GitHubHost(choice, patience=Patience(sleep=lambda _seconds: None), env={}, pace=False)
+        return open_host(self._server, self._server.token(login))
 
     def push(self, branch: str, files: Mapping[str, str]) -> CommitId:
         return self._server.push(branch, files)
