@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ci_core.hosts.choose import HostChoice
-from ci_core.hosts.gitlab import GitLabHost
-from ci_core.hosts.patience import Patience
 from ci_core.testing.host_contract import HostContract
+from tests.contract.hosts.gitlab_host import open_host
 from tests.servers.gitlab_fake import GitLabServer, gitlab_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from ci_core.hosts.gitlab import GitLabHost
     from ci_core.types import CommitId
-
-
-def _never(seconds: float) -> NoReturn:
-    raise AssertionError(f"nothing here is worth waiting {seconds} s for")
 
 
 class _Kit:
@@ -31,15 +26,7 @@ class _Kit:
     def host(self, login: str = "graphship-bot") -> GitLabHost:
         if login not in self._tokens:
             self._tokens[login] = self._server.token(login)
-        choice = HostChoice(
-            kind="gitlab",
-            api_url=self._server.api_url,
-            web_url=self._server.web_url,
-            repository=self._server.repository,
-            token=self._tokens[login],
-            token_variable="GRAPHSHIP_TOKEN",
-        )
-        return GitLabHost(choice, patience=Patience(sleep=_never), env={})
+        return open_host(self._server, self._tokens[login])
 
     def push(self, branch: str, files: Mapping[str, str]) -> CommitId:
         return self._server.push(branch, files)
