@@ -16,20 +16,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
-from ci_core.errors import AlreadyExistsOnHostError, GraphshipError, NotFoundOnHostError
+from ci_core.errors import AlreadyExistsOnHostError, NotFoundOnHostError
 from ci_core.hosts.marker import Marker, Run, content_hash, parse_marker, scope_key
+from ci_core.hosts.persist import persist
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from ci_core.hosts.base import ChangeRequests, Comments, Issues
-    from ci_core.hosts.spec import ChangeRequest, Comment, Identity, Issue, IssueState, Topic
+    from ci_core.hosts.spec import (
+        ChangeRequest,
+        Comment,
+        Identity,
+        Issue,
+        IssueState,
+        Topic,
+    )
     from ci_core.types import CommitId
 
 Outcome = Literal["created", "updated", "closed", "reopened", "unchanged", "superseded"]
-
-_ATTEMPTS = 4
-"""How often a write is begun anew after a temporary failure or a lost race; waiting is the adapter's business."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +107,7 @@ def upsert_comment(
     """
     seen = content_hash(body if essence is None else essence)
     marker = Marker(key=scope_key(scope), sha=head, run=run, body=seen)
-    return _persist(lambda: _comment_once(host, topic, marker, marker.attach(body)))
+    return persist(lambda: _comment_once(host, topic, marker, marker.attach(body)))
 
 
 def _comment_once(host: _CommentHost, topic: Topic, marker: Marker, text: str) -> Delivery:
@@ -165,7 +170,7 @@ def upsert_issue(
     """
     seen = content_hash(title, body, "open" if is_open else "closed")
     marker = Marker(key=scope_key(scope), sha=head, run=run, body=seen)
-    return _persist(lambda: _issue_once(host, marker, title, marker.attach(body), labels, is_open=is_open))
+    return persist(lambda: _issue_once(host, marker, title, marker.attach(body), labels, is_open=is_open))
 
 
 def _issue_once(
@@ -251,7 +256,7 @@ def upsert_change_request(
             return _edit_change_request(host, found, marker, title, text)
         return Delivery(outcome="created", url=created.url, number=created.number)
 
-    return _persist(once)
+    return persist(once)
 
 
 def _edit_change_request(
@@ -294,14 +299,3 @@ def _ours(texts: Iterable[T], key: str, login: str) -> list[tuple[T, Marker]]:
     """Return what we wrote for `key`, in the given order, read to the last page."""
     parsed = ((text, parse_marker(text.body)) for text in texts if text.author == login)
     return [(text, marker) for text, marker in parsed if marker is not None and marker.key == key]
-
-
-def _persist(once: Callable[[], Delivery]) -> Delivery:
-    """Begin anew after a temporary failure: `once` looks before it writes, so nothing is written twice."""
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            return once()
-        except GraphshipError as error:
-            if not error.is_temporary:
-                raise
-    return once()

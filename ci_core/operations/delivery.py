@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from ci_core.errors import GraphshipError
+from ci_core.hosts.mirror import upsert_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,9 +51,7 @@ class Deliveries:
     def light(self, host: RepositoryHost, status: CommitStatus) -> None:
         """Set a light on a commit unless it says so already; that another run says it is nothing new."""
         with self.attempt("the commit status"):
-            standing = [(light.context, light.state, light.description) for light in host.statuses.list(status.commit)]
-            if (status.context, status.state, status.description) not in standing:
-                host.statuses.set(status)
+            upsert_status(host, status)
 
     def note(self, what: str, error: GraphshipError) -> None:
         """Say that something was not delivered, and remember it."""

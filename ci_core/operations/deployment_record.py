@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ci_core.hosts.marker import MARKER_ROOM, Run
+from ci_core.hosts.mirror import close_deployment, open_deployment
 from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_comment
 from ci_core.reports.document import Banner, BulletList, Document, code
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ci_core.config.settings import EnvironmentSettings
     from ci_core.deploy.spec import DeploymentOutcome, Live, Plan, ReleaseRecord
     from ci_core.errors import GraphshipError
-    from ci_core.hosts.base import RepositoryHost
     from ci_core.hosts.spec import ChangeRequest, DeploymentRecord, StatusState
     from ci_core.operations.delivery import Deliveries
     from ci_core.operations.project import Project
@@ -52,23 +52,21 @@ class DeploymentRecorder:
     def begin(self, plan: Plan) -> None:
         """Open the host's record, unless the release is live already and the host says so too.
 
-        A record that a run before this one opened and did not close, since it was stopped or the host refused, goes on.
+        A record that a run before this one did not close goes on.
         """
         self._served_before = plan.live
         host = self._project.host
         if host is None:
             return
         with self._deliveries.attempt("the deployment record"):
-            standing = self._standing(host)
-            if standing is not None and standing.state == "in-progress":
-                self._opened = standing
-            elif standing is None or standing.state != "success" or plan.action != "none":
-                self._opened = host.deployments.create(
-                    environment=self._environment.name,
-                    commit=self._record.commit,
-                    release=self._record.release.id,
-                    description=f"release {self._short}",
-                )
+            self._opened = open_deployment(
+                host,
+                environment=self._environment.name,
+                commit=self._record.commit,
+                release=self._record.release.id,
+                description=f"release {self._short}",
+                is_live=plan.action == "none",
+            )
 
     def succeed(self, outcome: DeploymentOutcome, *, smoke_requests: int) -> None:
         """Record that the release serves; `smoke_requests` is the number of recorded requests it had to answer."""
@@ -84,17 +82,13 @@ class DeploymentRecorder:
         note = _failed_note(self._environment.name, error, serving=self._served_before)
         self._say("failure", f"release {self._short} failed", note)
 
-    def _standing(self, host: RepositoryHost) -> DeploymentRecord | None:
-        """Return the newest record of the environment if it is of this release."""
-        newest = next(iter(host.deployments.list(self._environment.name)), None)
-        return newest if newest is not None and newest.release == self._record.release.id else None
-
     def _close(self, state: StatusState, description: str, *, url: str | None = None) -> None:
         host = self._project.host
         if host is None or self._opened is None:
             return
         with self._deliveries.attempt("the deployment record"):
-            host.deployments.update(
+            close_deployment(
+                host,
                 self._opened,
                 state="success" if state == "success" else "failure",
                 description=description,
