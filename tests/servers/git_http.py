@@ -68,6 +68,7 @@ class BareRepository:
     def __init__(self, folder: Path, *, source: Path | None = None) -> None:
         self.folder = folder
         self._lock = threading.RLock()
+        self._facts: dict[tuple[str, ...], str] = {}
         shutil.copytree(source or _template(), folder, ignore=shutil.ignore_patterns("protected"))
 
     def git(self, *arguments: str, stdin: str | None = None, env: Mapping[str, str] | None = None) -> str:
@@ -77,6 +78,12 @@ class BareRepository:
             subprocess.CalledProcessError: it failed.
         """
         return self._run(*arguments, stdin=stdin, env=env).decode().removesuffix("\n")
+
+    def fact(self, *arguments: str) -> str:
+        """Return what Git says of commits that are given by their ids: the same for ever, so it is asked once."""
+        if arguments not in self._facts:
+            self._facts[arguments] = self.git(*arguments)
+        return self._facts[arguments]
 
     def _run(self, *arguments: str, stdin: str | None = None, env: Mapping[str, str] | None = None) -> bytes:
         command = ["git", "-C", str(self.folder), *arguments]
@@ -139,12 +146,12 @@ class BareRepository:
         return True
 
     def between(self, base: str, tip: str) -> list[CommitId]:
-        """Return the commits of `tip` that `base` does not have, oldest first."""
-        return [CommitId(line) for line in self.git("rev-list", "--reverse", f"{base}..{tip}").splitlines()]
+        """Return the commits of `tip` that `base` does not have, oldest first; both are given by their ids."""
+        return [CommitId(line) for line in self.fact("rev-list", "--reverse", f"{base}..{tip}").splitlines()]
 
     def commit(self, commit: str) -> Commit:
         """Return what stands in a commit."""
-        text = self.git("show", "-s", "--format=%H%n%T%n%P%n%an%n%ae%n%at%n%B", commit)
+        text = self.fact("show", "-s", "--format=%H%n%T%n%P%n%an%n%ae%n%at%n%B", commit)
         own, tree, parents, author, email, seconds, *message = text.split("\n")
         return Commit(
             id=CommitId(own),
@@ -172,9 +179,9 @@ class BareRepository:
         return [(facts.split(" ")[1], facts.split(" ")[2], name) for facts, _, name in lines]
 
     def changed_files(self, base: str, tip: str) -> list[tuple[str, str, int, int]]:
-        """Return (status letter, path, lines added, lines deleted) of what differs, renames as two."""
-        states = self.git("diff", "--no-renames", "--name-status", "-z", base, tip).split("\0")
-        counts = self.git("diff", "--no-renames", "--numstat", "-z", base, tip).split("\0")
+        """Return (status letter, path, lines added, lines deleted) of what differs between two ids, renames as two."""
+        states = self.fact("diff", "--no-renames", "--name-status", "-z", base, tip).split("\0")
+        counts = self.fact("diff", "--no-renames", "--numstat", "-z", base, tip).split("\0")
         letters = dict(zip(states[1::2], states[::2], strict=False))
         rows = [line.split("\t") for line in counts if line]
         return [(letters[path], path, _count(added), _count(gone)) for added, gone, path in rows]
@@ -182,7 +189,7 @@ class BareRepository:
     def can_merge(self, base: str, head: str) -> bool:
         """Return whether two commits can be joined without anybody's help."""
         try:
-            self.git("merge-tree", "--write-tree", base, head)
+            self.fact("merge-tree", "--write-tree", base, head)
         except subprocess.CalledProcessError:
             return False
         return True

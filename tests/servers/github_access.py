@@ -13,7 +13,8 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from tests.servers.github_refused import Refused
@@ -78,11 +79,31 @@ def _role_allows(role: Role, name: str, level: str) -> bool:
     return level == "read" or role != "read" or name in _READERS_MAY_WRITE
 
 
+@dataclass(slots=True, kw_only=True)
+class Budget:
+    """Requests of one token in one hour."""
+
+    limit: int
+    used: int = 0
+    reset: int = field(default_factory=lambda: int(time.time()) + 3600)
+
+    @property
+    def remaining(self) -> int:
+        """How many are left."""
+        return max(self.limit - self.used, 0)
+
+    def headers(self) -> dict[str, str]:
+        """Return what each answer says of it."""
+        values = {"Limit": self.limit, "Remaining": self.remaining, "Used": self.used, "Reset": self.reset}
+        return {**{f"X-RateLimit-{name}": str(value) for name, value in values.items()}, "X-RateLimit-Resource": "core"}
+
+
 class Tokens:
     """All tokens of one server."""
 
     def __init__(self) -> None:
         self._known: dict[str, Token] = {}
+        self._budgets: dict[str, Budget] = {}
 
     def make(
         self,
@@ -111,6 +132,17 @@ class Tokens:
     def revoke(self, value: str) -> None:
         """Forget a token."""
         del self._known[value]
+
+    def budget(self, token: Token | None) -> Budget:
+        """Return what a token, or nobody, may still ask in this hour."""
+        if token is None:
+            return self._budgets.setdefault("", Budget(limit=60))
+        return self._budgets.setdefault(token.value, Budget(limit=1000 if token.kind == "job" else 5000))
+
+    def spend(self, value: str, *, remaining: int) -> None:
+        """Leave a token so many requests."""
+        budget = self.budget(self._known[value])
+        budget.used = budget.limit - remaining
 
     def of(self, request: Request) -> Token | None:
         """Return the token of a request; None for nobody.

@@ -158,7 +158,7 @@ def page(call: Call, items: Sequence[object], wrap: Callable[[list[object]], obj
     for relation, target in pages.items():
         changed = {**query, "page": str(target)}
         text = "&".join(f"{name}={value.replace(':', '%3A')}" for name, value in changed.items())
-        links.append(f'<{call.hub.url}{call.request.path}?{text}>; rel="{relation}"')
+        links.append(f'<{call.hub.web_url}{call.request.path}?{text}>; rel="{relation}"')
     found = list(items[(number - 1) * size : number * size])
     return json_response(wrap(found), headers={"Link": ", ".join(links)} if links else {})
 

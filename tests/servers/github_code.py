@@ -53,7 +53,7 @@ def file_json(hub: Hub, base: str, head: str, row: tuple[str, str, int, int]) ->
     letter, path, added, gone = row
     store = hub.repository
     shown = {
-        "sha": store.git("rev-parse", f"{base if letter == 'D' else head}:{path}"),
+        "sha": store.fact("rev-parse", f"{base if letter == 'D' else head}:{path}"),
         "filename": path,
         "status": _LETTERS[letter],
         "additions": added,
@@ -63,7 +63,7 @@ def file_json(hub: Hub, base: str, head: str, row: tuple[str, str, int, int]) ->
         "raw_url": f"{hub.web}/raw/{head}/{path}",
         "contents_url": f"{hub.api}/contents/{path}?ref={head}",
     }
-    patch = store.git("diff", "--no-renames", base, head, "--", f":(literal){path}").partition("\n@@")
+    patch = store.fact("diff", "--no-renames", base, head, "--", f":(literal){path}").partition("\n@@")
     return {**shown, "patch": f"@@{patch[2]}"} if patch[1] else shown
 
 
@@ -225,7 +225,7 @@ def compare(call: Call) -> Response:
     first, _, second = call.names["basehead"].partition("...")
     base, head = _commit(call, first), _commit(call, second)
     try:
-        common = hub.repository.git("merge-base", base, head)
+        common = hub.repository.fact("merge-base", base, head)
     except Exception as error:
         raise Refused(404, f"No common ancestor between {first} and {second}.") from error
     ahead, behind = hub.repository.between(base, head), hub.repository.between(head, base)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -48,7 +49,8 @@ class Hub:
     """One repository ``acme/flights``, its forks, and everybody's records in it."""
 
     def __init__(self, folder: Path, *, is_private: bool) -> None:
-        self.url = ""
+        self.url = self.web_url = ""
+        """Address of the interface, and for people; the same but on Enterprise."""
         self.lock = threading.RLock()
         self.tokens = Tokens()
         self.roles: dict[str, Role] = {OWNER: "admin"}
@@ -68,6 +70,8 @@ class Hub:
         self.deployment_statuses: dict[int, list[Json]] = {}
         self.check_runs: list[Json] = []
         self._users: dict[str, Json] = {}
+        self._issues: dict[int, Json] = {}
+        self._bare: Json = {}
         self._ids = 1000
 
     @property
@@ -83,7 +87,7 @@ class Hub:
     @property
     def web(self) -> str:
         """Address of the repository for people."""
-        return f"{self.url}/{self.full_name}"
+        return f"{self.web_url}/{self.full_name}"
 
     def next_id(self) -> int:
         """Return a number that nothing else has."""
@@ -115,12 +119,23 @@ class Hub:
         login = login or OWNER
         target = f"/repos/{OWNER}/{self._emulated}/{path}".rstrip("/")
         answer = self.emulator.ask(method, target, login=login, body=body)
+        if method != "GET":
+            self._forget(path)
         headers = {"Content-Type": "application/json"}
         if "link" in {name.lower() for name in answer.headers}:
             link = next(value for name, value in answer.headers.items() if name.lower() == "link")
             headers["Link"] = self._ours(link)
         content = json.dumps(self._translated(json.loads(answer.body))).encode() if answer.body else b""
         return Response(status=answer.status, headers=headers, body=content)
+
+    def _forget(self, path: str) -> None:
+        """Ask emulate anew for what a write may have changed."""
+        kind, _, rest = path.partition("/")
+        number = rest.partition("/")[0]
+        if kind == "issues" and number.isdecimal():
+            self._issues.pop(int(number), None)
+        else:
+            self._issues.clear()
 
     def known(self, path: str) -> Any:
         """Return what emulate knows, as ours.
@@ -147,8 +162,9 @@ class Hub:
 
     def repository_json(self, owner: str, token_role: Role | None) -> Json:
         """Return a repository; `token_role` None leaves all rights of the asker out, as for integrations."""
-        ours: Json = self.known("")
-        ours |= {"private": self.is_private, "visibility": "private" if self.is_private else "public"}
+        self._bare = self._bare or self.known("")
+        visibility = "private" if self.is_private else "public"
+        ours: Json = {**self._bare, "private": self.is_private, "visibility": visibility}
         ours |= {"has_issues": self.has_issues, "archived": self.is_archived, "default_branch": "main"}
         ours |= {"subscribers_count": 0, "network_count": len(self.forks), "pushed_at": ours["created_at"]}
         can = {"admin": ("admin",), "push": ("admin", "write"), "pull": ("admin", "write", "read")}
@@ -186,15 +202,17 @@ class Hub:
 
     def issue(self, number: int) -> Json:
         """Return an issue, or a pull request as one."""
-        found: Json = self.known(f"issues/{number}")
-        return found
+        if number not in self._issues:
+            self._issues[number] = self.known(f"issues/{number}")
+        return self._issues[number]
 
     def _stores(self) -> dict[str, BareRepository]:
         return {OWNER: self.repository, **self.forks}
 
     def _ours(self, text: str) -> str:
-        theirs, own = urlsplit(self.emulator.url).netloc, urlsplit(self.url).netloc
-        return text.replace(theirs, own).replace(f"{OWNER}/{self._emulated}", self.full_name)
+        theirs, own = urlsplit(self.emulator.url).netloc, urlsplit(self.web_url).netloc
+        text = text.replace(theirs, own).replace(f"{OWNER}/{self._emulated}", self.full_name)
+        return re.sub(rf"{re.escape(self.web_url)}/(?=repos/|users/)", f"{self.url}/", text)
 
     def _translated(self, value: Any, key: str = "") -> Any:
         """Return emulate's answer in our words: addresses, the repository's name, times without milliseconds."""

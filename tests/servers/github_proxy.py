@@ -28,249 +28,31 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
-import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from tests.servers import github_code, github_pulls, github_records, github_talk
+from tests.servers import github_pulls
 from tests.servers.fault_proxy import FaultPlan, Front, Recorded, faulty_server
-from tests.servers.github_answers import Call, Route, Routes
 from tests.servers.github_emulator import LOGINS, OWNER
 from tests.servers.github_hub import NAME, Hub
-from tests.servers.github_refused import Refused
-from tests.servers.http_server import Request, Response, json_response
-from tests.servers.openapi import github_description
+from tests.servers.github_interface import GIT_ADDRESS, Interface
+from tests.servers.http_server import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ci_core.types import CommitId
-    from tests.servers.github_access import Role, Token, TokenKind
-
-_GIT: Final = re.compile(
-    r"/(?P<owner>[^/]+)/(?P<name>[^/]+?)(?:\.git)?/(?P<service>info/refs|git-upload-pack|git-receive-pack)"
-)
-_MISDESCRIBED: Final = re.compile(r"labels\[\d+\]\.description: None|head\.repo: None")
-"""What GitHub's description does not allow, and GitHub sends: labels without a description, heads without a fork."""
-_UNDESCRIBED: Final = {("POST", "/graphql"), ("GET", "/repos/{owner}/{repo}/statuses/{ref}")}
-"""Addresses that GitHub has and its description of the REST interface has not."""
-routes = Routes()
-
-
-@routes("GET", "", "metadata=read")
-def get_repository(call: Call) -> Response:
-    call.hub.store(call.names["owner"])
-    role = None if call.token is None or call.token.is_integration else call.role
-    return json_response(call.hub.repository_json(call.names["owner"], role))
-
-
-@routes("GET", "/user")
-def get_user(call: Call) -> Response:
-    if call.token is None:
-        raise Refused(401, "Requires authentication")
-    if call.token.is_integration:
-        raise Refused(403, "Resource not accessible by integration")
-    return json_response(call.hub.user(call.login))
-
-
-@routes("GET", "/users/{login}")
-def get_other_user(call: Call) -> Response:
-    return json_response(call.hub.user(call.names["login"]))
-
-
-@routes("GET", "/installation/repositories")
-def list_installation(call: Call) -> Response:
-    if call.token is None or not call.token.is_integration:
-        raise Refused(403, "You must authenticate with an installation access token in order to list repositories.")
-    return json_response({"total_count": 1, "repositories": [call.hub.repository_json(OWNER, None)]})
-
-
-@routes("GET", "/rate_limit")
-def rate_limit(call: Call) -> Response:
-    return json_response({"resources": {"core": {}}, "rate": {}})
-
-
-@routes("GET", "collaborators/{login}/permission", "metadata=read")
-def get_role(call: Call) -> Response:
-    login = call.names["login"]
-    role = call.hub.role(login)
-    return json_response({"permission": role, "role_name": role, "user": call.hub.user(login)})
-
-
-@routes("POST", "/graphql")
-def graphql(call: Call) -> Response:
-    if call.token is None:
-        raise Refused(401, "This endpoint requires you to be authenticated.")
-    query = re.sub(r"\s+", " ", str(call.body.get("query", "")))
-    if not re.fullmatch(r"(query ?\w* ?)?\{ ?viewer ?\{ ?(login|databaseId|id|__typename| )+\} ?\}", query.strip()):
-        raise AssertionError(f"the stand-in's GraphQL knows viewer {{ login }} alone, and was asked: {query}")
-    user = call.hub.user(call.login)
-    return json_response(
-        {"data": {"viewer": {"login": user["login"], "databaseId": user["id"], "id": user["node_id"]}}}
-    )
-
-
-_ALL: Final[tuple[Route, ...]] = tuple(
-    route
-    for module in (routes, github_talk.routes, github_pulls.routes, github_code.routes, github_records.routes)
-    for route in module.all
-)
-
-
-@dataclass(slots=True)
-class _Budget:
-    """Requests of one token in this hour."""
-
-    limit: int
-    used: int
-    reset: int
-
-    def headers(self) -> dict[str, str]:
-        values = {
-            "Limit": self.limit,
-            "Remaining": max(self.limit - self.used, 0),
-            "Used": self.used,
-            "Reset": self.reset,
-        }
-        return {**{f"X-RateLimit-{name}": str(value) for name, value in values.items()}, "X-RateLimit-Resource": "core"}
-
-
-class _Interface:
-    """Answers requests: to the interface, and Git's."""
-
-    def __init__(self, hub: Hub) -> None:
-        self.hub = hub
-        self.budgets: dict[str, _Budget] = {}
-        self.problems: list[str] = []
-        """What a test should fail for although the client was answered."""
-
-    def __call__(self, request: Request) -> Response:
-        """Answer."""
-        try:
-            git = _GIT.fullmatch(request.path)
-            if git is not None:
-                return self._git(request, git["owner"], git["name"], git["service"])
-            with self.hub.lock:
-                return self._rest(request)
-        except Refused as refused:
-            return refused.response()
-        except Exception as error:  # noqa: BLE001 - told to the test; the client sees what a broken server answers
-            self.problems.append(f"{request.method} {request.target}: {type(error).__name__}: {error}")
-            return json_response({"message": "Server Error"}, 500)
-
-    def _rest(self, request: Request) -> Response:
-        try:
-            token = self.hub.tokens.of(request)
-        except Refused as refused:
-            return refused.response()
-        budget = self._budget(token)
-        headers = {**budget.headers(), **_token_headers(token), "X-GitHub-Media-Type": "github.v3; format=json"}
-        if request.path != "/rate_limit":
-            budget.used += 1
-        headers |= budget.headers()
-        if budget.used > budget.limit:
-            whose = "installation ID 1" if token and token.is_integration else "user ID 1"
-            return _with(Refused(403, f"API rate limit exceeded for {whose}.").response(), headers)
-        parts = tuple(part for part in request.parts if part)
-        parts = parts[2:] if parts[:2] == ("api", "v3") else parts[1:] if parts == ("api", "graphql") else parts
-        found = [(route, names) for route in _ALL if (names := route.match(request.method, parts)) is not None]
-        if not found:
-            self.problems.append(f"the stand-in has no {request.method} {request.path}")
-            return _with(Refused(404, "Not Found").response(), headers)
-        route, names = found[0]
-        if token is None or token.permissions is not None:
-            headers["X-Accepted-GitHub-Permissions"] = "; ".join(route.needs)
-        try:
-            answer = self._answer(request, token, route, names)
-        except Refused as refused:
-            return _with(refused.response(), headers)
-        self._judge(route, request, answer)
-        return _with(answer, headers)
-
-    def _judge(self, route: Route, request: Request, answer: Response) -> None:
-        """Hold what went through against GitHub's own description."""
-        if (route.method, route.pattern) in _UNDESCRIBED:
-            return
-        description = github_description()
-        problems = description.request_problems(route.pattern, request)
-        if answer.body and answer.headers.get("Content-Type") == "application/json":
-            content = json.loads(answer.body)
-            found = description.answer_problems(route.pattern, request.method, answer.status, content)
-            problems += [one for one in found if not _MISDESCRIBED.search(one)]
-        self.problems += [f"{request.method} {request.path}: {problem}" for problem in problems]
-
-    def _answer(self, request: Request, token: Token | None, route: Route, names: Mapping[str, str]) -> Response:
-        if "repo" in names:
-            self.hub.store(names["owner"])
-            if names["repo"] != NAME:
-                raise Refused(404, "Not Found")
-        call = Call(hub=self.hub, request=request, token=token, names=names, body={})
-        call.need(*route.needs)
-        try:
-            body = request.json()
-        except ValueError:
-            raise Refused(400, "Problems parsing JSON") from None
-        if request.path == "/rate_limit":
-            core = self._budget(token)
-            shown = {"limit": core.limit, "used": core.used, "remaining": core.limit - core.used, "reset": core.reset}
-            return json_response({"resources": {"core": shown, "search": shown}, "rate": shown})
-        return route.answer(Call(hub=self.hub, request=request, token=token, names=names, body=body))
-
-    def _budget(self, token: Token | None) -> _Budget:
-        limit = 60 if token is None else {"job": 1000}.get(token.kind, 5000)
-        return self.budgets.setdefault(
-            token.value if token else "", _Budget(limit=limit, used=0, reset=int(time.time()) + 3600)
-        )
-
-    def _git(self, request: Request, owner: str, name: str, service: str) -> Response:
-        """Let Git read and write, as far as the token may."""
-        challenge = {"WWW-Authenticate": 'Basic realm="GitHub"'}
-        try:
-            token = self.hub.tokens.of(request)
-        except Refused:
-            return Response(status=401, headers=challenge, body=b"Bad credentials")
-        is_write = "git-receive-pack" in (service, request.query.get("service"))
-        if token is None and (is_write or self.hub.is_private):
-            return Response(status=401, headers=challenge, body=b"No anonymous access")
-        store = self.hub.repository if owner == OWNER else self.hub.forks.get(owner)
-        if store is None or name != NAME:
-            return Response(status=404, body=b"Repository not found.")
-        if token is not None:
-            need = "contents=write" if is_write else "contents=read"
-            role: Role = "write" if token.is_integration or owner == token.login else self.hub.role(token.login)
-            if not token.may(need, role, is_private=self.hub.is_private):
-                said = f"Permission to {owner}/{name}.git denied to {token.login}."
-                return Response(status=403, headers={"Content-Type": "text/plain"}, body=said.encode())
-        if is_write and self.hub.is_archived:
-            return Response(status=403, body=b"This repository was archived so it is read-only.")
-        return store.serve(request, service, token.login if token else None)
-
-
-def _with(response: Response, headers: Mapping[str, str]) -> Response:
-    return Response(status=response.status, headers={**headers, **response.headers}, body=response.body)
-
-
-def _token_headers(token: Token | None) -> dict[str, str]:
-    if token is None:
-        return {}
-    headers = {}
-    if token.kind == "personal" and token.permissions is None:
-        headers = {"X-OAuth-Scopes": ", ".join(token.scopes), "X-Accepted-OAuth-Scopes": "repo"}
-    if token.expires_at is not None:
-        headers["GitHub-Authentication-Token-Expiration"] = token.expires_at
-    return headers
+    from tests.servers.github_access import Role, TokenKind
 
 
 class GitHubServer:
     """A running stand-in, and what people do on it."""
 
-    def __init__(self, hub: Hub, front: Front, interface: _Interface) -> None:
+    def __init__(self, hub: Hub, front: Front, interface: Interface) -> None:
         self.hub, self._front, self._interface = hub, front, interface
-        self.api_url = self.web_url = front.url
+        self.api_url, self.web_url = hub.url, hub.web_url
         self.repository = f"{OWNER}/{NAME}"
-        self.git_url = f"{front.url}/{self.repository}.git"
+        self.git_url = f"{hub.web_url}/{self.repository}.git"
         self.git_folder = hub.repository.folder
         """The bare repository itself, for a look that asks nobody."""
 
@@ -281,7 +63,7 @@ class GitHubServer:
 
     @property
     def faults(self) -> FaultPlan:
-        """Which requests meet which faults; Git's requests meet none and are not counted."""
+        """Which requests meet which faults; Git's requests only where the server was told so."""
         return self._front.plan
 
     @property
@@ -312,8 +94,7 @@ class GitHubServer:
 
     def spend(self, token: str, *, remaining: int) -> None:
         """Leave a token so many requests in this hour."""
-        budget = self._interface._budget(self.hub.tokens._known[token])
-        budget.used = budget.limit - remaining
+        self.hub.tokens.spend(token, remaining=remaining)
 
     def push(self, branch: str, files: Mapping[str, str | None], *, owner: str = OWNER) -> CommitId:
         """Commit files to a branch (a new one begins at ``main``; None deletes a file) and return the commit."""
@@ -352,26 +133,35 @@ class GitHubServer:
         token = self.hub.tokens.make(OWNER, kind="personal", permissions=None, scopes=("repo",), expires_at=None)
         headers = Request(method="GET", target="").headers
         headers["Authorization"] = f"Bearer {token.value}"
-        answer = self._interface(Request(method="GET", target=path, headers=headers))
+        target = f"{self.api_url.removeprefix(self.web_url)}{path}"
+        answer = self._interface(Request(method="GET", target=target, headers=headers))
         assert answer.status == 200, answer
         return json.loads(answer.body)
 
 
 @contextlib.contextmanager
-def github_server(folder: Path, *, is_private: bool = False) -> Iterator[GitHubServer]:
+def github_server(
+    folder: Path, *, is_private: bool = False, prefix: str = "", disturbs_git: bool = False
+) -> Iterator[GitHubServer]:
     """Run a stand-in whose branch ``main`` has one commit, until the end of the block.
 
     Args:
         folder: where the Git repositories go.
         is_private: whether reading takes a permission, too.
+        prefix: path before all addresses of the interface: ``/api/v3`` on Enterprise.
+        disturbs_git: whether Git's own requests are counted by the fault plan and meet faults.
 
     Raises:
         AssertionError: at the end; the server was asked what it does not know, or what GitHub would not understand.
     """
     hub = Hub(folder / "github", is_private=is_private)
-    interface = _Interface(hub)
-    with faulty_server(interface, flavour="github", exempt=lambda asked: bool(_GIT.fullmatch(asked.path))) as front:
-        hub.url = front.url
+    interface = Interface(hub, prefix)
+
+    def is_exempt(request: Request) -> bool:
+        return not disturbs_git and GIT_ADDRESS.fullmatch(request.path) is not None
+
+    with faulty_server(interface, flavour="github", exempt=is_exempt) as front:
+        hub.url, hub.web_url = f"{front.url}{prefix}", front.url
         hub.repository.push("main", {"README.md": "# flights\n"})
         yield GitHubServer(hub, front, interface)
     assert not interface.problems, "\n".join(interface.problems)

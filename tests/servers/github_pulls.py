@@ -96,7 +96,7 @@ def commits_of(hub: Hub, pull: Pull) -> list[CommitId]:
 
 def _ends(hub: Hub, pull: Pull) -> tuple[str, str]:
     """Return the two commits whose difference is the pull request's."""
-    return hub.repository.git("merge-base", pull.base_commit, pull.head), pull.head
+    return hub.repository.fact("merge-base", pull.base_commit, pull.head), pull.head
 
 
 def _can_merge(hub: Hub, pull: Pull) -> bool:

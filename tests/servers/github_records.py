@@ -1,4 +1,4 @@
-"""Commit statuses, deployments and check runs of the GitHub stand-in, in the documented shapes."""
+"""Commit statuses and deployments of the GitHub stand-in, in the documented shapes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ _STATUS_LIMIT: Final = 1000
 """Of one commit and context."""
 
 
-def _resolved(hub: Hub, ref: str) -> str:
+def resolved(hub: Hub, ref: str) -> str:
+    """Return the commit that is meant.
+
+    Raises:
+        Refused: 422, there is none.
+    """
     commit = hub.repository.resolve(ref)
     if commit is None:
         raise Refused(422, f"No commit found for SHA: {ref}")
@@ -40,7 +45,7 @@ def create_status(call: Call) -> Response:
     if body["state"] not in _STATUS_STATES:
         raise invalid("Status", "state", "custom", "state is not included in the list")
     _described("Status", body)
-    commit = _resolved(hub, call.names["sha"])
+    commit = resolved(hub, call.names["sha"])
     context = body.get("context") or "default"
     if sum(status["context"] == context for status in _statuses(hub, commit)) >= _STATUS_LIMIT:
         raise invalid("Status", "sha", "custom", "This SHA and context has reached the maximum number of statuses.")
@@ -70,13 +75,13 @@ def _statuses(hub: Hub, commit: str) -> list[Json]:
 @routes("GET", "statuses/{ref}", "statuses=read")  # no longer described, and what PyGithub still asks
 @routes("GET", "commits/{ref}/statuses", "statuses=read")
 def list_statuses(call: Call) -> Response:
-    return page(call, _statuses(call.hub, _resolved(call.hub, call.names["ref"])))
+    return page(call, _statuses(call.hub, resolved(call.hub, call.names["ref"])))
 
 
 @routes("GET", "commits/{ref}/status", "statuses=read")
 def combined_status(call: Call) -> Response:
     hub = call.hub
-    commit = _resolved(hub, call.names["ref"])
+    commit = resolved(hub, call.names["ref"])
     newest = _newest(hub, commit)
     answer = {
         "state": _combined(newest),
@@ -273,70 +278,3 @@ def list_environments(call: Call) -> Response:
     names = list(dict.fromkeys(one["environment"] for one in call.hub.deployments))
     found = [{"id": index, "name": name} for index, name in enumerate(names, 1)]
     return page(call, found, lambda shown: {"total_count": len(found), "environments": shown})
-
-
-def _only_apps(call: Call) -> None:
-    if call.token is None or not call.token.is_integration:
-        raise Refused(403, "You must authenticate via a GitHub App.")
-
-
-@routes("POST", "check-runs", "checks=write")
-def create_check_run(call: Call) -> Response:
-    _only_apps(call)
-    required(call.body, "name", "head_sha")
-    commit, own = _resolved(call.hub, call.body["head_sha"]), call.hub.next_id()
-    run = {
-        "id": own,
-        "node_id": f"CR_{own}",
-        "url": f"{call.hub.api}/check-runs/{own}",
-        "html_url": f"{call.hub.web}/runs/{own}",
-        "head_sha": commit,
-        "status": "queued",
-        "conclusion": None,
-        "started_at": now(),
-        "completed_at": None,
-        "external_id": "",
-        "details_url": None,
-        "output": {"title": None, "summary": None, "text": None, "annotations_count": 0, "annotations_url": ""},
-        "check_suite": {"id": 1},
-        "app": None,
-        "pull_requests": [],
-    }
-    call.hub.check_runs.insert(0, _changed(run, call.body))
-    return json_response(run, 201)
-
-
-def _changed(run: Json, body: Json) -> Json:
-    plain = ("name", "status", "conclusion", "external_id", "details_url", "completed_at", "started_at")
-    run |= {name: body[name] for name in plain if name in body}
-    if run["conclusion"] and run["status"] != "completed":
-        run |= {"status": "completed", "completed_at": now()}
-    output = body.get("output") or {}
-    run["output"] |= {name: value for name, value in output.items() if name != "annotations"}
-    run["output"]["annotations_count"] += len(output.get("annotations", ()))
-    return run
-
-
-def _check_run(call: Call) -> Json:
-    found = next((one for one in call.hub.check_runs if one["id"] == call.number), None)
-    if found is None:
-        raise Refused(404, "Not Found")
-    return found
-
-
-@routes("GET", "check-runs/{number}", "checks=read")
-def get_check_run(call: Call) -> Response:
-    return json_response(_check_run(call))
-
-
-@routes("PATCH", "check-runs/{number}", "checks=write")
-def update_check_run(call: Call) -> Response:
-    _only_apps(call)
-    return json_response(_changed(_check_run(call), call.body))
-
-
-@routes("GET", "commits/{ref}/check-runs", "checks=read")
-def list_check_runs(call: Call) -> Response:
-    commit, name = _resolved(call.hub, call.names["ref"]), call.request.query.get("check_name")
-    found = [run for run in call.hub.check_runs if run["head_sha"] == commit and name in (None, run["name"])]
-    return page(call, found, lambda shown: {"total_count": len(found), "check_runs": shown})

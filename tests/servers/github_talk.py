@@ -19,7 +19,7 @@ _WRITE = ("issues=write", "pull_requests=write")
 
 def pass_on(call: Call, body: object = None) -> Response:
     """Let emulate answer as it was asked."""
-    path = call.request.target.split("/", 4)[4]
+    path = call.request.target.partition("/repos/")[2].split("/", 2)[2]
     given = call.body if body is None and call.is_write and call.request.body else body
     answer = call.hub.ask(call.request.method, path, login=call.login, body=given)
     if answer.status >= 400:
