@@ -20,7 +20,8 @@ from ci_core.hosts.gitlab.refusals import Doing
 from ci_core.hosts.gitlab.statuses import GitLabStatuses
 from ci_core.hosts.gitlab.tokens import COMMENT, READ
 from ci_core.hosts.links import WebLinks
-from ci_core.hosts.spec import GitCredentials, Identity
+from ci_core.hosts.spec import Identity
+from ci_core.types import GitCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +116,7 @@ class GitLabHost:
         return self._client.upload(doing, path, plain, content, lambda data: needed_text(data, "url"))
 
     def git_credentials(self) -> GitCredentials | None:
-        """Return what Git needs; None without a token, or on a server whose connections are open to readers."""
+        """Return what Git needs below the project's group; None without a token, or where connections can be read."""
         token = self._client.token
         parts = urlsplit(self._web_url)
         is_safe = parts.scheme == "https" or parts.hostname in _LOOPBACK
@@ -123,4 +124,6 @@ class GitLabHost:
             return None
         user = "gitlab-ci-token" if token.kind == "job" else "oauth2"
         secret = base64.b64encode(f"{user}:{token.value}".encode()).decode()
-        return GitCredentials(url=f"{self._web_url}/", header=f"Authorization: Basic {secret}")
+        group, _, _ = self._client.repository.rpartition("/")
+        below = f"{self._web_url}/{group}/" if group else f"{self._web_url}/"
+        return GitCredentials(url=below, header=f"Authorization: Basic {secret}")

@@ -1,4 +1,4 @@
-"""What GitLab has and the contract leaves open: ways to merge, forks, quick actions, pipelines, releases of deployments."""
+"""What GitLab has and the contract leaves open: ways to merge, forks, quick actions, pipelines, releases."""
 
 from __future__ import annotations
 
