@@ -124,6 +124,8 @@ class GitHubAccess:
             if action != "read":
                 answers = [found[permission.name] for permission in needed]
                 allowed[action] = False if False in answers else None if None in answers else True
+        if allowed["comment"] is False and found["issues"]:
+            allowed["comment"] = None  # documented as enough for both kinds of topics; not seen to be
         return allowed if kind in {"job", "app"} else _by_role(repository, allowed)
 
     def _may(self, permission: Permission, path: str) -> bool | None:
