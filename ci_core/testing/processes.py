@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def is_alive(pid: int) -> bool:
@@ -12,3 +17,16 @@ def is_alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
+
+
+def wait_until(holds: Callable[[], bool], patience_s: float = 60.0) -> None:
+    """Return once something is so that another process brings about.
+
+    Raises:
+        TimeoutError: it never came true.
+    """
+    until = time.monotonic() + patience_s
+    while not holds():
+        if time.monotonic() > until:
+            raise TimeoutError("it never came true")
+        time.sleep(0.01)

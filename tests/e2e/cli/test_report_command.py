@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ci_core.testing.projects import make_project
+from tests.e2e.by_command import graphship
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ci_core.testing.projects import SampleProject
-
 pytestmark = pytest.mark.e2e
-
-
-def graphship(project: SampleProject, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ci_core", *arguments],
-        cwd=project.root,
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_a_report_ends_with_the_page_to_open_and_has_its_other_files_beside_it(tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from ci_core.operations.data_diff import compare_content
@@ -55,7 +53,8 @@ def kept_by_git(
         shutil.rmtree(project.root / "src", ignore_errors=True)
         for name, content in files.items():
             project.write(f"src/{name}", content)
-        subprocess.run([sys.executable, "-m", "dvc", "repro", "-q", "keep"], cwd=project.root, check=True)
+        with DvcProject(project.root).session("run a stage") as repo:
+            repo.reproduce("keep")
         commits.append(CommitId(project.commit()))
     return commits[0], commits[1]
 

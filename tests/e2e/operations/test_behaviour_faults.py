@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 
 from ci_core.behaviour import side, timing
+from ci_core.testing.processes import is_alive, wait_until
 from ci_core.types import CommitId
 from tests.e2e.operations.behaviour_project import CONFIG, GRAPH, BehaviourProject, make, requests
 
@@ -251,28 +250,26 @@ HANGS = "Path(PIDS, str(os.getpid())).touch()\nwhile True:\n    time.sleep(1)"
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_comparison_leaves_neither_processes_nor_folders(tmp_path: Path, number: signal.Signals) -> None:
     project, comparing, pids = start_hanging(tmp_path)
-    running = wait_for_files(pids)
+    running = processes_noted_in(pids)
 
     comparing.send_signal(number)
     code = comparing.wait()
 
     assert code == 130
     assert list((tmp_path / "scratch").iterdir()) == []
-    for pid in running:
-        wait_until_gone(pid)
+    wait_until(lambda: not any(is_alive(pid) for pid in running))
     assert project.sample.git("worktree", "list", "--porcelain").count("worktree ") == 1
     assert list((project.root / ".git").glob("*index*.lock")) == []
 
 
 def test_graphs_end_when_whoever_compares_them_is_killed(tmp_path: Path) -> None:
     _, comparing, pids = start_hanging(tmp_path)
-    running = wait_for_files(pids)
+    running = processes_noted_in(pids)
 
     comparing.kill()
     comparing.wait()
 
-    for pid in running:
-        wait_until_gone(pid)
+    wait_until(lambda: not any(is_alive(pid) for pid in running))
 
 
 def start_hanging(tmp_path: Path) -> tuple[BehaviourProject, subprocess.Popen[bytes], Path]:
@@ -287,22 +284,10 @@ def start_hanging(tmp_path: Path) -> tuple[BehaviourProject, subprocess.Popen[by
     return project, subprocess.Popen(command, env=env), pids
 
 
-def wait_for_files(folder: Path) -> list[int]:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if found := [int(file.name) for file in folder.iterdir()]:
-            return found
-        time.sleep(0.05)
-    pytest.fail("the head was not asked")
-
-
-def wait_until_gone(pid: int) -> None:
-    deadline = time.monotonic() + 60
-    with contextlib.suppress(ProcessLookupError):
-        while time.monotonic() < deadline:
-            os.kill(pid, 0)
-            time.sleep(0.05)
-        pytest.fail(f"the process {pid} still runs")
+def processes_noted_in(folder: Path) -> list[int]:
+    """Return the processes that wrote their ids down, once there is one."""
+    wait_until(lambda: any(folder.iterdir()))
+    return [int(file.name) for file in folder.iterdir()]
 
 
 def test_a_comparison_leaves_repository_and_cache_as_they_were(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_core.testing.projects import make_plain_repository, make_project
+from tests.e2e import by_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,15 +38,7 @@ NOBODY = {"GIT_COMMITTER_NAME": "", "GIT_COMMITTER_EMAIL": ""}
 def graphship(
     project: SampleProject, *arguments: str, who: Mapping[str, str] = WHO
 ) -> subprocess.CompletedProcess[str]:
-    state = {"GRAPHSHIP_STATE_DIR": str(project.folder / "state"), "NO_COLOR": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "ci_core", *arguments],
-        cwd=project.root,
-        env={**os.environ, **state, **who},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return by_command.graphship(project, *arguments, GRAPHSHIP_STATE_DIR=str(project.folder / "state"), **who)
 
 
 def make(folder: Path, *, artifacts: str = "  churn: {path: models/model.json, type: model}\n") -> SampleProject:

@@ -14,22 +14,14 @@ from ci_core.pipelines.heartbeat import Heartbeat
 from ci_core.testing.projects import make_project
 from ci_core.versioning.dvc import DvcProject
 from ci_core.versioning.git import GitRepository
+from tests.e2e.pipelines.engine_runs import engine, outcomes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ci_core.pipelines.spec import PipelineRun, StageRun
-    from ci_core.testing.projects import SampleProject
+    from ci_core.pipelines.spec import StageRun
 
 pytestmark = pytest.mark.e2e
-
-
-def engine(project: SampleProject) -> DvcEngine:
-    return DvcEngine(DvcProject(project.root))
-
-
-def outcomes(run: PipelineRun) -> dict[str, str]:
-    return {stage.name: stage.outcome for stage in run.stages}
 
 
 def test_nothing_stale_runs_nothing(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from ci_core.testing.golden import assert_golden
 from ci_core.testing.projects import make_project
+from tests.e2e.by_command import graphship
 
 if TYPE_CHECKING:
     from ci_core.testing.projects import SampleProject
@@ -33,17 +34,6 @@ grandchild = "import os; os.write(1, b'a grandchild on 1\\\\n'); os.write(2, b'a
 subprocess.run([sys.executable, "-c", grandchild])
 os.system("echo from a shell")
 """
-
-
-def graphship(project: SampleProject, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ci_core", "run", *arguments],
-        cwd=project.root,
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def on_a_terminal(project: SampleProject, *arguments: str) -> tuple[int, str]:
@@ -93,7 +83,7 @@ def test_json_is_all_there_is_on_standard_output_though_stages_and_their_childre
     project = make_project(tmp_path / "größer als")
     project.write("src/train.py", LOUD + (project.root / "src/train.py").read_text())
 
-    done = graphship(project, "--json", "--push")
+    done = graphship(project, "run", "--json", "--push")
 
     assert done.returncode == 0, done.stderr
     run = json.loads(done.stdout)
@@ -139,7 +129,7 @@ def test_a_run_reads_well(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     project.replace("params.yaml", "keep: 40", "keep: 38")
 
-    done = graphship(project, "--push")
+    done = graphship(project, "run", "--push")
 
     assert done.returncode == 0
     shown = f"--- standard output\n{done.stdout}--- standard error\n{done.stderr}"
@@ -147,7 +137,7 @@ def test_a_run_reads_well(tmp_path: Path) -> None:
 
 
 def test_nothing_to_do_is_one_line(tmp_path: Path) -> None:
-    done = graphship(make_project(tmp_path))
+    done = graphship(make_project(tmp_path), "run")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "nothing is stale\n", "")
 
@@ -156,7 +146,7 @@ def test_a_failing_stage_ends_with_three_and_its_lines_are_shown_once(tmp_path: 
     project = make_project(tmp_path)
     project.write("src/train.py", "for n in range(30):\n    print('line', n)\nraise SystemExit(3)\n")
 
-    done = graphship(project)
+    done = graphship(project, "run")
 
     assert done.returncode == 3
     assert done.stderr.count("line 29\n") == 1
@@ -168,7 +158,7 @@ def test_the_json_of_a_failed_run_has_the_last_lines(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     project.write("src/train.py", "for n in range(30):\n    print('line', n)\nraise SystemExit(3)\n")
 
-    done = graphship(project, "--json")
+    done = graphship(project, "run", "--json")
 
     failure = json.loads(done.stdout)["failure"]
     assert done.returncode == 3
@@ -180,7 +170,7 @@ def test_a_dry_run_lists_what_is_stale_and_runs_nothing(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     project.replace("params.yaml", "rate: 0.001", "rate: 0.0012")
 
-    done = graphship(project, "--dry-run")
+    done = graphship(project, "run", "--dry-run")
 
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
@@ -193,7 +183,7 @@ def test_a_dry_run_as_json_lists_the_same(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     project.replace("params.yaml", "rate: 0.001", "rate: 0.0012")
 
-    done = graphship(project, "--dry-run", "--json")
+    done = graphship(project, "run", "--dry-run", "--json")
 
     assert json.loads(done.stdout) == [
         {"name": "train", "reasons": ["param `train.rate` changed"]},
@@ -216,7 +206,7 @@ def test_a_push_without_a_remote_is_refused_before_hours_of_training(tmp_path: P
     project.write(".dvc/config", "")
     project.replace("params.yaml", "rate: 0.001", "rate: 0.0012")
 
-    done = graphship(project, "--push")
+    done = graphship(project, "run", "--push")
 
     assert done.returncode == 2
     assert done.stderr.startswith("error[no-data-remote]: no default DVC remote is configured\n")
@@ -228,7 +218,7 @@ def test_a_push_to_a_remote_out_of_reach_is_refused_before_hours_of_training(tmp
     project.replace(".dvc/config", "../../dvc-remote", "s3://bucket/storage")  # its library is not installed
     project.replace("params.yaml", "rate: 0.001", "rate: 0.0012")
 
-    done = graphship(project, "--push")
+    done = graphship(project, "run", "--push")
 
     assert done.returncode == 5
     assert "error[data-remote]: the DVC remote `storage (s3://bucket/storage)` did not let us look" in done.stderr
@@ -241,7 +231,7 @@ def test_data_that_nobody_has_ends_with_five_by_path_and_size(tmp_path: Path) ->
     shutil.rmtree(project.dvc_remote / "files")
     clone.replace("params.yaml", "keep: 40", "keep: 30")
 
-    done = graphship(clone)
+    done = graphship(clone, "run")
 
     assert done.returncode == 5
     assert "`data/raw.csv` (239 bytes)" in done.stderr

@@ -8,33 +8,23 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ci_core.errors import DataRemoteError, DvcBusyError, FileNotWritableError, MissingObjectsError, NoDataRemoteError
-from ci_core.pipelines.dvc import DvcEngine
-from ci_core.testing.processes import is_alive
+from ci_core.testing.processes import is_alive, wait_until
 from ci_core.testing.projects import make_project
 from ci_core.versioning.dvc import DvcProject
+from tests.e2e.pipelines.engine_runs import engine, outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from ci_core.pipelines.spec import Activity, PipelineRun
+    from ci_core.pipelines.spec import Activity
     from ci_core.testing.projects import SampleProject
 
 pytestmark = pytest.mark.e2e
-
-
-def engine(project: SampleProject) -> DvcEngine:
-    return DvcEngine(DvcProject(project.root))
-
-
-def outcomes(run: PipelineRun) -> dict[str, str]:
-    return {stage.name: stage.outcome for stage in run.stages}
 
 
 def with_stage(project: SampleProject, command: str) -> SampleProject:
@@ -52,14 +42,6 @@ def start(project: SampleProject, *arguments: str, **options: object) -> subproc
         text=True,
         **options,
     )
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Wait for something that another process does; give up after a minute."""
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 # --- stages that misbehave ---

@@ -10,22 +10,12 @@ import pytest
 from ci_core.pipelines.dvc import DvcEngine
 from ci_core.testing.projects import make_project, run_git
 from ci_core.versioning.dvc import DvcProject
+from tests.e2e.pipelines.engine_runs import engine, outcomes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ci_core.pipelines.spec import PipelineRun
-    from ci_core.testing.projects import SampleProject
-
 pytestmark = pytest.mark.e2e
-
-
-def engine(project: SampleProject) -> DvcEngine:
-    return DvcEngine(DvcProject(project.root))
-
-
-def outcomes(run: PipelineRun) -> dict[str, str]:
-    return {stage.name: stage.outcome for stage in run.stages}
 
 
 def test_foreach_and_matrix_stages_run_one_by_one_under_their_own_names(tmp_path: Path) -> None:

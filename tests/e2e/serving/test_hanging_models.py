@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ci_core.testing.processes import wait_until
 from ci_core.testing.served_release import ServedRelease, serving, write_release
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.e2e
@@ -44,13 +43,6 @@ def release(folder: Path, batch: str, *, router: dict[str, Any], graph: dict[str
     routes = [{"name": "sum", **route}, {"name": "other", **route}]
     step = {"name": "router", "router": "single", "after": ["request"], "routes": routes, "respond": True, **router}
     return write_release(folder, {"name": "sums", "steps": [step], **graph}, {"code.py": CODE})
-
-
-def wait_until(holds: Callable[[], bool], patience_s: float = 60.0) -> None:
-    until = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < until, "it never came true"
-        time.sleep(0.01)
 
 
 def hang_beside(server: ServedRelease, inside: Path, **headers: str) -> tuple[tuple[int, Any], set[Any]]:

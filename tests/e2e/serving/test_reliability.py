@@ -18,6 +18,7 @@ import pytest
 
 from ci_core.serving.segments import read_segments
 from ci_core.testing.http_load import Load
+from ci_core.testing.processes import wait_until
 from ci_core.testing.prometheus_text import parse
 from ci_core.testing.served_release import ServedRelease, serving, write_release
 
@@ -442,10 +443,3 @@ def memory_mb(server: ServedRelease) -> float:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         total += int(rollup.partition("Pss:")[2].split()[0])
     return total / 1024
-
-
-def wait_until(holds: Callable[[], bool], patience_s: float = 60.0) -> None:
-    until = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < until, "it never came true"
-        time.sleep(0.02)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ci_core.testing.processes import wait_until
 from ci_core.testing.served_release import ServedRelease, serving, write_release
 
 if TYPE_CHECKING:
@@ -71,13 +72,6 @@ os.fork = fork_if_there_is_room
 def release(tmp_path: Path) -> Path:
     steps = [{"name": "step", "step": "code:Step", "after": ["request"], "respond": True}]
     return write_release(tmp_path / "release", {"name": "g", "steps": steps}, {"code.py": CODE})
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def kill_requests(server: ServedRelease, n: int) -> int:

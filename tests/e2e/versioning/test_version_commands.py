@@ -1,32 +1,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ci_core.testing.projects import make_project
+from tests.e2e.by_command import graphship
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ci_core.testing.projects import SampleProject
-
 pytestmark = pytest.mark.e2e
-
-
-def graphship(project: SampleProject, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ci_core", *arguments],
-        cwd=project.root,
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_a_snapshot_of_another_commit_is_json_with_full_names(tmp_path: Path) -> None:
@@ -69,6 +54,30 @@ def test_a_comparison_reads_well(tmp_path: Path) -> None:
         "metrics.json:mae         6.346  2.937  ▼ -3.41 better",
         "metrics.json:test.rows      20     20  =",
     ]
+
+
+def test_a_comparison_as_json_has_no_whole_texts(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    metrics = json.loads((project.root / "metrics.json").read_text())
+    project.write("metrics.json", json.dumps({**metrics, "summary": "word " * 20_000}))
+
+    done = graphship(project, "diff", "HEAD", "--json")
+
+    assert done.returncode == 0, done.stderr
+    (summary,) = [one for one in json.loads(done.stdout)["metrics"] if one["key"] == "metrics.json:summary"]
+    assert (len(summary["new"]), summary["shortened"]) == (500, {"new": 100_000})
+    assert len(done.stdout) < 10_000
+
+
+def test_a_snapshot_in_text_has_digests_of_models_that_git_keeps(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.write("rules.json", "one\n")
+    project.write("dvc.yaml", (project.root / "dvc.yaml").read_text() + "artifacts:\n  rules: {path: rules.json}\n")
+
+    done = graphship(project, "snapshot")
+
+    # `git hash-object` of the file's content
+    assert "\n  rules  rules.json  4 B  git:5626abf0  no version\n" in done.stdout
 
 
 def test_data_of_the_work_tree_that_no_commit_names_is_told(tmp_path: Path) -> None:

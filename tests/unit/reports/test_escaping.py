@@ -8,21 +8,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
-from markdown_it import MarkdownIt
 
 from ci_core.reports.render import render_html, render_junit, render_markdown, render_summary, render_terminal
 from ci_core.reports.report import Image, Link, Plot, Report, Series
 from ci_core.testing.hostile_text import MARKDOWN_ATTACKS, PAGE_ATTACKS, TERMINAL_ATTACKS, text_fields, with_texts
 from ci_core.testing.sample_reports import sample_failed_report, sample_report
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from markdown_it.token import Token
+from tests.unit.reports.markdown_tokens import assert_tables_are_whole, tokens
 
 ADDRESSES = {"Link.url", "Commit.url", "Run.url"}
 """They are ours: the CI system's and the host's."""
@@ -101,12 +95,6 @@ def attacked(attack: str, only: str | None = None) -> Report:
     return with_texts(everything_said(), change)
 
 
-def tokens(markdown: str) -> Iterator[Token]:
-    for token in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown):
-        yield token
-        yield from token.children or ()
-
-
 def assert_markdown_is_ours(markdown: str) -> None:
     found = list(tokens(markdown))
     assert [token.content for token in found if token.type == "text" and ACTIVE.search(token.content)] == []
@@ -121,26 +109,11 @@ def assert_markdown_is_ours(markdown: str) -> None:
     assert "<!--" not in markdown
     outside_of_code = "\n".join(token.content for token in found if token.type == "inline")
     assert not re.search(r"^\s*/\w", outside_of_code, re.MULTILINE)
-    assert_rows_are_whole(found)
+    assert_tables_are_whole(found)
     assert_quick_actions_see_only_code(markdown)
 
 
 OUR_LINKS = {link.url for link in sample_report().links}
-
-
-def assert_rows_are_whole(found: list[Token]) -> None:
-    columns = cells = 0
-    for token in found:
-        if token.type == "table_open":
-            columns = 0
-        elif token.type == "th_open":
-            columns += 1
-        elif token.type == "tr_open":
-            cells = 0
-        elif token.type == "td_open":
-            cells += 1
-        elif token.type == "tr_close" and cells:
-            assert cells == columns
 
 
 def assert_quick_actions_see_only_code(markdown: str) -> None:

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
 from ci_core.reports.deployments import DeploymentsReport
 from ci_core.reports.markdown import length, length_bytes
@@ -23,23 +21,13 @@ from ci_core.testing.hostile_text import MARKDOWN_ATTACKS, with_texts
 from ci_core.testing.sample_edges import huge_report, minimal_report, unchanged_report, unreadable_base_report
 from ci_core.testing.sample_monitoring import sample_deployments, sample_monitoring
 from ci_core.testing.sample_reports import sample_failed_report, sample_report
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from markdown_it.token import Token
+from tests.unit.reports.markdown_tokens import assert_tables_are_whole, tokens
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "reports"
 OURS = re.compile(r"<details>\n<summary><b>[A-Z][a-z ]+</b>[^\n]*</summary>\n?|</details>\n?")
 ACTIVE = re.compile(r"[@#<>|\[\]*~$^{}]|://|www\.|(?<!\d):\w+:|GH-\d|(?:^|\s)[!%&/]\w")
 hostile = st.lists(st.sampled_from(MARKDOWN_ATTACKS) | st.text(max_size=4), max_size=5).map("".join)
 quick = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-
-
-def tokens(markdown: str) -> Iterator[Token]:
-    for token in MarkdownIt("commonmark").enable("table").enable("strikethrough").parse(markdown):
-        yield token
-        yield from token.children or ()
 
 
 def hostile_report(name: str) -> Report:
@@ -69,21 +57,6 @@ def assert_details_are_closed(html: list[str]) -> None:
         open_now += 1 if block.startswith("<details>") else -1
         assert open_now in {0, 1, 2}
     assert open_now == 0
-
-
-def assert_tables_are_whole(found: list[Token]) -> None:
-    columns = cells = 0
-    for token in found:
-        if token.type == "table_open":
-            columns = 0
-        elif token.type == "th_open":
-            columns += 1
-        elif token.type == "tr_open":
-            cells = 0
-        elif token.type == "td_open":
-            cells += 1
-        elif token.type == "tr_close" and cells:
-            assert cells == columns
 
 
 @quick
