@@ -54,7 +54,7 @@ def certificates(env: Mapping[str, str], variables: Sequence[str]) -> str | None
     return env[variable]
 
 
-def why_no_answer(error: Exception, *, timeout_s: float) -> str:
+def why_no_answer(error: Exception) -> str:
     """Return why there is no answer, in few words: what requests says names whole addresses and its own classes."""
     from requests import ReadTimeout, Timeout
     from requests.exceptions import ProxyError, SSLError
@@ -69,7 +69,7 @@ def why_no_answer(error: Exception, *, timeout_s: float) -> str:
         case ReadTimeout() | ReadTimeoutError():
             return "the answer did not come in time"
         case Timeout():
-            return f"no connection within {timeout_s:.0f} s"
+            return "no connection in time"
         case _:
             shown = cause.strerror if isinstance(cause, OSError) else None
             return f"the connection failed: {shown or cause}"

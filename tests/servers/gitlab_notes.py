@@ -24,7 +24,8 @@ def _topic(call: Call) -> MergeRequest | Issue:
 
 def _notes(call: Call) -> list[Note]:
     kind = "MergeRequest" if call.args["kind"] == "merge_requests" else "Issue"
-    iid, shown = _topic(call).iid, call.given.get("activity_filter", "all_notes")
+    iid = _topic(call).iid
+    shown = call.given.get("activity_filter") if call.state.knows_note_filter else None
     return [
         note
         for note in call.state.notes.values()

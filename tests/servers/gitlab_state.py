@@ -189,6 +189,8 @@ class State:
     issues_enabled: bool = True
     keeps_environment_text: bool = True
     """GitLab before 17.2 has no description of an environment."""
+    knows_note_filter: bool = True
+    """Older ones do not know ``activity_filter`` and list what they noted themselves."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     tokens: dict[str, Token] = field(default_factory=dict)
     levels: dict[str, int] = field(default_factory=dict)

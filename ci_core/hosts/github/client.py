@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from ci_core.errors import HostError, HostTokenError, InvalidVariableError, MissingExtraError
+from ci_core.hosts._http import certificates, why_no_answer
 from ci_core.hosts.github.answers import Json, UnusableAnswerError, part, record, rows
 from ci_core.hosts.github.permissions import Token
 from ci_core.hosts.github.refusals import Answer, Doing, Refusals
@@ -261,32 +262,9 @@ def translated_error(error: Exception, doing: Doing, refusals: Refusals) -> Host
             )
             return refusals.translate(answer, doing)
         case RequestException() | HTTPError():
-            return refusals.unreachable(doing, _why(error))
+            return refusals.unreachable(doing, why_no_answer(error))
         case _:
             return None
-
-
-def _why(error: Exception) -> str:
-    """Return why there is no answer, in few words: what requests says names our whole address and its own classes."""
-    from requests import ReadTimeout, Timeout
-    from requests.exceptions import ProxyError, SSLError
-    from urllib3.exceptions import ReadTimeoutError
-
-    innermost: BaseException = error
-    while (deeper := innermost.__cause__ or innermost.__context__) is not None:
-        innermost = deeper
-    match error:
-        case SSLError():
-            return f"its certificate is not trusted here ({innermost}); name your own with `REQUESTS_CA_BUNDLE`"
-        case ProxyError():
-            return f"the proxy did not let us through ({innermost})"
-        case ReadTimeout() | ReadTimeoutError():
-            return "the answer did not come in time"
-        case Timeout():
-            return "no connection in time"
-        case _:
-            shown = innermost.strerror if isinstance(innermost, OSError) else None
-            return f"the connection failed: {shown or innermost}"
 
 
 def _nothing(_answer: object) -> None: ...
@@ -311,18 +289,6 @@ def _requester(api_url: str, token: Token, env: Mapping[str, str], *, pace: bool
         api_url,
         token.value,
         timeout_s=timeout_s,
-        verify=_certificates(env) or True,
+        verify=certificates(env, _CERTIFICATES) or True,
         pauses_s=None if pace else (0.0, 0.0),
     )
-
-
-def _certificates(env: Mapping[str, str]) -> str | None:
-    """Return the file, or folder, of certificates to trust beside none; the first of the usual variables names it."""
-    from pathlib import Path
-
-    variable = next((name for name in _CERTIFICATES if env.get(name)), None)
-    if variable is None:
-        return None
-    if not Path(env[variable]).exists():
-        raise InvalidVariableError(variable=variable, value=env[variable], expected="a file of certificates")
-    return env[variable]

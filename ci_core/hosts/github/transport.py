@@ -13,7 +13,6 @@ Imports PyGithub; imported by ``client.py`` when a host is opened.
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from github.Requester import (
     RequestsResponse,
 )
 
+from ci_core.hosts._http import whole_content
 from ci_core.hosts.github.answers import UnusableAnswerError
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ API_VERSION: Final = "2022-11-28"
 _ANSWER_LIMIT_BYTES: Final = 64 << 20
 """A page of 100 comments of the greatest length, each character escaped."""
 _ANSWER_LIMIT_S: Final = 60.0
-_PIECE_BYTES: Final = 1 << 16
 
 
 class RedirectedError(Exception):
@@ -93,7 +92,8 @@ class _Guarded:
             allow_redirects=False,
             stream=True,
         ) as answer:
-            return _WholeResponse(answer, usable_text(verb, answer.status_code, answer.headers, _content(answer)))
+            content = whole_content(answer, limit_bytes=_ANSWER_LIMIT_BYTES, limit_s=_ANSWER_LIMIT_S)
+            return _WholeResponse(answer, usable_text(verb, answer.status_code, answer.headers, content))
 
     def close(self) -> None:
         """Keep the session; PyGithub says this before each request."""
@@ -189,20 +189,6 @@ def _error(content: bytes) -> dict[str, object]:
         "message": message if isinstance(message, str) else "",
         "errors": details if isinstance(details, list) else [],
     }
-
-
-def _content(answer: requests.Response) -> bytes:
-    """Return the body, unpacked; piece by piece, so that neither its size nor a trickle is without a bound."""
-    until = time.monotonic() + _ANSWER_LIMIT_S
-    pieces, size = [], 0
-    while piece := answer.raw.read1(_PIECE_BYTES, decode_content=True):
-        pieces.append(piece)
-        size += len(piece)
-        if size > _ANSWER_LIMIT_BYTES:
-            raise UnusableAnswerError(f"it is larger than {_ANSWER_LIMIT_BYTES >> 20} MiB")
-        if time.monotonic() > until:
-            raise requests.ReadTimeout(f"not all of the answer came within {_ANSWER_LIMIT_S:.0f} s")
-    return b"".join(pieces)
 
 
 def _origin_and_path(location: str) -> str:

@@ -60,7 +60,6 @@ class Client:
         self.repository = choice.repository
         self.refusals = Refusals(place=self.web_url.partition("://")[2], project=choice.repository, token=self.token)
         self._patience = patience
-        self._timeout_s = timeout_s
         self._gitlab = _gitlab(choice.api_url, self.token, env, timeout_s)
 
     def get(self, doing: Doing, path: str, read: Callable[[Json], T], **query: object) -> T:
@@ -153,13 +152,13 @@ class Client:
                 )
             )
         except Exception as error:
-            translated = translated_error(error, doing, self.refusals, timeout_s=self._timeout_s)
+            translated = translated_error(error, doing, self.refusals)
             if translated is None:
                 raise
             raise translated from error
 
 
-def translated_error(error: Exception, doing: Doing, refusals: Refusals, *, timeout_s: float) -> HostError | None:
+def translated_error(error: Exception, doing: Doing, refusals: Refusals) -> HostError | None:
     """Return the error of ours that an exception of python-gitlab or requests stands for; None for our own mistake."""
     from gitlab.exceptions import GitlabError, RedirectError
     from requests import RequestException
@@ -178,7 +177,7 @@ def translated_error(error: Exception, doing: Doing, refusals: Refusals, *, time
             status = error.response_code or 0
             return refusals.translate(Answer(status=status, body=_parsed(error.response_body)), doing)
         case RequestException() | HTTPError():
-            return refusals.unreachable(doing, why_no_answer(error, timeout_s=timeout_s))
+            return refusals.unreachable(doing, why_no_answer(error))
         case _:
             return None
 

@@ -190,7 +190,11 @@ def test_no_line_of_a_text_is_obeyed(
     assert any("/close" in text and "/merge" in text and "/label ~approved" in text for text in texts)
 
 
-def test_what_gitlab_itself_notes_is_no_comment(host: GitLabHost, request_one: ChangeRequest) -> None:
+@pytest.mark.parametrize("is_new", [True, False])
+def test_what_gitlab_itself_notes_is_no_comment(
+    server: GitLabServer, host: GitLabHost, request_one: ChangeRequest, *, is_new: bool
+) -> None:
+    server.state.knows_note_filter = is_new
     host.comments.create(request_one.topic, "ours")
     host.change_requests.update(request_one.number, title="another")
 
