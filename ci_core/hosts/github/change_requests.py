@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ci_core.errors import HostError, HostRefusedError, NotFoundOnHostError
+from ci_core.errors import HostAnswerError, HostError, HostRefusedError, HostUnreachableError, NotFoundOnHostError
 from ci_core.hosts.github.answers import Json, login, names, needed_text, number, optional_text, part, record, text
 from ci_core.hosts.github.labels import add_labels
 from ci_core.hosts.github.limits import check_body
@@ -91,13 +91,25 @@ class GitHubChangeRequests:
         if is_draft:
             wanted["draft"] = True
         try:
-            made = client.write(doing, "POST", f"{client.path}/pulls", wanted, read_change_request)
-        except HostRefusedError as error:
-            if not (is_draft and _NO_DRAFTS in error.reason.lower()):
+            made = self._open(doing, wanted)
+        except (HostUnreachableError, HostAnswerError):
+            # upsert.py would find it, too, and not know that its labels and reviewers are still to come
+            opened = self.find(state="open", source_branch=source_branch)
+            found = next((one for one in opened if (one.title, one.body) == (title, body)), None)
+            if found is None:
                 raise
-            del wanted["draft"]
-            made = client.write(doing, "POST", f"{client.path}/pulls", wanted, read_change_request)
+            made = found
         return self._with_reviewers(self._with_labels(made, labels), reviewers)
+
+    def _open(self, doing: Doing, wanted: dict[str, object]) -> ChangeRequest:
+        path = f"{self._client.path}/pulls"
+        try:
+            return self._client.write(doing, "POST", path, wanted, read_change_request)
+        except HostRefusedError as error:
+            if not ("draft" in wanted and _NO_DRAFTS in error.reason.lower()):
+                raise
+        ordinary = {name: value for name, value in wanted.items() if name != "draft"}
+        return self._client.write(doing, "POST", path, ordinary, read_change_request)
 
     def update(
         self,

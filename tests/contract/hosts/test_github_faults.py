@@ -175,7 +175,7 @@ def test_a_light_is_set_again_when_there_is_no_answer(server: GitHubServer, kind
 
 
 @pytest.mark.parametrize("kind", ["502-after", "reset-after", "timeout", "truncated-json"])
-@pytest.mark.parametrize("call", [1, 2])
+@pytest.mark.parametrize("call", [0, 1, 2, 3])
 def test_labels_and_reviewers_survive_a_passing_fault(server: GitHubServer, kind: FaultKind, call: int) -> None:
     server.push("feature", {"a.txt": "1\n"})
     host = _host(server)
