@@ -3,6 +3,9 @@
 From GitHub's documentation: "REST API endpoints for users" and "for repositories", "Scopes for OAuth apps" (the header
 ``X-OAuth-Scopes``), "Token expiration and revocation", "Controlling permissions for GITHUB_TOKEN".
 
+Remarks on a pull request take ``pull-requests: write``: for them the documentation names ``issues: write`` as well, and
+that was seen not to be enough (github/rest-api-description#6994).
+
 Classic tokens tell their scopes. Tokens with permissions do not, so GitHub is asked for things that it must refuse: the
 bodies are empty, and each of these calls has something that it must be given (see :meth:`Client.may`).
 """
@@ -124,8 +127,6 @@ class GitHubAccess:
             if action != "read":
                 answers = [found[permission.name] for permission in needed]
                 allowed[action] = False if False in answers else None if None in answers else True
-        if allowed["comment"] is False and found["issues"]:
-            allowed["comment"] = None  # documented as enough for both kinds of topics; not seen to be
         return allowed if kind in {"job", "app"} else _by_role(repository, allowed)
 
     def _may(self, permission: Permission, path: str) -> bool | None:
@@ -162,7 +163,7 @@ def _by_role(repository: Json, allowed: dict[Action, bool | None]) -> dict[Actio
     roles = repository.get("permissions")
     if not isinstance(roles, dict):
         return allowed
-    return {action: may and roles.get(_ROLES[action], True) is True for action, may in allowed.items()}
+    return {action: False if roles.get(_ROLES[action]) is False else may for action, may in allowed.items()}
 
 
 def _spelled(client: Client, needed: tuple[Permission, ...]) -> str:

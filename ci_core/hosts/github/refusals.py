@@ -122,12 +122,12 @@ class Refusals:
 
     def missing(self, doing: Doing) -> NotFoundOnHostError:
         """Return that what was asked for is not there, as far as our token sees."""
-        return NotFoundOnHostError(
-            host=self.place,
-            kind=doing.kind,
-            name=doing.name or self.repository,
-            hint=None if self.is_known_to_exist else _PRIVATE,
-        )
+        hint = None if self.is_known_to_exist else _PRIVATE
+        if doing.needs.level == "write" and self.token.shape != "installation":
+            hint = (
+                f"if it is there, the token may read it and not write: {self.token.how_to_get(doing.needs, self.login)}"
+            )
+        return NotFoundOnHostError(host=self.place, kind=doing.kind, name=doing.name or self.repository, hint=hint)
 
     def refused(self, doing: Doing, reason: str, hint: str | None = None) -> HostRefusedError:
         """Return that the host said no."""

@@ -143,7 +143,7 @@ def test_a_permission_that_is_missing_is_found_beforehand_and_named_by_the_deed_
     ("permission", "denied"),
     [
         ("contents", {"push", "change-request"}),
-        ("pull_requests", {"change-request"}),
+        ("pull_requests", {"comment", "change-request"}),
         ("issues", {"issue"}),
         ("deployments", {"deployment"}),
         ("statuses", set()),  # a check run stands for it
@@ -156,16 +156,7 @@ def test_each_permission_that_is_read_only_denies_its_own_actions_alone(
     access = open_host(server, _job(server, **{permission: "read"})).access()
 
     assert {action for action, may in access.allowed.items() if may is False} == denied
-    assert access.allowed["comment"] is (None if permission == "pull_requests" else True)
-
-
-def test_whether_issues_write_is_enough_for_a_comment_on_a_request_is_not_told(server: GitHubServer) -> None:
-    """GitHub's documentation names either permission for a comment on a topic of either kind."""
-    with_issues = open_host(server, _job(server, pull_requests="read")).access()
-    with_neither = open_host(server, _job(server, pull_requests="read", issues="read")).access()
-
-    assert with_issues.allowed["comment"] is None
-    assert with_neither.allowed["comment"] is False
+    assert None not in access.allowed.values()
 
 
 def test_without_statuses_and_checks_there_are_no_lights(server: GitHubServer) -> None:

@@ -23,7 +23,7 @@ from ci_core.errors import (
 from ci_core.hosts.choose import HostChoice
 from ci_core.hosts.github.answers import UnusableAnswerError
 from ci_core.hosts.github.client import translated_error
-from ci_core.hosts.github.permissions import PULL_REQUESTS, STATUSES, Token
+from ci_core.hosts.github.permissions import PULL_REQUESTS, READ_PULL_REQUESTS, STATUSES, Token
 from ci_core.hosts.github.refusals import Answer, Doing, Refusals
 from ci_core.hosts.github.transport import RedirectedError
 
@@ -34,6 +34,8 @@ _JOB = "ghs_0123456789abcdefghijklmnopqrstuvwxyz"
 _CLASSIC = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 _FINE = "github_pat_0123456789abcdefghijkl_0123456789"
 _COMMENTING = Doing(action="comment on change request 5", needs=PULL_REQUESTS, kind="change request", name="5")
+
+_READING = Doing(action="list the comments", needs=READ_PULL_REQUESTS, kind="change request", name="5")
 
 
 def _refusals(token: str | None = _JOB, variable: str | None = "GITHUB_TOKEN") -> Refusals:
@@ -221,13 +223,26 @@ def test_a_missing_permission_is_no_limit_although_the_budget_ends_with_it() -> 
 def test_a_404_says_that_private_repositories_look_missing_until_one_answer_came() -> None:
     refusals, answer = _refusals(), Answer(status=404, message="Not Found")
 
-    before = refusals.translate(answer, _COMMENTING)
+    before = refusals.translate(answer, _READING)
     refusals.is_known_to_exist = True
-    after = refusals.translate(answer, _COMMENTING)
+    after = refusals.translate(answer, _READING)
 
     assert "private repository" in str(before.hint)
     assert after.hint is None
     assert after.fact == "there is no change request `5`"
+
+
+def test_a_404_to_a_person_s_write_says_that_the_token_may_only_read() -> None:
+    """GitHub tells a person's token without the right to write that nothing is there."""
+    refusals = _refusals(_FINE)
+    refusals.is_known_to_exist = True
+
+    error = refusals.translate(Answer(status=404, message="Not Found"), _COMMENTING)
+
+    assert error.hint == (
+        "if it is there, the token may read it and not write: give the token `Pull requests: Read and write` for this "
+        "repository"
+    )
 
 
 @pytest.mark.parametrize(
