@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
-from ci_core.cli._common import echo_json, json_option, need, project_option, terminal_style, without_option
+from ci_core.cli._common import echo_json, json_option, masker, need, project_option, terminal_style, without_option
 from ci_core.cli._no_change import tell_when_nothing_changed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from ci_core.types import JsonObject
 
 
 @click.command()
@@ -42,16 +40,15 @@ def command(
     from ci_core.ci.plain import PlainConsole
     from ci_core.cli._project import open_project
     from ci_core.operations.comparison import PARTS, compare_named
+    from ci_core.operations.comparison_json import comparison_json
     from ci_core.operations.report import Occasion, make_report
     from ci_core.reports.render import render_terminal
-    from ci_core.versioning.plain import to_plain
 
     opened = open_project(project, env, PlainConsole.from_environment(env, sys.stderr))
     left_out = {"plots", *without} if as_json else set(without)
     comparison = compare_named(opened, base, head, without=[part for part in PARTS if part in left_out])
     if as_json:
-        more = {"tables": to_plain(comparison.tables), "behaviour": to_plain(comparison.behaviour)}
-        echo_json({**cast("JsonObject", to_plain(comparison.diff)), **more})
+        echo_json(comparison_json(comparison, masker()))
     else:
         report = make_report(opened, comparison, Occasion())
         click.echo(render_terminal(report, redactor=opened.redactor, **terminal_style(env)))
