@@ -175,6 +175,10 @@ class GitLabServer:
         with self.state.lock:
             self.state.git.move(f"refs/heads/{branch}", None)
 
+    def protect(self, *branches: str) -> None:
+        """Refuse everybody's pushes to these branches from now on."""
+        self.state.git.protect(branches)
+
     def pipeline(self, commit: CommitId, ref: str, *, source: str = "push") -> int:
         """Start a pipeline on a commit; return its number."""
         with self.state.lock:

@@ -42,9 +42,19 @@ NEEDED_LEVEL: Final = {
     "commit_status": DEVELOPER,
     "upload": GUEST,
     "push": DEVELOPER,
-    "push_protected": MAINTAINER,
 }
 """The lowest role in a private project."""
+
+
+_REFUSE_PROTECTED: Final = """\
+#!/bin/sh
+while read -r old new ref; do
+  if grep -qxF -- "$ref" protected 2>/dev/null; then
+    echo "GitLab: You are not allowed to push code to protected branches on this project." >&2
+    exit 1
+  fi
+done
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +222,9 @@ class State:
 
     def __post_init__(self) -> None:
         self.git = BareRepository(self.folder / "flights.git")
+        hook = self.git.folder / "hooks" / "pre-receive"
+        hook.write_text(_REFUSE_PROTECTED)
+        hook.chmod(0o755)
 
     def next_id(self) -> int:
         """Return an id that nothing else has, as GitLab's are per table and these per server."""

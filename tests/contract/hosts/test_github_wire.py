@@ -7,11 +7,8 @@ import contextlib
 import gzip
 import json
 import logging
-import ssl
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -22,10 +19,12 @@ from ci_core.hosts.github import transport as transport_module
 from ci_core.hosts.spec import Topic
 from ci_core.types import CommitId
 from tests.contract.hosts.github_host import asked, open_at
+from tests.servers.encrypted import encrypted_server, self_signed
 from tests.servers.http_server import Request, Response, http_server, json_response, write_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
 pytestmark = pytest.mark.e2e
@@ -311,44 +310,12 @@ def test_requests_go_through_the_proxy_that_the_environment_names(monkeypatch: p
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_a_server_with_a_certificate_of_its_own_is_trusted_once_that_is_named(tmp_path: Path, variable: str) -> None:
     """D15."""
-    certificate, key = _self_signed(tmp_path)
-    with _encrypted(certificate, key) as url:
+    certificate, key = self_signed(tmp_path)
+    with encrypted_server(certificate, key) as url:
         with pytest.raises(HostUnreachableError, match="certificate is not trusted here"):
             list(open_at(url, TOKEN).comments.list(TOPIC))
 
         assert list(open_at(url, TOKEN, env={variable: str(certificate)}).comments.list(TOPIC)) == []
-
-
-def _self_signed(folder: Path) -> tuple[Path, Path]:
-    certificate, key = folder / "ca.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"]
-    subprocess.run([*command, "-out", certificate, "-keyout", key], check=True, capture_output=True)
-    return certificate, key
-
-
-@contextlib.contextmanager
-def _encrypted(certificate: Path, key: Path) -> Iterator[str]:
-    class Empty(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            write_response(self, json_response([]))
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
-            pass
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Empty)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *_refused: None  # type: ignore[method-assign] # a client that does not trust us
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"https://localhost:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_the_library_is_loaded_when_a_host_is_opened_and_not_before() -> None:
