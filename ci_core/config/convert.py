@@ -152,5 +152,7 @@ def _retrain(raw: RawRetrain) -> RetrainSettings:
         window=raw.window,
         hold_back=raw.hold_back,
         cool_down=raw.cool_down,
-        change_request=RetrainChangeRequestSettings(labels=tuple(request.labels), reviewers=tuple(request.reviewers)),
+        change_request=RetrainChangeRequestSettings(
+            labels=tuple(request.labels), reviewers=tuple(request.reviewers), is_draft=request.draft
+        ),
     )

@@ -95,6 +95,8 @@ class RawChangeRequest(Section):
     """Labels it gets."""
     reviewers: list[Text] = Field(default=[])
     """Accounts asked for a review."""
+    draft: bool = False
+    """`true` opens it as a draft, which nobody is asked to review and which cannot be merged until a person says so."""
 
 
 class RawRetrain(Section):

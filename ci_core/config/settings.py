@@ -200,6 +200,8 @@ class RetrainChangeRequestSettings:
 
     labels: tuple[str, ...] = ("retrain",)
     reviewers: tuple[str, ...] = ()
+    is_draft: bool = False
+    """Default false: reviewers are told of it at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ci_core.hosts.marker import parse_marker
 from ci_core.retrain.evidence import evidence_key, find_evidence, is_new_evidence
 from ci_core.retrain.spec import RetrainDecision, RetrainRequest
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from ci_core.config.settings import RetrainSettings
+    from ci_core.hosts.marker import Run
     from ci_core.hosts.spec import ChangeRequest
     from ci_core.monitoring.spec import Window
     from ci_core.retrain.spec import DecisionSlug, JudgedWindow, Trigger
@@ -31,6 +33,7 @@ def decide_retrain(
     open_request: RetrainRequest | None = None,
     last_closed: RetrainRequest | None = None,
     trigger: Trigger = "schedule",
+    run: Run | None = None,
 ) -> RetrainDecision:
     """Decide on the windows that were judged for the live release.
 
@@ -42,6 +45,7 @@ def decide_retrain(
         open_request: the open retrain request, if there is one.
         last_closed: the newest merged or closed one, if there is one.
         trigger: a ``command`` needs neither drift nor a cool-down's end, but sound windows all the same.
+        run: who asks; an older run than the one that wrote the open request leaves it alone. None: nobody knows.
 
     Returns:
         The decision; with `should`, the sound windows (`no-drift`, `potential`, `drift`) that go into the new data.
@@ -52,6 +56,7 @@ def decide_retrain(
     reasons = (
         _no_reason(judged, settings, trigger)
         or _already_proposed(key, open_request)
+        or _overtaken(run, open_request)
         or (_refused_before(key, last_closed, settings.cool_down, now) if trigger == "schedule" else None)
         or _too_few(judged, settings.hold_back)
     )
@@ -76,22 +81,27 @@ def earlier_requests(found: Iterable[ChangeRequest], login: str) -> tuple[Retrai
 
     Args:
         found: the change requests from the retrain branch, in any order.
-        login: who we are on the host; what others opened from that branch tells us nothing.
+        login: who we are on the host; what others opened from that branch, or from one of that name in a fork, tells
+            us nothing.
     """
-    ours = sorted((request for request in found if request.author == login), key=lambda request: request.number)
-    requests = [
-        RetrainRequest(
-            number=request.number,
-            url=request.url,
-            state=request.state,
-            evidence=find_evidence(request.body),
-            closed_at=None if request.closed_at is None else datetime.fromisoformat(request.closed_at),
-        )
-        for request in ours
-    ]
+    ours = (request for request in found if request.author == login and not request.is_fork)
+    requests = [_known(request) for request in sorted(ours, key=lambda request: request.number)]
     is_open = [request for request in requests if request.state == "open"]
     is_over = [request for request in requests if request.state != "open"]
     return (is_open[-1] if is_open else None), (is_over[-1] if is_over else None)
+
+
+def _known(request: ChangeRequest) -> RetrainRequest:
+    marker = parse_marker(request.body)
+    return RetrainRequest(
+        number=request.number,
+        url=request.url,
+        state=request.state,
+        evidence=find_evidence(request.body),
+        closed_at=None if request.closed_at is None else datetime.fromisoformat(request.closed_at),
+        settled=frozenset(([marker.sha] if marker else []) + ([request.head] if request.state == "merged" else [])),
+        run=marker.run if marker else None,
+    )
 
 
 def _no_reason(judged: Sequence[JudgedWindow], settings: RetrainSettings, trigger: Trigger) -> RetrainDecision | None:
@@ -114,6 +124,12 @@ def _already_proposed(key: str, request: RetrainRequest | None) -> RetrainDecisi
     if request is None or (request.evidence and is_new_evidence(key, than=request.evidence)):
         return None
     return _no("request-open", f"change request {request.number} is open for the same evidence", key)
+
+
+def _overtaken(run: Run | None, request: RetrainRequest | None) -> RetrainDecision | None:
+    if run is None or request is None or request.run is None or run >= request.run:
+        return None
+    return _no("newer-run", f"change request {request.number} was written by a newer run")
 
 
 def _refused_before(

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from ci_core.hosts.marker import Run
     from ci_core.monitoring.spec import ColumnVerdict, State, Window
+    from ci_core.types import CommitId
 
 Trigger = Literal["schedule", "command"]
 """Who asks: the scheduled run, which follows ``retrain.on``, or a person, who has decided already."""
@@ -25,6 +27,7 @@ DecisionSlug = Literal[
     "request-open",
     "request-merged",
     "cool-down",
+    "newer-run",
 ]
 
 
@@ -57,6 +60,11 @@ class RetrainRequest:
     evidence: str
     """Evidence key; empty when its text does not tell one."""
     closed_at: datetime | None = None
+    settled: frozenset[CommitId] = frozenset()
+    """Commits of its branch that may be replaced with all before them: the one that we pushed, by the marker in its
+    text, and the one that was merged, however that was done."""
+    run: Run | None = None
+    """Which run wrote its text, by its marker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

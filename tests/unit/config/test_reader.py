@@ -65,7 +65,7 @@ retrain:
   window: sliding
   hold-back: 3
   cool-down: 7d
-  change-request: {labels: [retrain, model], reviewers: [ann]}
+  change-request: {labels: [retrain, model], reviewers: [ann], draft: true}
 """
 
 
@@ -131,7 +131,7 @@ def test_every_key_of_the_file_reaches_the_settings(tmp_path: Path) -> None:
             window="sliding",
             hold_back=3,
             cool_down=timedelta(days=7),
-            change_request=RetrainChangeRequestSettings(labels=("retrain", "model"), reviewers=("ann",)),
+            change_request=RetrainChangeRequestSettings(labels=("retrain", "model"), reviewers=("ann",), is_draft=True),
         ),
     )
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from ci_core.config.settings import RetrainSettings
+from ci_core.hosts.marker import Marker, Run
 from ci_core.hosts.spec import ChangeRequest
 from ci_core.monitoring.spec import ColumnVerdict, Window
 from ci_core.retrain.decision import decide_retrain, earlier_requests
@@ -199,3 +201,69 @@ def test_only_our_own_requests_tell_evidence() -> None:
     assert (is_open.number, is_over.number) == (8, 6)
     assert is_over.closed_at == datetime(2013, 6, 29, tzinfo=UTC)
     assert is_over.evidence.startswith("r6:")
+
+
+def test_a_request_from_a_branch_of_that_name_in_a_fork_tells_nothing() -> None:
+    fork = ChangeRequest(
+        number=3,
+        title="t",
+        body=evidence_line("r:0"),
+        state="open",
+        author="bot",
+        source_branch="b",
+        target_branch="main",
+        head=CommitId("0" * 40),
+        is_fork=True,
+        url="u",
+    )
+
+    assert earlier_requests([fork], "bot") == (None, None)
+
+
+def test_a_request_tells_by_its_marker_what_we_pushed_and_which_run_wrote_it() -> None:
+    marker = Marker(key="0" * 16, sha=CommitId("a" * 40), run=Run(id=12, attempt=3), body="0" * 16)
+    request = ChangeRequest(
+        number=3,
+        title="t",
+        body=marker.attach("text"),
+        state="open",
+        author="bot",
+        source_branch="b",
+        target_branch="main",
+        head=CommitId("b" * 40),
+        url="u",
+    )
+
+    is_open, _ = earlier_requests([request], "bot")
+
+    assert is_open is not None
+    assert (is_open.settled, is_open.run) == (frozenset({CommitId("a" * 40)}), Run(id=12, attempt=3))
+
+
+@pytest.mark.parametrize(("run", "should"), [(Run(id=8), False), (Run(id=9, attempt=1), True), (Run(id=10), True)])
+def test_an_older_run_leaves_the_request_of_a_newer_one_alone(run: Run, should: bool) -> None:
+    standing = dataclasses.replace(_request("open", "humid"), run=Run(id=9))
+
+    decision = decide_retrain(_drift(15, 16, 17), _SETTINGS, now=_NOW, release="r1", open_request=standing, run=run)
+
+    assert decision.should is should
+    assert decision.slug == ("drift" if should else "newer-run")
+
+
+def test_what_was_merged_is_settled_whoever_committed_it() -> None:
+    request = ChangeRequest(
+        number=3,
+        title="t",
+        body=evidence_line("r:0"),
+        state="merged",
+        author="bot",
+        source_branch="b",
+        target_branch="main",
+        head=CommitId("b" * 40),
+        url="u",
+    )
+
+    _, is_over = earlier_requests([request], "bot")
+
+    assert is_over is not None
+    assert is_over.settled == {CommitId("b" * 40)}
