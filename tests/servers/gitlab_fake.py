@@ -8,7 +8,7 @@
         gitlab.faults.at(0, Fault("502-after"))
 
 It keeps state and answers in the shapes of GitLab's documentation (``gitlab_shapes.py`` names the pages). It knows
-personal, project and job tokens with scopes, expiry and roles; merge requests with drafts, squash, rebase and forks;
+personal, project, OAuth and job tokens with scopes, expiry and roles; merge requests with drafts, squash, rebase and forks;
 issues with a row of numbers of their own; notes with system notes and quick actions; commit statuses on pipelines with
 their state machine; environments and deployments; uploads; pages by number and by cursor; moved projects; an address
 below a path (`prefix`).
@@ -98,7 +98,7 @@ class GitLabServer:
         with state.lock:
             state.user_id(login)
             state.levels[login] = level
-            prefix = {"personal": "glpat-", "project": "glpat-", "job": "glcbt-64_"}[kind]
+            prefix = {"personal": "glpat-", "project": "glpat-", "job": "glcbt-64_", "oauth": ""}[kind]
             token = Token(
                 text=prefix + secrets.token_urlsafe(15),
                 login=login,

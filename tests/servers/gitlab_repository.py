@@ -41,7 +41,7 @@ def list_users(call: Call) -> Response:
     scopes=("api", "read_api", "read_user", "read_repository", "write_repository", "ai_features"),
 )
 def own_token(call: Call) -> JsonObject:
-    if call.token is None:
+    if call.token is None or call.token.kind == "oauth":
         raise RefusedError(401, {"message": "401 Unauthorized"})
     return call.shapes.token(call.token)
 

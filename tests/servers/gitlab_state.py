@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ci_core.types import CommitId
 
 JsonObject = dict[str, Any]
-TokenKind = Literal["personal", "project", "job"]
+TokenKind = Literal["personal", "project", "job", "oauth"]
 
 GUEST, PLANNER, REPORTER, DEVELOPER, MAINTAINER, OWNER = 10, 15, 20, 30, 40, 50
 """https://docs.gitlab.com/api/access_requests/#valid-access-levels"""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ci_core.errors import HostTokenError, NotFoundOnHostError
+from ci_core.errors import HostPermissionError, HostTokenError, NotFoundOnHostError
 from ci_core.hosts._answers import optional_text, texts
-from ci_core.hosts.gitlab.project import read_project
+from ci_core.hosts.gitlab.project import ProjectFacts, read_project
 from ci_core.hosts.gitlab.refusals import Doing
 from ci_core.hosts.gitlab.tokens import NEEDS, READ, how_to_get
 from ci_core.hosts.spec import Access
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from ci_core.hosts._answers import Json
     from ci_core.hosts.gitlab.client import Client
-    from ci_core.hosts.gitlab.project import ProjectFacts
     from ci_core.hosts.gitlab.tokens import Need
     from ci_core.hosts.spec import Action
 
@@ -69,7 +68,7 @@ def ask_access(client: Client) -> Access:
             client.get(_ASK_TOKEN, "/job", lambda data: data)
             return Access(token="job", allowed=_OF_JOBS, needs=needs, notes=_notes_on_jobs())  # noqa: S106 - a kind
     scopes = _ask_scopes(client)
-    project = client.get(_ASK_PROJECT, client.project, read_project)
+    project = _ask_project(client)
     return Access(
         token="unknown" if scopes.names is None else client.token.kind,
         allowed={action: _may(action, need, scopes, project) for action, need in NEEDS.items()},
@@ -85,8 +84,15 @@ def _ask_scopes(client: Client) -> _Scopes:
 
     try:
         return client.get(_ASK_TOKEN, "/personal_access_tokens/self", read)
-    except (HostTokenError, NotFoundOnHostError):
+    except (HostTokenError, HostPermissionError, NotFoundOnHostError):
         return _Scopes(names=None)  # not an access token; whether it is a token at all, the next question shows
+
+
+def _ask_project(client: Client) -> ProjectFacts:
+    try:
+        return client.get(_ASK_PROJECT, client.project, read_project)
+    except HostPermissionError:
+        return ProjectFacts()  # no scope that reads projects, which its list of scopes shows as well
 
 
 def _may(action: Action, need: Need, scopes: _Scopes, project: ProjectFacts) -> bool | None:

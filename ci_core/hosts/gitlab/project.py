@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 class ProjectFacts:
     """What we ask of a project."""
 
-    level: int | None
+    level: int | None = None
     """Our role as a number; None when GitLab does not tell: for administrators, or a member of a group above."""
-    has_issues: bool
-    has_merge_requests: bool
-    is_archived: bool
+    has_issues: bool = True
+    has_merge_requests: bool = True
+    is_archived: bool = False
 
 
 def read_project(data: Json) -> ProjectFacts:

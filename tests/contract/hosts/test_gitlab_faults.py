@@ -286,6 +286,7 @@ class TestJobTokens:
         (20, ["api"], {"status", "deployment", "change-request", "push"}),
         (30, ["read_api"], {"comment", "issue", "status", "deployment", "change-request", "push"}),
         (30, ["read_api", "write_repository"], {"comment", "issue", "status", "deployment", "change-request"}),
+        (30, ["write_repository"], {"read", "comment", "issue", "status", "deployment", "change-request"}),
         (10, ["api"], {"read", "comment", "issue", "status", "deployment", "change-request", "push"}),
     ],
 )
@@ -299,6 +300,20 @@ def test_access_is_told_from_scopes_and_role_without_a_write(
     assert {action for action, may in access.allowed.items() if may is False} == denied
     assert access.expires_at == "2027-10-01"
     assert not any(request.is_write for request in server.requests)
+
+
+def test_of_a_token_that_tells_no_scopes_the_role_alone_is_told(server: GitLabServer) -> None:
+    host = open_host(server, server.token("graphship-bot", level=20, kind="oauth"))
+
+    access = host.access()
+
+    assert access.token == "unknown"
+    assert (access.allowed["comment"], access.allowed["status"]) == (None, False)
+
+
+def test_access_of_an_unknown_token_is_an_error(server: GitLabServer) -> None:
+    with pytest.raises(HostTokenError):
+        open_host(server, "glpat-unknown").access()
 
 
 def test_access_tells_what_is_turned_off_in_the_project(server: GitLabServer) -> None:
