@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from ci_core import _process
 from ci_core.behaviour.answers import Answer
 from ci_core.behaviour.conversation import Conversation, LateError, ReplyError
-from ci_core.errors import GraphshipError
+from ci_core.errors import ExitCode, GraphshipError
 from ci_core.serving.spec import GraphSpec
 
 if TYPE_CHECKING:
@@ -34,11 +34,14 @@ MOST_STARTS: Final = 4
 
 
 class SideFailedError(Exception):
-    """The graph cannot answer; `reason` is a sentence, and `slug` tells our own errors apart."""
+    """The graph cannot answer; `reason` is a sentence, and `slug` tells our own errors apart.
 
-    def __init__(self, reason: str, *, slug: str = "") -> None:
+    It is the fault of the graph's code, or, by `exit_code`, of a graph that makes no sense.
+    """
+
+    def __init__(self, reason: str, *, slug: str = "", exit_code: ExitCode = ExitCode.USER_CODE) -> None:
         super().__init__(reason)
-        self.reason, self.slug = reason, slug
+        self.reason, self.slug, self.exit_code = reason, slug, exit_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +158,8 @@ class Side:
         if ("needs" if key == "load" else "columns") not in reply:
             self.end()
             told = f"the {self.name}'s graph cannot be loaded: {self._sentence(reply)}"
-            raise SideFailedError(told, slug=str(reply.get("slug", "")))
+            code = ExitCode.USAGE if reply.get("exit-code") == ExitCode.USAGE else ExitCode.USER_CODE
+            raise SideFailedError(told, slug=str(reply.get("slug", "")), exit_code=code)
         return reply
 
     def _sentence(self, reply: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from ci_core.errors import ExitCode
     from ci_core.serving.spec import GraphSpec
     from ci_core.types import Interval, JsonValue
 
@@ -129,6 +130,9 @@ class Behaviour:
     head_failure: str | None = None
     """Why the head's graph cannot be loaded, when that is the fault of its code or configuration: neither of models
     that were not fetched, nor of secrets that are kept from it here, nor of what keeps the base's from it as well."""
+    head_exit_code: ExitCode | None = None
+    """What a command ends with because of `head_failure`: 2 when graph or configuration make no sense, 3 when the
+    graph's code failed."""
     base_graph: GraphSpec | None = None
     head_graph: GraphSpec | None = None
     """The serving graphs, as far as they could be loaded; there with nothing to send, too. One without steps stands

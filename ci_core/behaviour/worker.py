@@ -13,8 +13,8 @@ one a request and then ``done``::
         {"done": true, "peak-bytes": 81000000, "foreign": []}
     {"do": "time", "numbers": [0, 5, 9]}          {"seconds": [0.0012, …]}
 
-A reply ``{"error": "…", "hint": "…", "slug": "…"}`` is the last one. When standard input ends, whoever gave the orders
-is gone, and the process ends, whatever it is doing.
+A reply ``{"error": "…", "hint": "…", "slug": "…", "exit-code": 2}`` is the last one. When standard
+input ends, whoever gave the orders is gone, and the process ends, whatever it is doing.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def main() -> int:
     try:
         _obey(orders)
     except GraphshipError as error:
-        orders.reply(error=error.fact, hint=error.hint, where=list(error.where), slug=error.slug)
+        told = {"error": error.fact, "hint": error.hint, "where": list(error.where), "slug": error.slug}
+        orders.reply(**told, **{"exit-code": int(error.exit_code)})
     except Exception as error:  # noqa: BLE001 - of the graph's own code, which may raise anything
         orders.reply(error=f"{type(error).__name__}: {error}")
     except SystemExit as error:

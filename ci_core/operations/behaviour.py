@@ -20,7 +20,7 @@ from ci_core.behaviour.surroundings import scrubbed
 from ci_core.behaviour.tree import CommitTree
 from ci_core.config.reader import settings_from_bytes
 from ci_core.config.settings import CONFIG_FILE
-from ci_core.errors import GraphshipError
+from ci_core.errors import ExitCode, GraphshipError
 from ci_core.operations.behaviour_requests import BothRequests
 from ci_core.operations.behaviour_sides import NAMES, NoGraphError, Sides, Version, code_folder, told
 from ci_core.serving.spec import GraphSpec
@@ -38,14 +38,14 @@ _SERVES_NOTHING: Final = GraphSpec(name="")
 
 
 def compare_behaviour(
-    project: Project, *, base: CommitId, head: CommitId | None, sends: bool = True
+    project: Project, *, base: CommitId | None, head: CommitId | None, sends: bool = True
 ) -> Behaviour | None:
     """Send the requests of both sides through the serving graphs of two commits.
 
     Args:
         project: of the work tree. Of its environment variables the graphs get those that
             :func:`~ci_core.behaviour.surroundings.scrubbed` lets through.
-        base: a commit of this clone.
+        base: a commit of this clone; None when it could not be read: then the head's graph is loaded and asked alone.
         head: another one; None for the work tree as it is.
         sends: False to load the code of the graphs alone, which says what they consist of.
 
@@ -74,11 +74,14 @@ class _Run:
     sends: bool
     problems: list[str] = field(default_factory=list)
 
-    def compare(self, base: CommitId, head: CommitId | None) -> Behaviour | None:
+    def compare(self, base: CommitId | None, head: CommitId | None) -> Behaviour | None:
         """Return what :func:`compare_behaviour` does."""
         versions: dict[str, Version] = {}
         absent: dict[SideName, NoGraphError] = {}
         for name, commit in zip(NAMES, (base, head), strict=True):
+            if name == "base" and commit is None:
+                absent[name] = NoGraphError("the base could not be read", reason="unread")
+                continue
             try:
                 versions[name] = self._version(name, commit)
             except NoGraphError as error:
@@ -88,14 +91,15 @@ class _Run:
         self.problems += [str(error) for error in absent.values()]
         sides = self._begin(versions)
         requests = BothRequests(self.project, versions, self.scratch) if self.sends else None
-        found = self._ask(base, sides, requests) if requests and "head" in versions else self._unasked(sides)
+        asked = requests if "head" in versions else None
+        found = self._ask(base or head, sides, asked) if asked else self._unasked(sides)
         graphs = {name: _SERVES_NOTHING if _is_by_choice(absent, name) else sides.graph(name) for name in NAMES}
         found = replace(found, base_graph=graphs["base"], head_graph=graphs["head"])
         has_requests = requests is not None and not requests.are_none
         return self._blamed(found, sides, absent.get("head"), has_requests=has_requests)
 
-    def _ask(self, base: CommitId, sides: Sides, requests: BothRequests) -> Behaviour:
-        """Send the requests to both sides."""
+    def _ask(self, commit: CommitId | None, sides: Sides, requests: BothRequests) -> Behaviour:
+        """Send the requests to both sides, as of the time of a commit; None for the one that is checked out."""
         if requests.are_none:
             return self._unasked(sides, requests.all(None))
         sides.provide()
@@ -107,7 +111,7 @@ class _Run:
         asked = requests.all(sides.columns)
         if not asked.requests or not sides.running:
             return self._unasked(sides, asked)
-        time = self._time(base, sides.versions)
+        time = self._time(commit or self.project.git.head(), sides.versions)
         masker = self.project.redactor
         return replay(sides.get("base"), sides.get("head"), asked, time=time, problems=self.problems, masker=masker)
 
@@ -121,13 +125,20 @@ class _Run:
         """Return the comparison with what is the change's own doing, if anything keeps its graph from answering."""
         if absent is not None:
             failure = str(absent) if absent.reason == "own-fault" else None
+            code = ExitCode.USAGE
             why = None if absent.reason == "unread" else str(absent)
         else:
             dropped = sides.failure
             failure = dropped.problem if dropped is not None and dropped.cause == "own" else None
+            code = dropped.exit_code if dropped is not None else ExitCode.DONE
             why = dropped.problem if dropped is not None and dropped.cause != "files" else None
         was_asked = has_requests and "base" in sides.started and "base" not in sides.dropped
-        return replace(found, head_failure=failure, withheld=why if was_asked else None)
+        return replace(
+            found,
+            head_failure=failure,
+            head_exit_code=code if failure is not None else None,
+            withheld=why if was_asked else None,
+        )
 
     # --- the two commits ---
 
@@ -234,11 +245,11 @@ class _Run:
 
     # --- what is sent ---
 
-    def _time(self, base: CommitId, versions: Mapping[str, Version]) -> str | None:
-        """Return the time of the requests: that of the base's commit, which is the same in every run."""
+    def _time(self, commit: CommitId, versions: Mapping[str, Version]) -> str | None:
+        """Return the time of the requests: that of a commit, which is the same in every run."""
         if any(version.place.time_column for version in versions.values()):
             return None  # it is in their bodies
-        return self.project.git.run("show", "--no-patch", "--format=%cI", base).text or None
+        return self.project.git.run("show", "--no-patch", "--format=%cI", commit).text or None
 
 
 def _is_by_choice(absent: Mapping[SideName, NoGraphError], name: SideName) -> bool:

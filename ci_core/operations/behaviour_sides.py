@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from ci_core.behaviour.identity import Files, are_identical
 from ci_core.behaviour.side import Side, SideFailedError
 from ci_core.deploy.bundle import git_files
-from ci_core.errors import GraphshipError, MissingSecretError
+from ci_core.errors import ExitCode, GraphshipError, MissingSecretError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,6 +57,8 @@ class Dropped:
     """What was told of it."""
     cause: Cause = "own"
     """``files``: some could not be had. ``secret``: it needs one, and here it gets none."""
+    exit_code: ExitCode = ExitCode.USER_CODE
+    """What a command ends with because of it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,7 +83,7 @@ class Sides:
                 do(side)
             except SideFailedError as error:
                 cause: Cause = "secret" if error.slug == MissingSecretError.slug else "own"
-                self._drop(name, Dropped(problem=error.reason, cause=cause))
+                self._drop(name, Dropped(problem=error.reason, cause=cause, exit_code=error.exit_code))
 
     def provide(self) -> None:
         """Give each side the files that its graph names, from Git and from DVC's cache or remote."""

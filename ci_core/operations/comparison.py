@@ -96,7 +96,10 @@ def base_snapshot(project: Project, head: str, *, branch: str | None = None) -> 
     chosen = find_base(project.git, head, branch=branch)
     if chosen.commit is None:
         return None, chosen.problem
-    return snapshot_or_problem(project.root, chosen.commit, dvc=project.dvc, git=project.git)
+    base, problem = snapshot_or_problem(project.root, chosen.commit, dvc=project.dvc, git=project.git)
+    if base is not None and chosen.note is not None:
+        base = replace(base, problems=(*base.problems, chosen.note))
+    return base, problem
 
 
 def compare_revisions(
@@ -122,38 +125,25 @@ def compare_revisions(
     Raises:
         GraphshipError: the head cannot be read.
     """
+    base_commit = base.code.commit if base is not None else None
     with project.dvc.standing_still() if head is None else nullcontext():
         after = take_snapshot(project.root, head, dvc=project.dvc, git=project.git)
         head_plots, head_problem = (None, None) if "plots" in without else _plots(project, head, "head")
     diff = compare(base, after, gates=project.settings.gates.metrics, base_problem=base_problem)
-    if base is None:
-        return Comparison(
-            base=None,
-            head=after,
-            commit=head,
-            diff=diff,
-            head_plots=head_plots,
-            head_graph=head_graph,
-            problems=tuple(problem for problem in (_unrecorded(after), head_problem) if problem),
-        )
     tables: tuple[TableDiff, ...] = ()
-    if "tables" not in without:
+    if base_commit is not None and "tables" not in without:
         diff = with_folders(project.dvc, diff)
-        ignored = ignored_columns(project, base.code.commit, head)
-        found = compare_content(project.dvc, diff, base=base.code.commit, head=head, ignore=ignored.decided)
+        ignored = ignored_columns(project, base_commit, head)
+        found = compare_content(project.dvc, diff, base=base_commit, head=head, ignore=ignored.decided)
         tables = ignored.noted(found)
-    behaviour = None
-    if "graph" not in without:
-        # Imported when it is wanted: it comes with a fifth of what this program consists of.
-        from ci_core.operations.behaviour import compare_behaviour
-
-        sends = "behaviour" not in without
-        behaviour = compare_behaviour(project, base=base.code.commit, head=head, sends=sends)
-    graphs = (behaviour.base_graph, head_graph or behaviour.head_graph) if behaviour else (None, None)
-    models = changed_models(project, graphs, base=base, head=after, commit=head)
+    behaviour = _behaviour(project, base_commit, head, without)
+    graphs = (behaviour.base_graph, head_graph or behaviour.head_graph) if behaviour else (None, head_graph)
+    models = changed_models(project, graphs, base=base, head=after, commit=head) if base is not None else ()
     if behaviour is not None and head_graph is not None:  # it can be loaded, if not without the secrets of this job
-        behaviour = replace(behaviour, head_failure=None)
-    base_plots, base_plots_problem = (None, None) if "plots" in without else _plots(project, base.code.commit, "base")
+        behaviour = replace(behaviour, head_failure=None, head_exit_code=None)
+    base_plots, base_plots_problem = None, None
+    if base_commit is not None and "plots" not in without:
+        base_plots, base_plots_problem = _plots(project, base_commit, "base")
     return Comparison(
         base=base,
         head=after,
@@ -162,8 +152,8 @@ def compare_revisions(
         tables=tables,
         behaviour=behaviour,
         graph_models=models,
-        base_graph=behaviour.base_graph if behaviour else None,
-        head_graph=head_graph or (behaviour.head_graph if behaviour else None),
+        base_graph=graphs[0],
+        head_graph=graphs[1],
         base_plots=base_plots,
         head_plots=head_plots,
         problems=(
@@ -171,6 +161,18 @@ def compare_revisions(
             *unknown_contents(models),
         ),
     )
+
+
+def _behaviour(
+    project: Project, base: CommitId | None, head: CommitId | None, without: Collection[Part]
+) -> Behaviour | None:
+    """Load the graphs, and ask them unless that is left out; the head's also when there is no base to compare with."""
+    if "graph" in without:
+        return None
+    # Imported when it is wanted: it comes with a fifth of what this program consists of.
+    from ci_core.operations.behaviour import compare_behaviour
+
+    return compare_behaviour(project, base=base, head=head, sends="behaviour" not in without)
 
 
 def _unrecorded(head: Snapshot) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ci_core import __version__
-from ci_core.errors import ExitCode
+from ci_core.errors import ExitCode, worst
 from ci_core.operations import report_data
 from ci_core.operations.comparison import compare_named
 from ci_core.operations.graph_data import graph_part
@@ -185,13 +185,13 @@ def _still(behaviour: shown.Behaviour) -> shown.Behaviour:
 
 
 def exit_code(report: shown.Report) -> ExitCode:
-    """Return what a command that made this report ends with: a project's code that fails comes before its gates."""
+    """Return what a command that made this report ends with: a project that fails comes before its gates."""
+    codes = [ExitCode.CHECK_FAILED for gate in report.gates if gate.state == "fail"]
     if report.pipeline is not None and report.pipeline.failure is not None:
-        return ExitCode.USER_CODE
+        codes.append(ExitCode.USER_CODE)
     if report.behaviour is not None and report.behaviour.head_failure is not None:
-        return ExitCode.USER_CODE
-    is_red = any(gate.state == "fail" for gate in report.gates)
-    return ExitCode.CHECK_FAILED if is_red else ExitCode.DONE
+        codes.append(ExitCode(report.behaviour.head_exit_code or ExitCode.USER_CODE))
+    return worst(codes)
 
 
 def _head_failure(comparison: Comparison) -> str | None:
@@ -214,15 +214,15 @@ def _notes(comparison: Comparison, occasion: Occasion, judging: tuple[Remark, ..
     """Return what the reader must know: what cannot be read is said, never shown as no change."""
     diff, failure = comparison.diff, _head_failure(comparison)
     stale = report_data.stale_sentences(diff) if occasion.pipeline is None else ()
+    wrong = [*occasion.troubles, *([failure] if failure else [])]
     before = [
-        *occasion.troubles,
-        *([failure] if failure else []),
         *([diff.base_problem] if diff.base_problem else []),
         *occasion.warnings,
         *stale,
     ]
     after = [*diff.problems, *comparison.problems]
     return (
+        *(shown.Note(kind="error", text=text) for text in wrong),
         *(shown.Note(kind="warning", text=text) for text in before),
         *(shown.Note(kind="warning", text=remark.text, gate=remark.gate) for remark in judging),
         *(shown.Note(kind="warning", text=text) for text in after),

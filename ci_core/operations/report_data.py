@@ -169,6 +169,7 @@ def behaviour_part(behaviour: Behaviour | None) -> shown.Behaviour | None:
         is_identical=behaviour.is_identical,
         problem=behaviour.problem,
         head_failure=behaviour.head_failure,
+        head_exit_code=behaviour.head_exit_code,
         notes=behaviour.notes,
     )
 

@@ -60,6 +60,7 @@ def document(report: Report, extent: Extent) -> Document:
     first: list[Block | None] = [
         Tiles(tiles=lead) if lead else None,
         failure_section(report),
+        *_errors(report),
         *_warnings(report),
         gates_section(report, extent),
         metrics_section(report, extent),
@@ -82,6 +83,10 @@ def document(report: Report, extent: Extent) -> Document:
         footer=_footer(report, extent),
         whole=next((link for link in report.links if link.kind == "report"), None),
     )
+
+
+def _errors(report: Report) -> list[Paragraph]:
+    return [Paragraph(line=prose(note.text, 600), tone="bad") for note in report.notes if note.kind == "error"]
 
 
 def _warnings(report: Report) -> list[Paragraph]:

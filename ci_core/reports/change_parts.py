@@ -127,5 +127,7 @@ class Behaviour(Part):
     """Why there is no comparison, or why it is not whole."""
     head_failure: str | None = None
     """Why the head's graph cannot be loaded, when that is its own fault: then the verdict is ``fail``."""
+    head_exit_code: int | None = None
+    """What commands end with because of that: 2 when graph or configuration make no sense, 3 when its code failed."""
     notes: tuple[str, ...] = ()
     """What a reader should know and is no fault."""

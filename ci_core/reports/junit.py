@@ -1,8 +1,9 @@
 """Gates and stages as JUnit XML, which every CI system shows as tests (pure).
 
-One suite of gates and one of the pipeline's stages. JUnit has no third colour: a gate that warns passes, and says so in
-its output. A stage that failed is an error, not a failure: nobody judged it. Names are the gates' keys and the stages'
-names, so that a CI system can follow one from run to run.
+One suite of gates, one of the pipeline's stages, and one of a single test: that nothing else went wrong. JUnit has no
+third colour: a gate that warns passes, and says so in its output. A stage that failed is an error, not a failure:
+nobody judged it. So is a serving graph that cannot be loaded. Names are the gates' keys and the stages' names, so that
+a CI system can follow one from run to run.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from ci_core.reports.text import pair, seconds, shorten, signed, visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ci_core.reports.report import Annotation, Gate, Report, Stage, StageFailure
+    from ci_core.reports.report import Annotation, Gate, Note, Report, Stage, StageFailure
 
 _LONGEST = 2_000
+_NO_ERROR = "no error beside gates and stages"
 _COUNTS = ("tests", "failures", "errors", "skipped")
 _STAGE_WORDS = {"skipped": "nothing it depends on moved", "not-run": "an earlier stage failed"}
 
 
 def to_junit(report: Report) -> str:
-    """Return the gates, and the pipeline's stages when there is a pipeline, as XML."""
+    """Return the gates, the pipeline's stages when there is a pipeline, and what else went wrong, as XML."""
     root = ET.Element("testsuites", name=_text(f"graphship {report.project}"))
     gates = _suite(root, f"graphship gates of {report.project}")
     for gate in report.gates:
@@ -36,6 +38,7 @@ def to_junit(report: Report) -> str:
             _stage(stages, stage, failed)
         if pipeline.failure and not any(stage.name == pipeline.failure.stage for stage in pipeline.stages):
             _error(_case(stages, "pipeline", pipeline.failure.stage), pipeline.failure)
+    _report(_suite(root, f"graphship report of {report.project}"), report.notes)
     for suite in root:
         _count(suite)
     for name in _COUNTS:
@@ -103,6 +106,14 @@ def _error(case: ET.Element, failure: StageFailure) -> None:
     error = ET.SubElement(case, "error", message=f"the stage failed{code}", type="stage")
     command = f"$ {_text(failure.command)}\n" if failure.command else ""
     error.text = command + visible(failure.tail[-_LONGEST:], keep_lines=True)
+
+
+def _report(suite: ET.Element, notes: Sequence[Note]) -> None:
+    """Add the test that there are no errors, with all that there are: JUnit has one for a test."""
+    case = _case(suite, "report", _NO_ERROR)
+    errors = [_text(note.text) for note in notes if note.kind == "error"]
+    if errors:
+        ET.SubElement(case, "error", message=errors[0], type="report").text = "\n".join(errors)
 
 
 def _text(text: str) -> str:

@@ -256,9 +256,11 @@ class Plan(Part):
 
 
 class Note(Part):
-    """Something the reader must know; a warning is shown on the first screen."""
+    """Something the reader must know."""
 
-    kind: Literal["info", "warning"] = "info"
+    kind: Literal["info", "warning", "error"] = "info"
+    """Warnings are shown on the first screen, and before them errors: what makes the verdict ``fail`` beside the gates
+    and the pipeline's stages."""
     text: str
     """Names in backticks."""
     gate: str | None = None
@@ -282,7 +284,7 @@ class Report(Part):
     title: str = ""
     """The change request's title."""
     verdict: Literal["pass", "warn", "fail"]
-    """The colour of the check: the worst gate, or ``fail`` when the pipeline failed."""
+    """The colour of the check: the worst gate, or ``fail`` when the pipeline failed or a note is an error."""
     base: Commit | None = None
     """None when there is nothing to compare with; a note then says why."""
     head: Commit

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_core.reports.render import render_junit
-from ci_core.reports.report import Commit, Gate, Pipeline, Report, Stage, StageFailure
+from ci_core.reports.report import Commit, Gate, Note, Pipeline, Report, Stage, StageFailure
 from ci_core.testing.golden import assert_golden
 from ci_core.testing.sample_edges import huge_report, minimal_report, unchanged_report, unreadable_base_report
 from ci_core.testing.sample_reports import sample_failed_report, sample_report
@@ -100,7 +100,32 @@ def test_names_of_cases_do_not_depend_on_what_came_of_them() -> None:
         root = ET.fromstring(render_junit(report_of((gate,), Pipeline(stages=(stage,)))))
         return [(case.attrib["classname"], case.attrib["name"]) for case in root.iter("testcase")]
 
-    assert names("fail") == names("pass") == [("gates", "metrics.json:auc"), ("pipeline", "train")]
+    always = ("report", "no error beside gates and stages")
+    assert names("fail") == names("pass") == [("gates", "metrics.json:auc"), ("pipeline", "train"), always]
+
+
+def test_what_else_went_wrong_is_one_error_that_tells_all_of_it() -> None:
+    notes = (
+        Note(kind="error", text="the head's graph cannot be loaded: `answr` is not defined"),
+        Note(kind="error", text="do not merge yet"),
+        Note(kind="warning", text="a warning"),
+        Note(kind="info", text="a remark"),
+    )
+
+    root = ET.fromstring(render_junit(report_of(()).model_copy(update={"notes": notes})))
+
+    assert (root.attrib["tests"], root.attrib["errors"]) == ("1", "1")
+    (error,) = root.iter("error")
+    assert error.attrib == {"message": "the head's graph cannot be loaded: `answr` is not defined", "type": "report"}
+    assert error.text == "the head's graph cannot be loaded: `answr` is not defined\ndo not merge yet"
+
+
+def test_a_report_with_warnings_alone_has_no_error() -> None:
+    notes = (Note(kind="warning", text="a warning"), Note(kind="info", text="a remark"))
+
+    root = ET.fromstring(render_junit(report_of(()).model_copy(update={"notes": notes})))
+
+    assert [(case.attrib["classname"], len(case)) for case in root.iter("testcase")] == [("report", 0)]
 
 
 def test_stages_tell_their_time_and_what_became_of_them() -> None:
@@ -135,8 +160,8 @@ def test_any_name_gives_readable_xml(name: str) -> None:
     failure = StageFailure(stage=name, command=name, tail=name)
     report = report_of((gate,), Pipeline(stages=(Stage(name=name, state="failed"),), failure=failure))
 
-    xml = render_junit(report.model_copy(update={"project": name}))
+    xml = render_junit(report.model_copy(update={"project": name, "notes": (Note(kind="error", text=name),)}))
 
     root = ET.fromstring(xml.encode())
-    assert (root.attrib["tests"], root.attrib["failures"], root.attrib["errors"]) == ("2", "1", "1")
+    assert (root.attrib["tests"], root.attrib["failures"], root.attrib["errors"]) == ("3", "1", "2")
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", xml)
