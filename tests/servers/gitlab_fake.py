@@ -8,10 +8,10 @@
         gitlab.faults.at(0, Fault("502-after"))
 
 It keeps state and answers in the shapes of GitLab's documentation (``gitlab_shapes.py`` names the pages). It knows
-personal, project, OAuth and job tokens with scopes, expiry and roles; merge requests with drafts, squash, rebase and forks;
-issues with a row of numbers of their own; notes with system notes and quick actions; commit statuses on pipelines with
-their state machine; environments and deployments; uploads; pages by number and by cursor; moved projects; an address
-below a path (`prefix`).
+personal, project, OAuth and job tokens with scopes, expiry and roles; merge requests with drafts, squash, rebase and
+forks; issues with a row of numbers of their own; notes with system notes and quick actions; commit statuses on
+pipelines with their state machine; environments and deployments; uploads; pages by number and by cursor; moved
+projects; an address below a path (`prefix`).
 
 What it is not: one server has one project; ids are one row for all tables; there are no groups, approvals, protected
 environments, resolvable threads, merge trains or mail; merge requests see a push at once, where GitLab takes a moment;
