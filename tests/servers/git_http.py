@@ -138,12 +138,8 @@ class BareRepository:
         self.git("update-ref", *(["-d", ref] if commit is None else [ref, commit]))
 
     def contains(self, tip: str, commit: str) -> bool:
-        """Return whether `commit` is `tip` or an ancestor of it."""
-        try:
-            self.git("merge-base", "--is-ancestor", commit, tip)
-        except subprocess.CalledProcessError:
-            return False
-        return True
+        """Return whether `commit` is `tip` or an ancestor of it; both are given by their ids."""
+        return not self.fact("rev-list", "--max-count=1", commit, f"^{tip}")
 
     def between(self, base: str, tip: str) -> list[CommitId]:
         """Return the commits of `tip` that `base` does not have, oldest first; both are given by their ids."""

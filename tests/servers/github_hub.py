@@ -25,6 +25,9 @@ _TEXTS: Final = frozenset({"body", "title", "description", "message", "name", "c
 """Keys whose values people write: nothing is replaced in them."""
 
 
+Tips = dict[str, "dict[str, CommitId]"]
+
+
 @dataclass(slots=True, kw_only=True)
 class Pull:
     """What makes an issue a pull request. Its title, text, state, labels and comments are the issue's."""
@@ -134,7 +137,7 @@ class Hub:
         number = rest.partition("/")[0]
         if kind == "issues" and number.isdecimal():
             self._issues.pop(int(number), None)
-        else:
+        elif path != "issues":  # a new one changes no other
             self._issues.clear()
 
     def known(self, path: str) -> Any:
@@ -177,8 +180,12 @@ class Hub:
         fork: Json = json.loads(json.dumps(ours).replace(self.full_name, f"{owner}/{NAME}"))
         return fork | {"id": ours["id"] + 10_000_000, "fork": True, "owner": self.user(owner), "parent": ours}
 
-    def follow_pushes(self) -> None:
-        """Bring open pull requests to where their branches are; one whose branch is gone is closed."""
+    def follow_pushes(self) -> Tips:
+        """Bring open pull requests to where their branches are; one whose branch is gone is closed.
+
+        Returns:
+            Owner → branch → its newest commit.
+        """
         tips = {owner: store.branches() for owner, store in self._stores().items()}
         for pull in self.pulls.values():
             if pull.merge_commit is not None or self.issue(pull.number)["state"] != "open":
@@ -190,6 +197,7 @@ class Hub:
                 pull.head = tip
                 self.keep(pull)
             pull.base_commit = tips[OWNER].get(pull.base, pull.base_commit)
+        return tips
 
     def keep(self, pull: Pull) -> None:
         """Have the head of a pull request in the repository itself, under ``refs/pull/``."""

@@ -162,7 +162,9 @@ class Interface:
             return
         description = github_description()
         problems = description.request_problems(route.pattern, request)
-        if answer.body and answer.headers.get("Content-Type") == "application/json":
+        self._judged[route] += 1
+        is_json = answer.body and answer.headers.get("Content-Type") == "application/json"
+        if is_json and self._judged[route] <= _ANSWERS_JUDGED:
             content = json.loads(answer.body)
             found = description.answer_problems(route.pattern, request.method, answer.status, content)
             problems += [one for one in found if not _MISDESCRIBED.search(one)]

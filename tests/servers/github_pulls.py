@@ -9,7 +9,7 @@ from tests.servers.git_http import MergeConflictError
 from tests.servers.github_answers import Call, Routes, fitting, invalid, now, page, required
 from tests.servers.github_code import commit_json, file_json
 from tests.servers.github_emulator import LOGINS, OWNER
-from tests.servers.github_hub import NAME, Hub, Pull
+from tests.servers.github_hub import NAME, Hub, Pull, Tips
 from tests.servers.github_refused import Json, Refused
 from tests.servers.http_server import Response, json_response
 
@@ -141,8 +141,8 @@ def create_pull(call: Call) -> Response:
     owner = owner or OWNER
     if owner == OWNER and call.role == "read":
         raise Refused(403, "Resource not accessible by personal access token")
-    hub.follow_pushes()
-    head, base_commit = _tip(hub, owner, branch, "head"), _tip(hub, OWNER, body["base"], "base")
+    tips = hub.follow_pushes()
+    head, base_commit = _tip(tips, owner, branch, "head"), _tip(tips, OWNER, body["base"], "base")
     if any(_same(hub, pull, owner, branch, body["base"]) for pull in hub.pulls.values()):
         raise _custom(f"A pull request already exists for {owner}:{branch}.")
     if owner != OWNER:
@@ -165,9 +165,8 @@ def create_pull(call: Call) -> Response:
     return json_response(pull_json(hub, pull, is_whole=True), 201)
 
 
-def _tip(hub: Hub, owner: str, branch: str, field: str) -> CommitId:
-    there = owner == OWNER or owner in hub.forks
-    tip = hub.store(owner).branches().get(branch) if there else None
+def _tip(tips: Tips, owner: str, branch: str, field: str) -> CommitId:
+    tip = tips.get(owner, {}).get(branch)
     if tip is None:
         raise invalid("PullRequest", field)
     return tip
@@ -199,7 +198,7 @@ def update_pull(call: Call) -> Response:
         _check_reopening(hub, pull)
     changes = {name: body[name] for name in ("title", "body", "state") if name in body}
     if body.get("base"):
-        pull.base_commit, pull.base = _tip(hub, OWNER, body["base"], "base"), body["base"]
+        pull.base_commit, pull.base = _tip(hub.follow_pushes(), OWNER, body["base"], "base"), body["base"]
     hub.ask("PATCH", f"issues/{pull.number}", login=call.login, body=changes)
     return json_response(pull_json(hub, pull, is_whole=True))
 

@@ -159,3 +159,29 @@ def test_a_hanging_answer_ends_with_the_server(counter: _Counter) -> None:
     client.join(20)
 
     assert outcomes == ["cut"]
+
+
+def test_a_request_can_be_answered_with_anything_and_then_nothing_is_done(front: Front, counter: _Counter) -> None:
+    front.plan.answer(0, Response(status=302, headers={"Location": f"{front.url}/elsewhere"}))
+
+    answer = requests.get(f"{front.url}/x", timeout=5, allow_redirects=False)
+
+    assert (answer.status_code, answer.headers["Location"], counter.done) == (302, f"{front.url}/elsewhere", 0)
+
+
+def test_two_clients_can_be_made_to_meet_before_either_is_served(front: Front, counter: _Counter) -> None:
+    barrier = threading.Barrier(2, timeout=20)
+    seen: list[int] = []
+
+    def meet() -> None:
+        seen.append(counter.done)
+        barrier.wait()
+
+    front.plan.on(lambda asked: asked.method == "POST", meet)
+    clients = [threading.Thread(target=_outcome, args=(front,)) for _ in range(2)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join(20)
+
+    assert (seen, counter.done) == ([0, 0], 2)
