@@ -2,9 +2,8 @@
 
 From GitHub's documentation: "REST API endpoints for deployments", "REST API endpoints for deployment statuses".
 
-Our records carry ``{"graphship": {"release": …, "request": …}}`` as their payload; deployments of others, such as those
-that workflows make for ``environment:``, have none and are left out. ``request`` differs for each create: when the
-answer to one gets lost, it is how the record is found instead of made again.
+Our records carry ``{"graphship": {"release": …}}`` as their payload; deployments of others, such as those that
+workflows make for ``environment:``, have none and are left out.
 """
 
 from __future__ import annotations
@@ -13,9 +12,7 @@ import json
 from dataclasses import replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
-from uuid import uuid4
 
-from ci_core.errors import HostAnswerError, HostUnreachableError
 from ci_core.hosts.github.answers import Json, UnusableAnswerError, needed_text, number, optional_text, text
 from ci_core.hosts.github.limits import short, web_address
 from ci_core.hosts.github.permissions import DEPLOYMENTS, READ_DEPLOYMENTS
@@ -54,7 +51,7 @@ class GitHubDeployments:
 
     def list(self, environment: EnvironmentName) -> Iterator[DeploymentRecord]:
         """Yield records, newest first; each costs one more call when it is its turn."""
-        for record, _ in self._opened(environment):
+        for record in self._opened(environment):
             yield self._with_state(record)
 
     def create(
@@ -65,7 +62,6 @@ class GitHubDeployments:
         GitHub would by default first merge the default branch into the commit's, and ask for all checks of the commit
         to be green, our own among them: both are off.
         """
-        request = uuid4().hex
         doing = Doing(action=f"record a deployment to `{environment}`", needs=DEPLOYMENTS, kind="commit", name=commit)
         wanted = {
             "ref": commit,
@@ -73,14 +69,9 @@ class GitHubDeployments:
             "description": short(description),
             "auto_merge": False,
             "required_contexts": [],
-            "payload": {"graphship": {"release": release, "request": request}},
+            "payload": {"graphship": {"release": release}},
         }
-        path = f"{self._client.path}/deployments"
-        try:
-            made, _ = self._client.write(doing, "POST", path, wanted, _read_own)
-        except (HostUnreachableError, HostAnswerError):
-            found = self._made_by(request, environment)
-            made = found or self._client.write(doing, "POST", path, wanted, _read_own)[0]
+        made = self._client.write(doing, "POST", f"{self._client.path}/deployments", wanted, _read_own)
         return self.update(made, state="in-progress", description=description)
 
     def update(
@@ -113,7 +104,7 @@ class GitHubDeployments:
 
     def _end_predecessor(self, current: DeploymentRecord) -> None:
         """Make the newest earlier success inactive; those before it were ended when it came."""
-        for record, _ in self._opened(current.environment):
+        for record in self._opened(current.environment):
             if int(record.id) >= int(current.id):
                 continue
             earlier = self._with_state(record)
@@ -128,10 +119,7 @@ class GitHubDeployments:
             if earlier.state in {"success", "inactive"}:
                 return
 
-    def _made_by(self, request: str, environment: EnvironmentName) -> DeploymentRecord | None:
-        return next((record for record, made_by in self._opened(environment) if made_by == request), None)
-
-    def _opened(self, environment: EnvironmentName) -> Iterator[tuple[DeploymentRecord, str]]:
+    def _opened(self, environment: EnvironmentName) -> Iterator[DeploymentRecord]:
         """Yield our records without what became of them, newest first."""
         doing = Doing(action=f"list the deployments to `{environment}`", needs=READ_DEPLOYMENTS)
         path = f"{self._client.path}/deployments"
@@ -151,8 +139,8 @@ class GitHubDeployments:
         return f"{self._client.path}/deployments/{record.id}/statuses"
 
 
-def _read(data: Json) -> tuple[DeploymentRecord, str] | None:
-    """Return a record and the create that made it; None for one that is not ours."""
+def _read(data: Json) -> DeploymentRecord | None:
+    """Return a record, without what became of it; None for one that is not ours."""
     payload = data.get("payload")
     if isinstance(payload, str):  # as some servers hand it back
         try:
@@ -161,7 +149,7 @@ def _read(data: Json) -> tuple[DeploymentRecord, str] | None:
             return None
     ours = payload.get("graphship") if isinstance(payload, dict) else None
     release = ours.get("release") if isinstance(ours, dict) else None
-    if not (isinstance(release, str) and isinstance(ours, dict)):
+    if not isinstance(release, str):
         return None
     return DeploymentRecord(
         id=str(number(data, "id")),
@@ -170,10 +158,10 @@ def _read(data: Json) -> tuple[DeploymentRecord, str] | None:
         release=ReleaseId(release),
         state="in-progress",
         description=text(data, "description"),
-    ), str(ours.get("request", ""))
+    )
 
 
-def _read_own(data: Json) -> tuple[DeploymentRecord, str]:
+def _read_own(data: Json) -> DeploymentRecord:
     made = _read(data)
     if made is None:
         raise UnusableAnswerError("`payload` is not what was sent")

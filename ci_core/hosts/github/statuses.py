@@ -50,7 +50,7 @@ class GitHubStatuses:
         return (status for _, status in newest.values())
 
     def set(self, status: CommitStatus) -> None:
-        """Set one light. Done twice it is as if done once, so it is asked again when there is no answer."""
+        """Set one light."""
         if self._by_check_runs:
             self._set_check_run(status)
             return
@@ -65,7 +65,7 @@ class GitHubStatuses:
             body["target_url"] = url
         path = f"{self._client.path}/statuses/{status.commit}"
         try:
-            self._client.repeat(doing, "POST", path, body, lambda _made: None)
+            self._client.write(doing, "POST", path, body, lambda _made: None)
         except HostPermissionError as error:
             try:
                 self._set_check_run(status)
@@ -88,7 +88,7 @@ class GitHubStatuses:
         url = web_address(status.url)
         if url is not None:
             body["details_url"] = url
-        self._client.repeat(doing, "POST", f"{self._client.path}/check-runs", body, lambda _made: None)
+        self._client.write(doing, "POST", f"{self._client.path}/check-runs", body, lambda _made: None)
 
     def _statuses(self, commit: CommitId) -> Iterator[_Light]:
         doing = _doing("list the statuses of a commit", commit, READ_STATUSES)

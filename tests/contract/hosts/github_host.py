@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tests.servers.github_proxy import GitHubServer
     from tests.servers.http_server import Request
 
-TIMEOUT_S = 1.0
-"""What a server that says nothing costs a test."""
+PATIENT_S = 60.0
+"""The machine may have much else to do."""
 
 
 def open_host(
@@ -25,6 +25,7 @@ def open_host(
     variable: str = "GITHUB_TOKEN",
     say: Callable[[str], None] = lambda _line: None,
     env: Mapping[str, str] | None = None,
+    timeout_s: float = PATIENT_S,
 ) -> GitHubHost:
     """Return a client of its own, as each job has; with a classic token of ``graphship-bot`` unless one is given."""
     return open_at(
@@ -35,6 +36,7 @@ def open_host(
         variable=variable,
         say=say,
         env=env,
+        timeout_s=timeout_s,
     )
 
 
@@ -47,6 +49,7 @@ def open_at(
     variable: str = "GITHUB_TOKEN",
     say: Callable[[str], None] = lambda _line: None,
     env: Mapping[str, str] | None = None,
+    timeout_s: float = PATIENT_S,
 ) -> GitHubHost:
     """Return a client of any server."""
     choice = HostChoice(
@@ -58,7 +61,7 @@ def open_at(
         token_variable=variable if token else None,
     )
     patience = Patience(sleep=lambda _seconds: None, say=say)
-    return GitHubHost(choice, patience=patience, env=env or {}, pace=False, timeout_s=TIMEOUT_S)
+    return GitHubHost(choice, patience=patience, env=env or {}, pace=False, timeout_s=timeout_s)
 
 
 def asked(request: Request) -> str:

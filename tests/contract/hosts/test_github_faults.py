@@ -17,10 +17,11 @@ from ci_core.errors import (
     NotFoundOnHostError,
 )
 from ci_core.hosts.marker import Run, without_marker
+from ci_core.hosts.mirror import open_deployment, upsert_status
 from ci_core.hosts.spec import CommitStatus, Topic
 from ci_core.hosts.upsert import upsert_comment
-from ci_core.types import CommitId
-from tests.contract.hosts.github_host import open_host
+from ci_core.types import CommitId, EnvironmentName, ReleaseId
+from tests.contract.hosts.github_host import PATIENT_S, open_host
 from tests.servers.fault_proxy import DONE, FAULT_KINDS, Fault, FaultKind
 from tests.servers.github_proxy import github_server
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
+STAGING = EnvironmentName("staging")
 SHA = CommitId("0123456789abcdef0123456789abcdef01234567")
 
 ERRORS: dict[FaultKind, type[HostError]] = {
@@ -72,9 +74,10 @@ def topic(server: GitHubServer) -> Topic:
     return open_host(server).issues.create(title="t", body="b").topic
 
 
-def _host(server: GitHubServer) -> GitHubHost:
+def _host(server: GitHubServer, kind: FaultKind | None = None) -> GitHubHost:
     """A client that knows who it is; the next request is number 0."""
-    host = open_host(server, server.token("github-actions[bot]", kind="job"))
+    timeout_s = 2.0 if kind == "timeout" else PATIENT_S
+    host = open_host(server, server.token("github-actions[bot]", kind="job"), timeout_s=timeout_s)
     host.identity()
     server.faults.reset()
     return host
@@ -86,7 +89,7 @@ def test_every_kind_of_fault_but_slowness_is_an_error_of_ours() -> None:
 
 @pytest.mark.parametrize("kind", ERRORS)
 def test_a_fault_that_stays_is_called_what_it_is(server: GitHubServer, topic: Topic, kind: FaultKind) -> None:
-    host = _host(server)
+    host = _host(server, kind)
     server.faults.always(Fault(kind))
 
     with pytest.raises(HostError) as caught:
@@ -98,7 +101,7 @@ def test_a_fault_that_stays_is_called_what_it_is(server: GitHubServer, topic: To
 
 @pytest.mark.parametrize("kind", [kind for kind in FAULT_KINDS if kind not in {*FINAL, "403-primary-far"}])
 def test_a_read_that_meets_a_passing_fault_is_asked_again(server: GitHubServer, topic: Topic, kind: FaultKind) -> None:
-    host = _host(server)
+    host = _host(server, kind)
     host.comments.create(topic, "x")
     server.faults.reset()
     server.faults.at(0, Fault(kind))
@@ -123,7 +126,7 @@ def test_a_read_that_is_refused_for_good_is_asked_once(server: GitHubServer, top
 def test_a_write_is_sent_once_unless_github_says_that_it_did_nothing(
     server: GitHubServer, topic: Topic, kind: FaultKind
 ) -> None:
-    host = _host(server)
+    host = _host(server, kind)
     server.faults.at(0, Fault(kind))
 
     if kind in LIMITS:
@@ -143,7 +146,7 @@ def test_a_report_that_meets_a_passing_fault_at_any_call_ends_as_one_comment(
     server: GitHubServer, topic: Topic, kind: FaultKind, call: int
 ) -> None:
     """D11, D12: the first call lists, the second writes, the third lists again; the fourth is what a fault adds."""
-    host = _host(server)
+    host = _host(server, kind)
     server.faults.at(call, Fault(kind))
 
     upsert_comment(host, topic=topic, scope=("report",), body="auc 0.71", head=SHA, run=Run(id=1))
@@ -164,17 +167,33 @@ def test_a_limit_that_ends_in_40_minutes_is_not_waited_for(server: GitHubServer,
 
 
 @pytest.mark.parametrize("kind", ["502-after", "reset-before", "timeout", "empty-body"])
-def test_a_light_is_set_again_when_there_is_no_answer(server: GitHubServer, kind: FaultKind) -> None:
+def test_a_light_is_set_once_though_an_answer_was_lost(server: GitHubServer, kind: FaultKind) -> None:
     head = server.push("feature", {"a.txt": "1\n"})
-    host = _host(server)
-    server.faults.at(0, Fault(kind))
+    host = _host(server, kind)
+    server.faults.at(2, Fault(kind))
 
-    host.statuses.set(CommitStatus(commit=head, context="c", state="success", description="d"))
+    upsert_status(host, CommitStatus(commit=head, context="c", state="success", description="d"))
 
-    assert [light.state for light in open_host(server).statuses.list(head)] == ["success"]
+    assert [one["state"] for one in server.as_json(f"/repos/acme/flights/commits/{head}/statuses")] == ["success"]
 
 
-@pytest.mark.parametrize("kind", ["502-after", "reset-after", "timeout", "truncated-json"])
+@pytest.mark.parametrize("kind", ["502-after", "reset-after", "timeout", "truncated-json", "html-200", "502-before"])
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_deployment_is_recorded_once_though_an_answer_was_lost(
+    server: GitHubServer, kind: FaultKind, call: int
+) -> None:
+    head = server.push("feature", {"a.txt": "1\n"})
+    host = _host(server, kind)
+    server.faults.at(call, Fault(kind))
+
+    made = open_deployment(host, environment=STAGING, commit=head, release=ReleaseId("1" * 64))
+
+    assert made is not None
+    assert [one["id"] for one in server.as_json("/repos/acme/flights/deployments")] == [int(made.id)]
+    assert [one.state for one in host.deployments.list(STAGING)] == ["in-progress"]
+
+
+@pytest.mark.parametrize("kind", ["502-after", "reset-after", "truncated-json"])
 @pytest.mark.parametrize("call", [0, 1, 2, 3])
 def test_labels_and_reviewers_survive_a_passing_fault(server: GitHubServer, kind: FaultKind, call: int) -> None:
     server.push("feature", {"a.txt": "1\n"})

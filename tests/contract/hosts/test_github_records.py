@@ -13,7 +13,6 @@ from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_comment
 from ci_core.types import CommitId, EnvironmentName, ReleaseId
 from tests.contract.hosts.github_host import open_host
-from tests.servers.fault_proxy import Fault
 from tests.servers.github_access import EVERYTHING
 from tests.servers.github_proxy import github_server
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from ci_core.hosts.github import GitHubHost
     from ci_core.hosts.spec import StatusState
-    from tests.servers.fault_proxy import FaultKind
     from tests.servers.github_proxy import GitHubServer
 
 pytestmark = pytest.mark.e2e
@@ -189,19 +187,6 @@ def test_deployments_of_others_are_left_out_and_left_alone(
 
     assert [one.id for one in host.deployments.list(STAGING)] == [ours.id]
     assert len(server.as_json("/repos/acme/flights/deployments")) == 2
-
-
-@pytest.mark.parametrize("kind", ["502-after", "reset-after", "truncated-json", "empty-body", "html-200", "502-before"])
-def test_a_deployment_whose_answer_was_lost_is_recorded_once(
-    server: GitHubServer, host: GitHubHost, head: CommitId, kind: FaultKind
-) -> None:
-    server.faults.reset()
-    server.faults.at(0, Fault(kind))
-
-    made = host.deployments.create(environment=STAGING, commit=head, release=R1)
-
-    assert [one["id"] for one in server.as_json("/repos/acme/flights/deployments")] == [int(made.id)]
-    assert [one.state for one in host.deployments.list(STAGING)] == ["in-progress"]
 
 
 def test_the_newest_record_costs_two_calls_however_many_there_are(
