@@ -25,7 +25,7 @@ GIT_ADDRESS: Final = re.compile(
 )
 _MISDESCRIBED: Final = re.compile(r"labels\[\d+\]\.description: None|head\.repo: None")
 """What GitHub's description does not allow, and GitHub sends: labels without a description, heads without a fork."""
-_UNDESCRIBED: Final = {("POST", "/graphql"), ("GET", "/repos/{owner}/{repo}/statuses/{ref}")}
+UNDESCRIBED: Final = {("POST", "/graphql"), ("GET", "/repos/{owner}/{repo}/statuses/{ref}")}
 """Addresses that GitHub has and its description of the REST interface has not."""
 _ANSWERS_JUDGED: Final = 3
 """Of each address, answers of one server that are held against the description: that takes longer than to give them."""
@@ -87,7 +87,7 @@ def graphql(call: Call) -> Response:
     )
 
 
-_ALL: Final[tuple[Route, ...]] = tuple(
+ALL_ROUTES: Final[tuple[Route, ...]] = tuple(
     route
     for module in (
         routes,
@@ -135,7 +135,7 @@ class Interface:
             whose = "installation ID 1" if token and token.is_integration else "user ID 1"
             return _with(Refused(403, f"API rate limit exceeded for {whose}.").response(), headers)
         parts = self._below_prefix(tuple(part for part in request.parts if part))
-        found = [(route, names) for route in _ALL if (names := route.match(request.method, parts)) is not None]
+        found = [(route, names) for route in ALL_ROUTES if (names := route.match(request.method, parts)) is not None]
         if not found:
             self.problems.append(f"the stand-in has no {request.method} {request.path}")
             return _with(Refused(404, "Not Found").response(), headers)
@@ -158,7 +158,7 @@ class Interface:
 
     def _judge(self, route: Route, request: Request, answer: Response) -> None:
         """Hold what went through against GitHub's own description."""
-        if (route.method, route.pattern) in _UNDESCRIBED:
+        if (route.method, route.pattern) in UNDESCRIBED:
             return
         description = github_description()
         problems = description.request_problems(route.pattern, request)
