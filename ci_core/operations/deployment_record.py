@@ -19,6 +19,8 @@ from ci_core.reports.prose import prose
 from ci_core.reports.text import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ci_core.ci.context import Context
     from ci_core.config.settings import EnvironmentSettings
     from ci_core.deploy.spec import DeploymentOutcome, Live, Plan, ReleaseRecord
@@ -76,10 +78,11 @@ class DeploymentRecorder:
         self._say("success", text, _deployed_note(self._environment.name, self._short, outcome.live, smoke_requests))
 
     def fail(self, error: GraphshipError) -> None:
-        """Record that the release does not serve, and why."""
-        self._close("failure", error.fact)
-        self._keep("failed", error.fact, None)
-        note = _failed_note(self._environment.name, error, serving=self._served_before)
+        """Record that the release does not serve, and why: a server's last words may tell the secrets it was given."""
+        fact, *known = self._project.redactor.texts([error.fact, *error.known])
+        self._close("failure", fact)
+        self._keep("failed", fact, None)
+        note = _failed_note(self._environment.name, fact, known, serving=self._served_before)
         self._say("failure", f"release {self._short} failed", note)
 
     def _close(self, state: StatusState, description: str, *, url: str | None = None) -> None:
@@ -165,10 +168,10 @@ def _deployed_note(environment: str, short: str, live: Live, smoke_requests: int
     return Document(banner=Banner(tone="good", title=title, lines=tuple(lines)), blocks=())
 
 
-def _failed_note(environment: str, error: GraphshipError, *, serving: ReleaseId | None) -> Document:
+def _failed_note(environment: str, fact: str, known: Sequence[str], *, serving: ReleaseId | None) -> Document:
     still = f"release {serving[:12]} keeps serving" if serving else "nothing serves there, as before"
-    known = BulletList(items=tuple(prose(line) for line in error.known))
+    lines = BulletList(items=tuple(prose(line) for line in known))
     return Document(
-        banner=Banner(tone="bad", title=f"Not deployed to {environment}: {still}", lines=(prose(error.fact),)),
-        blocks=(known,) if error.known else (),
+        banner=Banner(tone="bad", title=f"Not deployed to {environment}: {still}", lines=(prose(fact),)),
+        blocks=(lines,) if known else (),
     )

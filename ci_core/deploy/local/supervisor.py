@@ -22,6 +22,7 @@ from ci_core.deploy.local.processes import MARK, ProcessId, end_orphans
 from ci_core.deploy.local.server_process import ServerProcess
 from ci_core.deploy.local.state import State, destroyed, read_state, rejected, switched, write_state
 from ci_core.errors import GraphshipError
+from ci_core.masking import CUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -378,7 +379,8 @@ class Supervisor:
 def _last_lines(log: Path) -> list[str]:
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 64 * 1024))
-            return file.read().decode("utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+            is_cut = file.seek(max(0, log.stat().st_size - 64 * 1024)) > 0
+            text = file.read().decode("utf-8", errors="replace")
+            return f"{CUT if is_cut else ''}{text}".splitlines()[-_LOG_LINES:]
     except OSError:
         return []
