@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_API_VERSION: Final = "2022-11-28"
 _PAGE: Final = 100
 """The most that GitHub gives at once."""
 _MOST_PAGES: Final = 1_000
@@ -225,7 +226,11 @@ class Client:
         try:
             with self._one_at_a_time:
                 headers, answer = self._requester.requestJsonAndCheck(
-                    request.verb, request.path, parameters=dict(request.parameters), input=request.body
+                    request.verb,
+                    request.path,
+                    parameters=dict(request.parameters),
+                    headers={"X-GitHub-Api-Version": _API_VERSION},
+                    input=request.body,
                 )
             result = read(answer)
         except Exception as error:

@@ -32,7 +32,6 @@ from ci_core.hosts.github.answers import UnusableAnswerError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-API_VERSION: Final = "2022-11-28"
 _ANSWER_LIMIT_BYTES: Final = 64 << 20
 """A page of 100 comments of the greatest length, each character escaped."""
 _ANSWER_LIMIT_S: Final = 60.0
@@ -147,7 +146,6 @@ def open_requester(
         seconds_between_requests=requests_pause,
         seconds_between_writes=writes_pause,
         lazy=True,
-        api_version=API_VERSION,
     )
 
 
