@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import hypothesis
 import pytest
+import urllib3  # noqa: F401 - here, since its first import opens a socket, which no unit test may
 
 from ci_core.testing.redis_server import RedisServer, find_redis_server
 
