@@ -147,11 +147,18 @@ def _moved(param: ParamDiff, masker: Masker) -> str:
         return f"is new here: {_shown(new, masker)}"
     if param.change == "removed":
         return f"is gone; it was {_shown(old, masker)}"
-    was, is_ = as_number(old), as_number(new)
-    if was is not None and is_ is not None and was != is_ and is_finite(was) and is_finite(is_):
+    was, is_ = _number(old, masker), _number(new, masker)
+    if was is not None and is_ is not None and was != is_:
         before, after = apart(was, is_)
         return f"{'fell' if is_ < was else 'rose'} from {before} to {after} here"
     return f"changed from {_shown(old, masker)} to {_shown(new, masker)} here"
+
+
+def _number(value: JsonValue, masker: Masker) -> float | None:
+    """Return a finite number that may be told digit by digit."""
+    number = as_number(value)
+    is_told = number is not None and is_finite(number) and masker.text(str(value)) == str(value)
+    return number if is_told else None
 
 
 def _shown(value: JsonValue, masker: Masker) -> str:

@@ -34,9 +34,9 @@ class Redactor(Masker):
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Yield the texts of a model, field by field; words of ours (``changed``) are none."""
-    if isinstance(value, str):
-        yield value
+    """Yield the texts of a model, field by field, and numbers where text may stand; words of ours are none."""
+    if _is_leaf(value):
+        yield str(value)
     elif isinstance(value, BaseModel):
         for name in _free_fields(type(value)):
             yield from _texts(getattr(value, name))
@@ -58,15 +58,20 @@ def _with_texts(value: Model, texts: Iterator[str]) -> Model:
 
 def _replaced(value: object, texts: Iterator[str]) -> object:
     """Return what holds no secret itself, not a copy: plots are long tuples of numbers."""
-    if isinstance(value, str):
+    if _is_leaf(value):
         new = next(texts)
-        return value if new == value else new
+        return value if new == str(value) else new
     if isinstance(value, BaseModel):
         return _with_texts(value, texts)
     if isinstance(value, tuple) and value and not isinstance(value[0], float):
         items = tuple(_replaced(item, texts) for item in value)
         return value if all(map(operator.is_, items, value)) else items
     return value
+
+
+def _is_leaf(value: object) -> bool:
+    """Whether a value is text, or a number where text may stand: a param may be a password of digits."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 @cache

@@ -43,6 +43,15 @@ def test_a_secret_in_a_param_is_masked_before_it_is_cut() -> None:
     assert one.text.startswith(told)
 
 
+def test_a_number_that_is_a_secret_is_not_told_digit_by_digit() -> None:
+    param = ParamDiff(key="params.yaml:pin", old=1, new=12345678, change="changed")
+    evidence = Evidence(diff=SnapshotDiff(base=HEAD, head=HEAD, params=(param,)))
+
+    (one,) = annotate([FAILED], Gates(), evidence, ChangedFiles(paths=["params.yaml"]), Masker(["12345678"]))
+
+    assert one.text.startswith("`pin` changed from `1` to `***` here")
+
+
 def test_a_changed_param_is_pointed_at_by_its_line() -> None:
     changed = ChangedFiles(paths=["params.yaml"], lines={"params.yaml": {"train": 1, "train.trees": 3}})
     params = (ParamDiff(key="params.yaml:train.trees", old=200, new=20, change="changed"),)

@@ -142,6 +142,18 @@ def test_every_rendering_masks_tokens_and_known_values() -> None:
         assert "battery" not in page
 
 
+def test_a_number_that_is_a_secret_is_masked_and_others_stay_numbers() -> None:
+    pin = ParamRow(key="params.yaml:pin", old=1, new=12345678)
+    limit = Gate(key="m.json:auc", state="pass", old=0.5, new=True)
+    report = sample_report().model_copy(update={"params": (pin,), "gates": (limit,)})
+
+    masked = Redactor(["12345678"]).model(report)
+
+    assert (masked.params[0].old, masked.params[0].new) == (1, "***")
+    assert masked.gates == (limit,)
+    assert "12345678" not in masked.to_json()
+
+
 def test_a_report_without_secrets_is_not_changed_by_masking() -> None:
     assert Redactor([SECRET]).model(sample_report()) == sample_report()
 
