@@ -6,6 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from ci_core.behaviour import timing
+from ci_core.behaviour.latency import LEAST_ROUNDS
 from ci_core.operations.behaviour import compare_behaviour
 from ci_core.testing.projects import SampleProject, make_project
 from ci_core.types import CommitId
@@ -53,16 +57,22 @@ class BehaviourProject:
         lines = "".join(f"    {line}\n" for line in answer.splitlines())
         self.sample.write("serving/steps.py", f"{above}\n{text}\n\n\ndef answer(body):\n{lines}")
 
-    def compare(self, *, head: str | None = None, env: Mapping[str, str] | None = None) -> Behaviour:
+    def compare(
+        self, *, head: str | None = None, env: Mapping[str, str] | None = None, rounds: int = LEAST_ROUNDS
+    ) -> Behaviour:
         """Compare the work tree, or a commit, with the base; there is something to compare."""
-        found = self.compare_if_any(head=head, env=env)
+        found = self.compare_if_any(head=head, env=env, rounds=rounds)
         assert found is not None
         return found
 
-    def compare_if_any(self, *, head: str | None = None, env: Mapping[str, str] | None = None) -> Behaviour | None:
-        """Compare the work tree, or a commit, with the base."""
+    def compare_if_any(
+        self, *, head: str | None = None, env: Mapping[str, str] | None = None, rounds: int = LEAST_ROUNDS
+    ) -> Behaviour | None:
+        """Compare the work tree, or a commit, with the base; more rounds only make the intervals of times smaller."""
         commit = None if head is None else CommitId(head)
-        return compare_behaviour(opened(self.root, env), base=self.base, head=commit)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(timing, "MOST_ROUNDS", rounds)
+            return compare_behaviour(opened(self.root, env), base=self.base, head=commit)
 
 
 def requests(*bodies: Any) -> str:

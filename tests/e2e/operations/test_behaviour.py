@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ci_core.behaviour.timing import MOST_ROUNDS
 from ci_core.pipelines.dvc import DvcEngine
 from ci_core.types import CommitId
 from ci_core.versioning.dvc import DvcProject
@@ -44,7 +45,7 @@ def test_both_sides_are_timed_and_measured(tmp_path: Path) -> None:
     project = make(tmp_path)
     project.steps('return {"y": round(SLOPE * body["x"], 3)}', above="# the same in other words")
 
-    found = project.compare()
+    found = project.compare(rounds=MOST_ROUNDS)
 
     assert found.changed == 0
     assert found.latency_ratio is not None
@@ -65,7 +66,7 @@ def test_a_head_that_needs_more_time_and_memory_shows_both(tmp_path: Path) -> No
     project = make(tmp_path)
     project.steps('sum(range(20_000))\nreturn {"y": round(SLOPE * body["x"], 3)}', above="LOAD = bytearray(80_000_000)")
 
-    found = project.compare()
+    found = project.compare(rounds=MOST_ROUNDS)
 
     assert found.latency_ratio is not None
     assert found.latency_ratio.low > 2

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,19 +34,27 @@ def shares(found: Behaviour) -> tuple[int, int, int, int]:
     return found.judged, found.judged_changed, found.added, found.added_changed
 
 
-def report(project: BehaviourProject, *options: str, command: str = "report") -> tuple[int, str]:
-    """Compare the work tree with the base by command; return the exit code and what it says."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What one command answered."""
+
+    code: int
+    said: str
+    project: BehaviourProject
+
+    @property
+    def json(self) -> Any:
+        """The report's data."""
+        return json.loads((self.project.root / ".graphship/report/report.json").read_text())
+
+
+def report(project: BehaviourProject, *options: str, command: str = "report") -> Said:
+    """Compare the work tree with the base by command."""
     arguments = [sys.executable, "-m", "ci_core", command, project.base, "--project", str(project.root), *options]
     # a terminal of many columns, so that no sentence is broken
     env = {**os.environ, "COLUMNS": "400", "PYTHONPATH": str(Path(__file__).parents[3])}
     result = subprocess.run(arguments, env=env, check=False, capture_output=True, text=True)
-    return result.returncode, result.stdout
-
-
-def report_json(project: BehaviourProject, *options: str) -> dict[str, Any]:
-    report(project, *options)
-    found: dict[str, Any] = json.loads((project.root / ".graphship/report/report.json").read_text())
-    return found
+    return Said(code=result.returncode, said=result.stdout, project=project)
 
 
 def gate(found: dict[str, Any]) -> tuple[str, str]:
@@ -115,7 +124,7 @@ def test_a_broken_line_in_the_requests_of_a_change_is_told_and_the_gate_still_ju
     project.steps(DOUBLED)
     project.sample.write("serving/requests.jsonl", requests(*({"x": x} for x in range(4))) + "{broken\n")
 
-    found = report_json(project)
+    found = report(project).json
 
     assert gate(found) == ("fail", "3 of 4 requests (75 %) are answered otherwise; 5 % are allowed")
     assert "serving/requests.jsonl:5" in found["behaviour"]["problem"]
@@ -125,15 +134,14 @@ def test_a_change_that_removes_its_serving_graph_fails_the_base_s_gate(tmp_path:
     project = gated(tmp_path)
     project.sample.write("graphship.yaml", "name: sample\n")
 
-    code, said = report(project)
-    found = report_json(project)
+    found = report(project)
 
-    assert code == 1
-    assert "the serving graph (removed)" in said
-    state, sentence = gate(found)
+    assert found.code == 1
+    assert "the serving graph (removed)" in found.said
+    state, sentence = gate(found.json)
     assert state == "fail"
     assert sentence.startswith("none of the base's requests could be asked: the head has no serving graph; ")
-    assert [node["change"] for node in found["graph"]["nodes"]] == ["same", "removed", "same"]
+    assert [node["change"] for node in found.json["graph"]["nodes"]] == ["same", "removed", "same"]
 
 
 def test_rows_of_the_base_s_reference_are_asked_whatever_the_change_makes_of_it(tmp_path: Path) -> None:
@@ -160,11 +168,11 @@ def test_a_serving_graph_that_the_change_adds_is_drawn_as_new(tmp_path: Path) ->
     project = make(tmp_path, {"graphship.yaml": "name: sample\n"})
     project.sample.write("graphship.yaml", CONFIG)
 
-    code, said = report(project)
+    found = report(project)
 
-    assert code == 0
-    assert "a serving graph (new)" in said
-    changes = [node["change"] for node in report_json(project)["graph"]["nodes"]]
+    assert found.code == 0
+    assert "a serving graph (new)" in found.said
+    changes = [node["change"] for node in found.json["graph"]["nodes"]]
     assert changes == ["same", "added", "same"]
 
 
@@ -173,8 +181,8 @@ def test_without_behaviour_the_serving_graph_is_still_drawn_and_nothing_is_sent(
     project.steps(DOUBLED)
     project.sample.write("serving/graph.py", GRAPH.replace('answer")', 'answer", "twice")'))
 
-    found = report_json(project, "--without", "behaviour")
-    without_graph = report_json(project, "--without", "graph")
+    found = report(project, "--without", "behaviour").json
+    without_graph = report(project, "--without", "graph").json
 
     assert {node["text"]: node["change"] for node in found["graph"]["nodes"]} == {
         "request": "same",
@@ -193,17 +201,16 @@ def test_a_head_whose_graph_cannot_be_loaded_is_red_and_says_so_first(tmp_path: 
     project = gated(tmp_path)
     project.sample.write("serving/graph.py", text)
 
-    code, said = report(project)
-    diff_code, diff_said = report(project, command="diff")
+    found = report(project)
+    diff = report(project, command="diff")
 
-    assert (code, diff_code) == (3, 0)
-    for output in (said, diff_said):
+    assert (found.code, diff.code) == (3, 0)
+    for output in (found.said, diff.said):
         first_screen = output[:1500]
         assert "The serving graph cannot be loaded" in first_screen
         assert "the head's graph cannot be loaded: " in first_screen
-    found = report_json(project)
-    assert found["verdict"] == "fail"
-    assert gate(found)[0] == "fail"
+    assert found.json["verdict"] == "fail"
+    assert gate(found.json)[0] == "fail"
 
 
 def test_a_head_at_a_commit_with_a_configuration_that_is_wrong_is_red(tmp_path: Path) -> None:
