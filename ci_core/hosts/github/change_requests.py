@@ -224,16 +224,20 @@ def read_change_request(data: Json) -> ChangeRequest:
         labels=names(data, "labels", "name"),
         reviewers=names(data, "requested_reviewers", "login"),
         is_fork=_is_fork(head, base),
+        source_repository=_repository(head),
         is_draft=data.get("draft") is True,
         url=needed_text(data, "html_url"),
     )
 
 
 def _is_fork(head: Json, base: Json) -> bool:
-    if head.get("repo") is None:
-        return True  # deleted
-    source, target = (needed_text(part(side, "repo"), "full_name") for side in (head, base))
-    return source.lower() != target.lower()
+    source, target = _repository(head), _repository(base)
+    return source is None or target is None or source.lower() != target.lower()
+
+
+def _repository(side: Json) -> str | None:
+    """Return the repository of one side; None when it was deleted."""
+    return None if side.get("repo") is None else needed_text(part(side, "repo"), "full_name")
 
 
 def _reviewers(answer: object) -> tuple[str, ...]:

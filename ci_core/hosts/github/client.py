@@ -74,12 +74,15 @@ class Client:
         self.repository = choice.repository
         self.path = f"/repos/{choice.repository}"
         self.web_url = f"{choice.web_url}/{choice.repository}"
-        self.say = patience.say
         self.refusals = Refusals(place=self.web_url.partition("://")[2], repository=choice.repository, token=self.token)
         self._patience = patience
         self._base = urlsplit(choice.api_url)
         self._requester = _requester(choice.api_url, self.token, env, pace=pace, timeout_s=timeout_s)
         self._one_at_a_time = threading.Lock()  # a requester is not made for threads
+
+    def say(self, line: str) -> None:
+        """Tell the run what was left out."""
+        self._patience.say(line)
 
     def get(self, doing: Doing, path: str, read: Callable[[Json], T]) -> T:
         """Return what `read` makes of a record; asked again when there is no answer.

@@ -9,6 +9,7 @@ import requests
 
 from ci_core.errors import HostPermissionError, HostRefusedError
 from ci_core.hosts.marker import Run
+from ci_core.hosts.mirror import upsert_status
 from ci_core.hosts.spec import CommitStatus
 from ci_core.hosts.upsert import upsert_comment
 from ci_core.types import CommitId, EnvironmentName, ReleaseId
@@ -126,6 +127,25 @@ def test_a_private_repository_s_check_runs_that_may_not_be_read_are_none(tmp_pat
         host.statuses.set(_light(head))
 
         assert [status.context for status in host.statuses.list(head)] == ["graphship/report"]
+
+
+def test_with_checks_alone_a_private_repository_has_lights_too(tmp_path: Path) -> None:
+    with github_server(tmp_path, is_private=True) as server:
+        head = server.push("feature", {"a.txt": "1\n"})
+        host = _job_without(server, "statuses")
+
+        assert [upsert_status(host, _light(head)) for _ in range(2)] == [True, False]
+        assert list(host.statuses.list(head)) == [_light(head)]
+
+
+def test_lights_that_cannot_be_read_at_all_are_an_error(tmp_path: Path) -> None:
+    with github_server(tmp_path, is_private=True) as server:
+        head = server.push("feature", {"a.txt": "1\n"})
+
+        with pytest.raises(HostPermissionError) as caught:
+            list(_job_without(server, "statuses", "checks").statuses.list(head))
+
+    assert caught.value.permission == "statuses: read"
 
 
 def test_a_long_description_is_cut_to_what_github_takes(host: GitHubHost, head: CommitId) -> None:

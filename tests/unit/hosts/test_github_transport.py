@@ -12,7 +12,7 @@ from ci_core.hosts.github.answers import UnusableAnswerError
 from ci_core.hosts.github.client import translated_error
 from ci_core.hosts.github.permissions import READ, Token
 from ci_core.hosts.github.refusals import Doing, Refusals
-from ci_core.hosts.github.transport import RedirectedError, usable_text
+from ci_core.hosts.github.transport import RedirectedError, open_requester, usable_text
 
 
 @pytest.mark.parametrize(
@@ -121,3 +121,19 @@ def _chained(outer: Exception, *inner: BaseException) -> Exception:
 )
 def test_a_missing_answer_is_explained_in_few_words(error: Exception, reason: str) -> None:
     assert _said(error) == reason
+
+
+@pytest.mark.parametrize(("pauses_s", "kept"), [(None, (0.25, 1.0)), ((0.0, 0.0), (0.0, 0.0))])
+def test_pauses_are_those_that_github_asks_for_unless_a_test_does_without(
+    pauses_s: tuple[float, float] | None, kept: tuple[float, float]
+) -> None:
+    requester = open_requester("https://api.github.com", None, timeout_s=20, verify=True, pauses_s=pauses_s)
+
+    assert (requester.kwargs["seconds_between_requests"], requester.kwargs["seconds_between_writes"]) == kept
+
+
+def test_pygithub_repeats_nothing_by_itself() -> None:
+    """Its own repeating of a create whose answer got lost is what makes two comments."""
+    requester = open_requester("https://api.github.com", None, timeout_s=20, verify=True, pauses_s=None)
+
+    assert requester.kwargs["retry"] is None
