@@ -1,4 +1,4 @@
-"""Tell those who ask what they changed, and stand on the default branch, how to see more than nothing."""
+"""Tell those who ask for changes on the default branch, or where it is not known, how to see some."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def tell_when_nothing_changed(report: Report, console: Console, *, command: str,
     """
     if base is None and report.base == report.head:  # labels of a changed work tree differ from those of its commit
         console.notice(
-            "this commit is on the default branch and the work tree is as it was committed, so there is no change to "
-            f"compare; name a base: `graphship {command} HEAD~1`"
+            "the base that was found is the commit that is checked out, and the work tree is as it was committed: "
+            f"there is nothing to compare; name a base, as in `graphship {command} HEAD~1`"
         )

@@ -39,8 +39,8 @@ def test_without_a_page_the_report_ends_with_its_data(tmp_path: Path) -> None:
 def test_who_asks_for_changes_on_the_default_branch_is_told_to_name_a_base(command: str, tmp_path: Path) -> None:
     project = make_project(tmp_path)
     said = (
-        "notice: this commit is on the default branch and the work tree is as it was committed, so there is no "
-        f"change to compare; name a base: `graphship {command} HEAD~1`\n"
+        "notice: the base that was found is the commit that is checked out, and the work tree is as it was committed: "
+        f"there is nothing to compare; name a base, as in `graphship {command} HEAD~1`\n"
     )
 
     unchanged = graphship(project, command)
@@ -50,7 +50,7 @@ def test_who_asks_for_changes_on_the_default_branch_is_told_to_name_a_base(comma
     named = graphship(project, command, "HEAD~1")
 
     assert said in unchanged.stderr
-    assert "no change to compare" not in changed.stderr + named.stderr
+    assert "nothing to compare" not in changed.stderr + named.stderr
 
 
 def test_a_report_in_place_of_a_file_is_refused_before_anything_is_compared(tmp_path: Path) -> None:
