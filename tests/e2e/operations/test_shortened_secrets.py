@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from ci_core.types import CommitId
+from tests.e2e.by_command import graphship
 from tests.e2e.operations.behaviour_project import CONFIG, BehaviourProject, make, requests
 
 pytestmark = pytest.mark.e2e
@@ -44,9 +41,7 @@ def leaky(tmp_path_factory: pytest.TempPathFactory) -> BehaviourProject:
 
 
 def printed(project: BehaviourProject, *arguments: str) -> str:
-    command = [sys.executable, "-m", "ci_core", *arguments, "--project", str(project.root)]
-    env = {**os.environ, "DEPLOY_PASSWORD": SECRET, "PYTHONPATH": str(Path(__file__).parents[3])}
-    done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+    done = graphship(project.sample, *arguments, DEPLOY_PASSWORD=SECRET)
     return done.stdout + done.stderr
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ci_core.testing.projects import make_project
+from tests.e2e.by_command import graphship
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,12 +44,6 @@ def leaky(folder: Path) -> SampleProject:
     return project
 
 
-def graphship(project: SampleProject, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "NO_COLOR": "1", "DEPLOY_PASSWORD": SECRET, **variables}
-    command = [sys.executable, "-m", "ci_core", *arguments]
-    return subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True, check=False)
-
-
 def assert_holds_no_secret(text: str) -> None:
     encoded = base64.b64encode(SECRET.encode()).decode()
     pieces = [whole[start : start + 5] for whole in (SECRET, encoded) for start in range(len(whole) - 4)]
@@ -61,7 +53,7 @@ def assert_holds_no_secret(text: str) -> None:
 def test_a_secret_that_a_stage_prints_is_not_shown_not_kept_and_not_in_the_json(tmp_path: Path) -> None:
     project = leaky(tmp_path)
 
-    done = graphship(project, "run", "--json")
+    done = graphship(project, "run", "--json", DEPLOY_PASSWORD=SECRET)
 
     log = (project.root / ".graphship/logs/train.log").read_bytes().decode()
     for text in (done.stdout, done.stderr, log):
@@ -77,8 +69,8 @@ def test_the_report_of_a_change_request_shows_no_secret_of_a_failed_stage(tmp_pa
     project = leaky(tmp_path)
     project.commit("a stage that tells a secret")
 
-    environment = {"GRAPHSHIP_EVENT": "change-request", "GRAPHSHIP_CHANGE_REQUEST": "1"}
-    done = graphship(project, "ci", **environment)
+    event = {"GRAPHSHIP_EVENT": "change-request", "GRAPHSHIP_CHANGE_REQUEST": "1"}
+    done = graphship(project, "ci", DEPLOY_PASSWORD=SECRET, **event)
 
     files = (project.root / ".graphship/report").iterdir()
     for text in (done.stdout, done.stderr, *(file.read_text() for file in files)):

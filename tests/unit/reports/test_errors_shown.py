@@ -40,7 +40,7 @@ def failing(report: Report) -> Report:
         (
             render_html,
             f'<p class="call bad">{TROUBLE}</p>',
-            '<p class="call bad">the head&#x27;s graph cannot be loaded: step <code><bdi>answr</bdi></code> is not defined</p>',
+            '<p class="call bad">the head&#x27;s graph cannot be loaded: step <code><bdi>answr</bdi></code> is not def',
         ),
         (render_terminal, f"FAIL: {TROUBLE}", "FAIL: the head's graph cannot be loaded: step answr is not defined"),
     ],
