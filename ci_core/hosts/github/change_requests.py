@@ -231,12 +231,12 @@ def read_change_request(data: Json) -> ChangeRequest:
 
 
 def _is_fork(head: Json, base: Json) -> bool:
-    source, target = _repository(head), _repository(base)
-    return source is None or target is None or source.lower() != target.lower()
+    source, target = _repository(head), needed_text(part(base, "repo"), "full_name")
+    return source is None or source.lower() != target.lower()
 
 
 def _repository(side: Json) -> str | None:
-    """Return the repository of one side; None when it was deleted."""
+    """Return whose branch it is; None when that repository was deleted."""
     return None if side.get("repo") is None else needed_text(part(side, "repo"), "full_name")
 
 

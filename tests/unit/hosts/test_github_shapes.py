@@ -63,6 +63,7 @@ def test_a_head_in_another_repository_or_in_none_makes_it_one_of_a_fork(reposito
     found = read_change_request(_pull(head={"ref": "feature", "sha": _HEAD, "repo": repository}))
 
     assert found.is_fork
+    assert found.source_repository == (repository["full_name"] if isinstance(repository, dict) else None)
 
 
 def test_what_an_account_that_is_gone_wrote_belongs_to_the_ghost() -> None:
