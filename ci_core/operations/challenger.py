@@ -52,23 +52,17 @@ class Challenger:
             target=target,
             time_column=time_column,
         )
+        self._held_back = project.output("retrain", "held-back.parquet")
         self.git_files: set[str] = set()
+
+    def hold_back(self) -> DatasetCounts:
+        """Set the rows aside that both models are judged on; return how many there are, and why not more."""
+        return select_windows(self._source, self.decision.held_back, self._held_back)
 
     def train(self) -> tuple[Comparison, DatasetCounts]:
         """Train on everything but the held-back windows, and compare both models on these."""
-        held_back = self._project.output("retrain", "held-back.parquet")
-        select_windows(self._source, self.decision.held_back, held_back)
         counts = self._train_with(self.decision.training)
-        return self._compare(_model(self._project), held_back), counts
-
-    def differs(self) -> bool:
-        """Whether anything is new against the commit that is checked out: in data, model or metrics.
-
-        Where the training windows brought nothing, the held-back ones are tried, too.
-        """
-        if not self._changes():
-            self._train_with(self.decision.held_back)
-        return self._changes()
+        return self._compare(_model(self._project), self._held_back), counts
 
     def refit(self, before: DatasetCounts) -> DatasetCounts:
         """Train once more with the held-back windows in and send the objects to the remote; return the whole count."""
@@ -83,9 +77,6 @@ class Challenger:
             dropped=before.dropped + counts.dropped,
             rows=counts.rows,
         )
-
-    def _changes(self) -> bool:
-        return bool(self._project.git.uncommitted(sorted(self.git_files)))
 
     def _train_with(self, windows: Sequence[Window]) -> DatasetCounts:
         counts = extend_table(self._source, windows, self._source.table, mode=self.settings.window)

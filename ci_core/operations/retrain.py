@@ -16,6 +16,7 @@ from ci_core.errors import HostError
 from ci_core.operations.challenger import Challenger
 from ci_core.operations.retrain_branch import look_at_branch, replace_branch
 from ci_core.operations.retrain_request import Requests, find_requests, notes_on_checks
+from ci_core.reports.text import plural
 from ci_core.retrain.branch import commit_message
 from ci_core.retrain.change_request import RetrainCase, comparison_sentence, title
 from ci_core.retrain.decision import decide_retrain
@@ -116,12 +117,15 @@ def _challenge(
 ) -> RetrainResult:
     """Train, and propose what won. HEAD is detached."""
     project, environment, decision = requests.project, requests.environment, challenger.decision
+    held_back = challenger.hold_back()
+    if held_back.unlabelled and not held_back.added:
+        return _wait_for_labels(requests, decision, held_back.unlabelled)
+    if not held_back.added:
+        return _withdraw(requests, decision)
     comparison, counts = challenger.train()
     outcome = comparison_sentence(comparison)
     project.console.step(outcome)
     if comparison.verdict != "better":
-        if not challenger.differs():
-            return _withdraw(requests, decision)
         _remember_loss(project, environment, decision, outcome)
         if requests.standing is not None:
             _say(requests, not_renewed(decision, outcome), essence=decision.evidence_key)
@@ -158,10 +162,17 @@ def _leave_alone(requests: Requests, decision: RetrainDecision, branch: Standing
     return RetrainResult(decision=decision, outcome=outcome, request=requests.url)
 
 
+def _wait_for_labels(requests: Requests, decision: RetrainDecision, rows: int) -> RetrainResult:
+    """Train nothing that cannot be judged yet; the next run looks again."""
+    outcome = f"no outcome is known yet of the {plural(rows, 'row')} that a challenger would be judged on."
+    requests.project.console.step(outcome)
+    return RetrainResult(decision=decision, outcome=outcome, request=requests.url)
+
+
 def _withdraw(requests: Requests, decision: RetrainDecision) -> RetrainResult:
-    """Propose nothing, since what was trained is there already; an open change request has become pointless."""
+    """Propose nothing, since the data has the windows already; an open change request has become pointless."""
     target = requests.context.default_branch
-    outcome = f"what was trained is on `{target}` already, so there is nothing to propose."
+    outcome = f"the newest windows are in the data on `{target}` already, so there is nothing to propose."
     requests.project.console.step(outcome)
     _remember_loss(requests.project, requests.environment, decision, outcome)
     requests.close(nothing_to_propose(target), essence=decision.evidence_key)

@@ -48,10 +48,11 @@ def left_alone(decision: RetrainDecision, branch: StandingBranch) -> Document:
 
 
 def nothing_to_propose(target_branch: str) -> Document:
-    """Tell why a change request is closed whose branch would be the same as its target."""
+    """Tell why a change request is closed whose data came to its target in another way."""
     return _remark(
         "Closed: there is nothing left to propose.",
-        f"A challenger was trained on the newest windows, and `{target_branch}` has the same data and model already.",
+        f"The newest windows of live traffic are in the data on `{target_branch}` already, so there is nothing that a "
+        "challenger could learn, or be judged on.",
     )
 
 

@@ -1,22 +1,16 @@
-"""``graphship ci`` on a schedule: what it says of live traffic, how often, and what becomes of a retraining.
-
-The model is a line through the origin in an ONNX file, fitted by a stage of the pipeline to ``data/train.parquet``:
-30 days of 600 rows with ``x`` around 0. Live traffic is written where a server's captures are compacted to.
-"""
+"""``graphship ci`` on a schedule: what it says of live traffic, how often, and what becomes of a retraining."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 import pytest
 
 from ci_core.testing.projects import run_git
 from ci_core.versioning.dvc import DvcProject
+from tests.e2e.operations.drift_project import JANUARY, label, learn, run_and_push, send, times, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,118 +19,6 @@ if TYPE_CHECKING:
     from tests.e2e.operations.conftest import CiProject, CiRun
 
 pytestmark = pytest.mark.e2e
-
-JANUARY, FEBRUARY = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC)
-MONITOR = """\
-name: sample
-graph: serving/graph.py:graph
-smoke: serving/requests.jsonl
-environments:
-  staging: {target: local, deploy-on: merge}
-monitor:
-  reference: data/train.parquet
-  time-column: at
-  target: y
-  labels: {path: LABELS, key: event_id}
-retrain: {data: data/train.parquet}
-"""
-FILES = {
-    "serving/graph.py": """\
-from ci_core.serving import Graph, Router
-
-graph = Graph("line")
-graph.to(Router.single({"line": "models/line.onnx"})).respond()
-""",
-    "src/fit.py": """\
-import json
-
-import duckdb
-import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
-
-rows = duckdb.sql("SELECT x, y FROM 'data/train.parquet'").fetchnumpy()
-slope = float(rows["x"] @ rows["y"] / (rows["x"] @ rows["x"]))
-column = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1]) for name in "xy"}
-line = helper.make_graph(
-    [helper.make_node("Mul", ["x", "slope"], ["y"])], "line", [column["x"]], [column["y"]],
-    [numpy_helper.from_array(np.array([slope], "float32"), "slope")],
-)
-onnx.save(helper.make_model(line, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), "models/line.onnx")
-json.dump({"slope": round(slope, 3)}, open("fit.json", "w"))
-""",
-}
-STAGE = """\
-  fit:
-    cmd: python3 src/fit.py
-    deps: [data/train.parquet, src/fit.py]
-    outs: [models/line.onnx]
-    metrics: [{fit.json: {cache: false}}]
-"""
-
-
-def _write(path: Path, columns: Mapping[str, Any], select: str = "*") -> None:
-    """Write a Parquet file of columns given as arrays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("rows", dict(columns))
-        connection.execute(f"COPY (SELECT {select} FROM rows) TO '{path}' (FORMAT parquet)")
-
-
-def _times(start: datetime, days: int, rows_a_day: int) -> Any:
-    """Return instants spread evenly over some days."""
-    step = timedelta(days=1) / rows_a_day
-    return np.array([start.replace(tzinfo=None) + index * step for index in range(days * rows_a_day)], "datetime64[us]")
-
-
-def _send(project: CiProject, day: int, *, mean: float, rows: int = 600) -> None:
-    """Let a day of February's traffic come, with ``x`` around `mean`; its outcomes are in :func:`_label`."""
-    start = FEBRUARY + timedelta(days=day)
-    x = np.random.default_rng(day).normal(mean, 1, rows)
-    live = project.live()
-    columns = {
-        "_event_id": np.array([f"{day}-{row}" for row in range(rows)]),
-        "_event_time": _times(start, 1, rows),
-        "_release": np.array([live.release] * rows),
-        "_model": np.array(["line"] * rows),
-        "x": x,
-        "_output": 3 * x,
-    }
-    day_file = Path(live.captures or "") / "compacted" / f"{start:%Y-%m-%d}.parquet"
-    _write(day_file, columns, "* REPLACE (CAST(_event_time AS TIMESTAMPTZ) AS _event_time)")
-
-
-def _label(project: CiProject, days: int) -> None:
-    """Let the outcomes of the first days arrive: the same line as ever."""
-    events, outcomes = [], []
-    for day in range(days):
-        x = np.random.default_rng(day).normal(6, 1, 600)
-        events += [f"{day}-{row}" for row in range(600)]
-        outcomes += list(3 * x + np.random.default_rng(100 + day).normal(0, 0.1, 600))
-    _write(project.folder / "labels.parquet", {"event_id": np.array(events), "y": np.array(outcomes)})
-
-
-def _learn(project: CiProject) -> None:
-    """Give the project a model that is made from a table with times, and push it."""
-    sample = project.sample
-    x = np.random.default_rng(7).normal(0, 1, 30 * 600)
-    table = {"at": _times(JANUARY, 30, 600), "x": x, "y": 3 * x + np.random.default_rng(8).normal(0, 0.1, len(x))}
-    _write(sample.root / "data" / "train.parquet", table)
-    for path, text in FILES.items():
-        sample.write(path, text)
-    sample.write("graphship.yaml", MONITOR.replace("LABELS", str(project.folder / "labels.parquet")))
-    sample.write("dvc.yaml", (sample.root / "dvc.yaml").read_text() + STAGE)
-    DvcProject(sample.root).add(["data/train.parquet"])
-    _run_and_push(project)
-
-
-def _run_and_push(project: CiProject) -> None:
-    """Run the pipeline by hand and push code and data."""
-    made = project.command("run", cwd=project.sample.root)
-    assert made.returncode == 0, made.stderr
-    project.push("a line")
-    DvcProject(project.sample.root).push()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,26 +69,26 @@ class Story:
 @pytest.fixture(scope="module")
 def story(module_project: CiProject) -> Story:
     project = module_project
-    _learn(project)
+    learn(project)
     deployed = project.ci("push")
     assert deployed.exit_code == 0, deployed.log
     files = project.host_files()
     quiet = _watch(project)
-    _send(project, 0, mean=6, rows=100)
+    send(project, 0, mean=6, rows=100)
     few = _watch(project)
     for day in range(1, 5):
-        _send(project, day, mean=6)
+        send(project, day, mean=6)
     drifted, drifted_again = _watch(project), _watch(project)
-    _label(project, 5)
+    label(project, 5)
     lost, lost_again = _watch(project), _watch(project)
     asked = project.command("retrain", "staging", "--project", str(project.runner), cwd=project.folder)
-    project.sample.replace("src/fit.py", "slope = float(", "slope = 1.001 * float(")
-    _run_and_push(project)
+    project.sample.replace("src/fit.py", "np.array([slope]", "np.array([1.001 * slope]")
+    run_and_push(project)
     project.ci("push")
     renewed = _watch(project)
-    _send(project, 5, mean=0)
+    send(project, 5, mean=0)
     calm = _watch(project)
-    _write(project.sample.root / "data" / "other.parquet", {"at": _times(JANUARY, 1, 10), "z": np.zeros(10)})
+    write_table(project.sample.root / "data" / "other.parquet", {"at": times(JANUARY, 1, 10), "z": np.zeros(10)})
     project.sample.replace("graphship.yaml", "reference: data/train.parquet", "reference: data/other.parquet")
     DvcProject(project.sample.root).add(["data/other.parquet"])
     project.push("another reference")
