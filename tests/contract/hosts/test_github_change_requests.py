@@ -78,6 +78,7 @@ def test_a_request_of_a_fork_is_known_as_one_and_found_by_its_head(server: GitHu
     number, head = _from_fork(server)
 
     assert host.change_requests.get(number).is_fork
+    assert host.change_requests.get(number).source_repository == "eve/flights"
     assert [(found.number, found.is_fork) for found in host.change_requests.find(commit=head)] == [(number, True)]
 
 
