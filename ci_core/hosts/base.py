@@ -77,8 +77,13 @@ class ChangeRequests(Protocol):
         title: str | None = None,
         body: str | None = None,
         state: ChangeRequestState | None = None,
+        labels: Sequence[str] = (),
+        reviewers: Sequence[str] = (),
     ) -> ChangeRequest:
-        """Change what is given and leave the rest; ``state="merged"`` is refused (merging is for people or policy)."""
+        """Change what is given and leave the rest; labels and reviewers come to those that are there.
+
+        ``state="merged"`` is refused: merging is for people or policy.
+        """
         ...
 
 

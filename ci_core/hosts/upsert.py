@@ -235,10 +235,17 @@ def upsert_change_request(
     marker = Marker(key=scope_key(scope), sha=head, run=run, body=content_hash(title, body))
     text = marker.attach(body)
 
+    def edit(found: ChangeRequest) -> Delivery:
+        # A run may have ended between opening the request and giving it its labels; a host can do only one at a time.
+        lacks = bool(labels) and not set(labels) & set(found.labels)
+        return _edit_change_request(
+            host, found, marker, title, text, labels=labels if lacks else (), reviewers=reviewers if lacks else ()
+        )
+
     def once() -> Delivery:
         found = next(iter(host.change_requests.find(state="open", source_branch=branch)), None)
         if found is not None:
-            return _edit_change_request(host, found, marker, title, text)
+            return edit(found)
         try:
             created = host.change_requests.create(
                 title=title,
@@ -253,21 +260,30 @@ def upsert_change_request(
             found = next(iter(host.change_requests.find(state="open", source_branch=branch)), None)
             if found is None:
                 raise
-            return _edit_change_request(host, found, marker, title, text)
+            return edit(found)
         return Delivery(outcome="created", url=created.url, number=created.number)
 
     return persist(once)
 
 
 def _edit_change_request(
-    host: _ChangeRequestHost, found: ChangeRequest, mine: Marker, title: str, text: str
+    host: _ChangeRequestHost,
+    found: ChangeRequest,
+    mine: Marker,
+    title: str,
+    text: str,
+    *,
+    labels: Sequence[str],
+    reviewers: Sequence[str],
 ) -> Delivery:
     theirs = parse_marker(found.body)
     if found.author != host.identity().login or (theirs is not None and theirs.key != mine.key):
         return Delivery(outcome="superseded", url=found.url, number=found.number)
     standing = "newer-wins" if theirs is None else _standing(mine, theirs)
     if standing == "newer-wins":
-        found = host.change_requests.update(found.number, title=title, body=text)
+        found = host.change_requests.update(found.number, title=title, body=text, labels=labels, reviewers=reviewers)
+    elif labels:
+        found = host.change_requests.update(found.number, labels=labels, reviewers=reviewers)
     return Delivery(outcome=_outcome(standing, is_new=False), url=found.url, number=found.number)
 
 

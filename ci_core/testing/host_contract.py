@@ -617,6 +617,33 @@ class UpsertContract(_Kit):
         assert marker is not None
         assert marker.sha == head
 
+    def test_labels_that_a_run_did_not_come_to_are_given_by_the_next_one(self, remote: RemoteKit) -> None:
+        """D20: ended between opening the request and labelling it."""
+        head = remote.push("retrain", {"data.dvc": "v2\n"})
+        marker = Marker(
+            key=scope_key(("retrain",)), sha=head, run=Run(id=1), body=content_hash("Retrain", "14 windows")
+        )
+        host = remote.host()
+        host.change_requests.create(
+            title="Retrain", body=marker.attach("14 windows"), source_branch="retrain", target_branch="main"
+        )
+
+        for run in (2, 3):
+            upsert_change_request(
+                host,
+                scope=("retrain",),
+                branch="retrain",
+                target_branch="main",
+                title="Retrain",
+                body="14 windows",
+                labels=["retrain"],
+                head=head,
+                run=Run(id=run),
+            )
+
+        (standing,) = host.change_requests.find(source_branch="retrain")
+        assert (standing.labels, without_marker(standing.body)) == (("retrain",), "14 windows")
+
     def test_a_change_request_that_somebody_else_opened_from_the_branch_is_left_alone(self, remote: RemoteKit) -> None:
         remote.push("retrain", {"data.dvc": "v2\n"})
         theirs = remote.host("ada").change_requests.create(

@@ -178,6 +178,10 @@ def _edit(call: Call, found: MergeRequest | Issue) -> None:
         act(found, commands, at)
     if "labels" in given:
         found.labels = _known_labels(call, call.names("labels"))
+    if "add_labels" in given:
+        found.labels = list(dict.fromkeys([*found.labels, *_known_labels(call, call.names("add_labels"))]))
+    if "reviewer_ids" in given and isinstance(found, MergeRequest):
+        found.reviewers = _reviewers(call)
     found.updated_at = at
 
 

@@ -118,6 +118,8 @@ class GitHubChangeRequests:
         title: str | None = None,
         body: str | None = None,
         state: ChangeRequestState | None = None,
+        labels: Sequence[str] = (),
+        reviewers: Sequence[str] = (),
     ) -> ChangeRequest:
         """Change what is given and leave the rest."""
         doing = self._doing(f"change change request {number}", number, PULL_REQUESTS)
@@ -127,10 +129,13 @@ class GitHubChangeRequests:
             check_body(self._client.refusals, doing, body)
         wanted = {"title": title, "body": body, "state": state}
         given = {name: value for name, value in wanted.items() if value is not None}
-        changed = self._client.write(doing, "PATCH", self._path(number), given, read_change_request)
+        if given:
+            changed = self._client.write(doing, "PATCH", self._path(number), given, read_change_request)
+        else:
+            changed = self.get(number)
         if state is not None and changed.state != state:
             raise self._client.refusals.refused(doing, f"it is {changed.state}")
-        return changed
+        return self._with_reviewers(self._with_labels(changed, labels), reviewers)
 
     def _listed(self, state: ChangeRequestState | None, source_branch: str | None) -> Iterator[ChangeRequest]:
         filters = {"state": {None: "all", "merged": "closed"}.get(state, state), "sort": "created", "direction": "desc"}

@@ -109,6 +109,8 @@ class GitLabChangeRequests:
         title: str | None = None,
         body: str | None = None,
         state: ChangeRequestState | None = None,
+        labels: Sequence[str] = (),
+        reviewers: Sequence[str] = (),
     ) -> ChangeRequest:
         """Change what is given and leave the rest; a draft stays one."""
         doing = Doing(
@@ -126,6 +128,12 @@ class GitLabChangeRequests:
         if body is not None:
             check_body(self._client, doing, body)
             data["description"] = without_quick_actions(body)
+        if labels:
+            data["add_labels"] = ",".join(labels)
+        if reviewers:
+            there = self.get(number).reviewers
+            known = [user for name in (*there, *reviewers) if (user := self._user_id(name)) is not None]
+            data["reviewer_ids"] = list(dict.fromkeys(known))
         if state is not None:
             data["state_event"] = _EVENTS[state]
         changed = self._client.write(doing, "put", f"{self._path}/{number}", data, read_change_request)

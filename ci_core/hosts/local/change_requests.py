@@ -97,6 +97,8 @@ class LocalChangeRequests:
         title: str | None = None,
         body: str | None = None,
         state: ChangeRequestState | None = None,
+        labels: Sequence[str] = (),
+        reviewers: Sequence[str] = (),
     ) -> ChangeRequest:
         """Change what is given and leave the rest."""
         if body is not None:
@@ -107,6 +109,8 @@ class LocalChangeRequests:
                 record = self._with_state(record, state)
             changes = {"title": title, "body": body}
             record.update({key: value for key, value in changes.items() if value is not None})
+            record["labels"] = list(dict.fromkeys([*record["labels"], *labels]))
+            record["reviewers"] = list(dict.fromkeys([*record["reviewers"], *reviewers]))
             return self._save(record)
 
     def merge(self, number: int) -> ChangeRequest:
