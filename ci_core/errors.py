@@ -577,7 +577,9 @@ class InvalidDvcFileError(GraphshipError):
 
     def __init__(self, *, file: str, message: str, revision: str | None = None, is_conflict: bool = False) -> None:
         self.file, self.message, self.revision, self.is_conflict = file, message, revision, is_conflict
-        place = f"{file} at `{revision}`" if revision else file
+        lines = re.findall(r'"<unicode string>", line (\d+)', message)  # as YAML's readers call what they were given
+        named = f"{file}:{lines[-1]}" if lines else file
+        place = f"{named} at `{revision}`" if revision else named
         if is_conflict:
             super().__init__(
                 f"`{file}` holds marks of a merge conflict",
@@ -585,7 +587,9 @@ class InvalidDvcFileError(GraphshipError):
                 hint="take either side of the file, then run `graphship run`",
             )
         else:
-            super().__init__(f"`{file}` cannot be read", where=place, known=message.splitlines())
+            super().__init__(
+                f"`{file}` cannot be read", where=place, known=message.replace('"<unicode string>"', file).splitlines()
+            )
 
 
 class DvcBusyError(GraphshipError):

@@ -29,6 +29,14 @@ ERRORS: dict[str, tuple[errors.GraphshipError, int]] = {
     "not-a-dvc-project-then": (errors.NotADvcProjectError(path="/home/ada/flights", revision="v0.1"), 2),
     "no-pipeline": (errors.NoPipelineError(path="/home/ada/flights"), 2),
     "invalid-dvc-file": (errors.InvalidDvcFileError(file="dvc.yaml", message="expected a mapping"), 2),
+    "invalid-dvc-file-yaml": (
+        errors.InvalidDvcFileError(
+            file="dvc.yaml",
+            message="YAML file structure is corrupted\nmapping values are not allowed here\n"
+            '  in "<unicode string>", line 3, column 22:\n        cmd: echo "x": 1\n                ^ (line: 3)',
+        ),
+        2,
+    ),
     "invalid-dvc-file-conflict": (
         errors.InvalidDvcFileError(file="dvc.lock", message="?", revision="work", is_conflict=True),
         2,
