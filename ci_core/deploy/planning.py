@@ -83,7 +83,8 @@ def _what(step: Mapping[str, Any]) -> str:
 
 
 def _shown(model: ModelFile) -> str:
-    return f"{model.digest.removeprefix('sha256:')[:_SHOWN_DIGITS]} ({_size(model.size_bytes)})"
+    algorithm, _, digits = model.digest.partition(":")
+    return f"`{algorithm}:{digits[:_SHOWN_DIGITS]}` ({_size(model.size_bytes)})"
 
 
 def _size(size_bytes: int) -> str:

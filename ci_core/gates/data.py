@@ -120,7 +120,7 @@ def faults(gates: Gates, evidence: Evidence) -> Iterator[tuple[str, str]]:
 def _moves(tables: list[TableDiff]) -> list[_Move]:
     """Return how far the columns moved, the farthest first."""
     moves = [
-        _Move(distance=column.distance, path=table.path, column=column)
+        _Move(distance=column.distance, path=table.path, column=column, note=table.note)
         for table in tables
         for column in table.columns
         if column.distance is not None
@@ -151,6 +151,8 @@ class _Move:
     distance: float
     path: str
     column: ColumnDiff
+    note: str
+    """What holds for the whole table."""
 
     @property
     def place(self) -> str:
@@ -164,7 +166,7 @@ class _Move:
         )
 
     def told(self, limit: float) -> str:
-        why = f" ({self.column.note})" if self.column.has_drifted is None and self.column.note else ""
+        why = f" ({self.note})" if self.column.has_drifted is None and self.note else ""
         return f"{self.place} by {self.far(limit)}{why}"
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ci_core.monitoring import table_sql
 from ci_core.monitoring.folded_grid import CELLS, FoldedGrid
 from ci_core.monitoring.profile import MAX_LEVELS, NEGATIVE_INFINITY, POSITIVE_INFINITY
-from ci_core.monitoring.row_ids import COUNTED_ROWS, IDENTIFIER, may_name_rows, part_of
+from ci_core.monitoring.row_ids import COUNTED_ROWS, may_name_rows, part_of
 from ci_core.monitoring.sql import DUCKDB, frequent_levels
 from ci_core.monitoring.table_diff import TableDiff
 from ci_core.monitoring.table_rules import (
@@ -48,7 +48,10 @@ WHOLE_ROWS = 200_000
 MOST_LEVELS = 10_000
 """Different values of a text column up to which each is counted; of more, base's most frequent 200 are."""
 IDENTIFIER_SHARE = 0.5
-"""Text with more different values than this share of its rows names rows, and is not compared."""
+"""Text with more different values than this share of its rows, and than a few, names rows or is free text: it is not
+compared."""
+FEW_LEVELS = 20
+FREE_TEXT = "names or free text, not compared: most rows have a text of their own"
 MOST_TEXT_BYTES = 64_000_000
 """Different values times the longest of them: above this a text column is not compared."""
 _BATCH_VALUES = 4_000_000
@@ -163,8 +166,8 @@ def _extents(version: OpenVersion, columns: Sequence[str]) -> dict[str, _Extent]
 def _unbounded(old: TableContent, name: str, before: _Extent, now: _Extent) -> str:
     """Return why a text column is not compared; empty text: it is."""
     present = old.rows - old.columns[name].missing
-    if before.distinct > max(MAX_LEVELS, IDENTIFIER_SHARE * present):
-        return IDENTIFIER
+    if before.distinct > max(FEW_LEVELS, IDENTIFIER_SHARE * present):
+        return FREE_TEXT
     most = max(min(extent.distinct, MOST_LEVELS) * extent.longest for extent in (before, now))
     return "long texts, not compared" if most > MOST_TEXT_BYTES else ""
 

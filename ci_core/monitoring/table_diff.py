@@ -44,6 +44,8 @@ class TableDiff:
     new_rows: int | None = None
     columns: tuple[ColumnDiff, ...] = ()
     """All columns of both sides: head's in its order, then those that are gone."""
+    note: str = ""
+    """What holds for all of its columns: ``fewer than 500 rows, so drift is not judged``."""
     problem: str | None = None
     """Why the content could not be compared: ``the base's version is in neither cache nor remote (12.3 MB)``."""
 

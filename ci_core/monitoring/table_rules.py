@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from ci_core.monitoring.verdict import ColumnChange
 
 _NAMED, _NAME_CHARS = 5, 40
-"""Levels that a note names, and the characters of each."""
+"""Levels that a note names, and the characters of each; most of those of free text have more."""
+_MOST_LISTED = 20
+"""Levels of which some are named."""
 _SIDES = ("before", "now")
 _INFINITIES = (NEGATIVE_INFINITY, POSITIVE_INFINITY)
 
@@ -114,12 +116,19 @@ def difference(path: str, old: TableContent | None, new: TableContent | None) ->
     after: Mapping[str, ColumnContent] = {} if new is None else new.columns
     verdicts = {} if old is None or new is None else _verdicts(old, new)
     names = [*after, *(name for name in before if name not in after)]
+    is_small = old is not None and new is not None and _is_small(old, new)
     return TableDiff(
         path=path,
         old_rows=None if old is None else old.rows,
         new_rows=None if new is None else new.rows,
         columns=tuple(_column(name, old, new, verdicts.get(name)) for name in names),
+        note=f"fewer than {LEAST_WINDOW_ROWS} rows, so drift is not judged" if is_small and verdicts else "",
     )
+
+
+def _is_small(old: TableContent, new: TableContent) -> bool:
+    """Whether there are too few rows to tell drift from chance."""
+    return min(old.rows, new.rows) < LEAST_WINDOW_ROWS
 
 
 def comparable(old: TableContent, new: TableContent, *, ignore: Collection[str]) -> dict[str, str]:
@@ -169,8 +178,8 @@ _KINDS = {"numeric": "numbers", "boolean": "booleans", "category": "text", "othe
 def _span_note(before: ColumnContent, now: ColumnContent) -> str:
     if before.span is None or now.span is None:
         return "values of this type are not compared"
-    was, is_now = (f"{one_line(low)} to {one_line(high)}" for low, high in (before.span, now.span))
-    return is_now if was == is_now else f"{is_now}, was {was}"
+    was, is_now = (f"`{one_line(low)}` to `{one_line(high)}`" for low, high in (before.span, now.span))
+    return is_now if was == is_now else f"{is_now}, before {was}"
 
 
 def _verdicts(old: TableContent, new: TableContent) -> dict[str, ColumnChange]:
@@ -242,10 +251,7 @@ def _column(name: str, old: TableContent | None, new: TableContent | None, verdi
     if old is not None and new is not None and before is not None and now is not None:
         if verdict is not None:
             distance, shift = _finite(verdict.distance), _finite(verdict.shift)
-            if min(old.rows, new.rows) >= LEAST_WINDOW_ROWS:
-                drifted = verdict.has_drifted
-            else:
-                notes.append(f"fewer than {LEAST_WINDOW_ROWS} rows: not judged")
+            drifted = None if _is_small(old, new) else verdict.has_drifted
         notes += [reason] if (reason := old.reasons.get(name)) else []
         notes += _repeat_notes(before, now)
         notes += _value_notes(before, now, new.rows)
@@ -290,9 +296,9 @@ def _repeat_notes(before: ColumnContent, now: ColumnContent) -> Iterator[str]:
 
 def _value_notes(before: ColumnContent, now: ColumnContent, rows: int) -> Iterator[str]:
     if before.levels is not None and now.levels is not None and before.has_all_levels and now.has_all_levels:
-        for words, levels, others in (("new", now.levels, before.levels), ("gone", before.levels, now.levels)):
+        for word, levels, others in (("new", now.levels, before.levels), ("gone", before.levels, now.levels)):
             if found := _by_rows(levels, set(levels) - set(others)):
-                yield f"{words} value{'s' if len(found) > 1 else ''}: {_listed(found)}"
+                yield _levels_note(word, found)
     elif before.levels is not None and before.has_all_levels and now.distinct is not None:
         yield f"about {now.distinct:,} different values now, {len(before.levels):,} before"
     if now.cells is not None and before.cells is not None:
@@ -301,6 +307,15 @@ def _value_notes(before: ColumnContent, now: ColumnContent, rows: int) -> Iterat
             yield f"infinite in {percent(infinite / rows)} of the rows"
         if len(before.cells) == 1 and len(now.cells) > 1:
             yield "hardly any spread before"
+
+
+def _levels_note(word: str, found: list[str]) -> str:
+    """Return which values came or went; where they are many, or free text, only how many: nobody reads on."""
+    values = f"{word} value{'s' if len(found) > 1 else ''}"
+    is_text = sum(len(name) > _NAME_CHARS for name in found) > len(found) / 2
+    if len(found) > _MOST_LISTED or is_text:
+        return f"{len(found):,} {values}"
+    return f"{values}: {_listed(found)}"
 
 
 def _by_rows(levels: Mapping[str, int], names: Iterable[str]) -> list[str]:

@@ -17,7 +17,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from ci_core.monitoring.reference import ReferenceProfile
-from ci_core.operations.reference import measure_importance, profile_reference
 from ci_core.serving import load_graph
 from ci_core.serving.topology import check
 
@@ -55,6 +54,9 @@ def keep_reference(project: Project, release: ReleaseId) -> ReleaseReference | N
     known = read_reference(project, release)
     if known is not None:
         return known
+    # Loads NumPy, SciPy and DuckDB, which only projects that monitor need.
+    from ci_core.operations.reference import measure_importance, profile_reference
+
     project.dvc.pull([settings.reference])
     table = project.root / settings.reference
     model = served_model(project)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ci_core.gates.wording import code, first
 from ci_core.operations.metric_data import scalar
 from ci_core.reports import report as shown
+from ci_core.reports.text import number, plural
 from ci_core.serving.spec import thaw
 
 if TYPE_CHECKING:
@@ -111,14 +112,20 @@ def _data_row(file: FileDiff, maker: str, table: TableDiff | None) -> shown.Data
 def _files_detail(file: FileDiff) -> str:
     if file.old_files is None and file.new_files is None:
         return ""
-    counted = f"files {file.old_files or 0:,} → {file.new_files or 0:,}"
+    counted = _counted_files(file.old_files, file.new_files)
     if file.folder is None:
         return counted
     if file.folder.problem:
         return f"{counted}; {file.folder.problem}"
     kinds = ("added", "changed", "renamed", "removed")
-    inside = [f"{number:,} {kind}" for kind in kinds if (number := getattr(file.folder, kind))]
+    inside = [f"{number(count)} {kind}" for kind in kinds if (count := getattr(file.folder, kind))]
     return f"{counted}: {', '.join(inside)}" if inside else counted
+
+
+def _counted_files(old: int | None, new: int | None) -> str:
+    if new is None:
+        return f"{plural(old or 0, 'file')} before"
+    return plural(new, "file") + (f", {number(old)} before" if old not in {None, new} else "")
 
 
 def table_parts(tables: Iterable[TableDiff]) -> tuple[shown.TableContent, ...]:
@@ -129,6 +136,7 @@ def table_parts(tables: Iterable[TableDiff]) -> tuple[shown.TableContent, ...]:
             old_rows=table.old_rows,
             new_rows=table.new_rows,
             columns=tuple(shown.ColumnRow(**_fields(column)) for column in table.columns),
+            note=table.note,
             problem=table.problem,
         )
         for table in tables

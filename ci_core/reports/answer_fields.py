@@ -18,8 +18,8 @@ _COLUMNS = (
     Column(title="field"),
     Column(title="change"),
     Column(title="answers", align="right"),
-    Column(title="by (median)", align="right"),
-    Column(title="by up to", align="right"),
+    Column(title="median move", align="right"),
+    Column(title="largest move", align="right"),
     Column(title="of base's range", align="right"),
     Column(title="values"),
 )

@@ -26,7 +26,7 @@ _CHANGES = (
     Column(title="request"),
     Column(title="before"),
     Column(title="after"),
-    Column(title="by", align="right"),
+    Column(title="moved by", align="right"),
     Column(title="where"),
 )
 _SIDES = (Column(title="measured"), Column(title="base", align="right"), Column(title="head", align="right"))
@@ -62,9 +62,14 @@ def _changed(behaviour: Behaviour) -> Line:
         all_requests, one = plural(behaviour.requests, "request"), behaviour.requests == 1
         return ("The " if one else "All ", Strong(all_requests), f" {'is' if one else 'are'} answered as before")
     requests, changed = behaviour.requests - behaviour.added, behaviour.changed - behaviour.added_changed
+    return (*_counted(changed, requests), " answered otherwise", _beside(behaviour), *most_telling(behaviour))
+
+
+def _counted(changed: int, requests: int) -> Line:
+    if changed == requests and requests:
+        return ("The " if requests == 1 else "All ", Strong(plural(requests, "request")), f" {_are(requests)}")
     share = f" ({percent(changed / requests)})" if requests else ""
-    counted = Strong(f"{number(changed)} of {plural(requests, 'request')}")
-    return (counted, f"{share} {_are(changed)} answered otherwise", _beside(behaviour), *most_telling(behaviour))
+    return (Strong(f"{number(changed)} of {plural(requests, 'request')}"), f"{share} {_are(changed)}")
 
 
 def _beside(behaviour: Behaviour) -> str:
@@ -97,7 +102,7 @@ def behaviour_section(report: Report, extent: Extent) -> Section | None:
         return None
     blocks: list[Block] = [Paragraph(line=behaviour_sentence(behaviour))]
     if behaviour.source:
-        tolerance = f"; numbers that differ by at most {short(behaviour.tolerance)} of the larger one are equal"
+        tolerance = f"; numbers that differ by at most {short(behaviour.tolerance)} of the larger one count as equal"
         line: Line = ("The requests are from ", *prose(behaviour.source, 200), tolerance, ".")
         blocks.append(Paragraph(line=line))
     if behaviour.problem and behaviour.requests:
@@ -164,7 +169,7 @@ def _sides(behaviour: Behaviour) -> list[tuple[Line, ...]]:
     measures: tuple[tuple[str, Callable[[BehaviourSide], str]], ...] = (
         ("not answered", lambda side: number(side.failed)),
         ("median time", lambda side: _unit(side.median_ms, "ms")),
-        ("95\N{NO-BREAK SPACE}% of times below", lambda side: _unit(side.p95_ms, "ms")),
+        ("95\N{NO-BREAK SPACE}% of answers within", lambda side: _unit(side.p95_ms, "ms")),
         ("peak memory", lambda side: _unit(side.peak_mb, "MB")),
     )
     if behaviour.base is None and behaviour.head is None:

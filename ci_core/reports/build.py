@@ -131,15 +131,16 @@ def _notes(report: Report) -> Section | None:
 
 
 def _footer(report: Report, extent: Extent) -> tuple[Line, ...]:
-    facts: list[Inline] = ["graphship: head ", _commit(report.head)]
+    run = report.run
+    by = f"graphship {visible(run.version)}" if extent.with_times and run.version else "graphship"
+    facts: list[Inline] = [by, ": head ", _commit(report.head)]
     if report.base:
         facts += [", base ", _commit(report.base)]
     if extent.with_times:
-        run = report.run
-        facts.append(f", {visible(run.system)}, {visible(run.event)}")
+        system = "a plain shell" if run.system == "plain" else visible(run.system)
+        facts.append(f", {visible(run.event)} run on {system}" if run.event != "manual" else "")
         facts += [f", {visible(run.started_at)}"] if run.started_at else []
         facts += [f", {seconds(run.seconds)}"] if run.seconds is not None else []
-        facts += [f", graphship {visible(run.version)}"] if run.version else []
     return (*((links_line(report.links),) if report.links else ()), tuple(facts))
 
 

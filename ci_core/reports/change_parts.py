@@ -35,6 +35,8 @@ class TableContent(Part):
     new_rows: int | None = None
     columns: tuple[ColumnRow, ...] = ()
     """All columns."""
+    note: str = ""
+    """What holds for all of its columns."""
     problem: str | None = None
     """Why the content could not be compared."""
 

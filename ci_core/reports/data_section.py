@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from ci_core.reports.document import BulletList, Column, Mark, Paragraph, Section, Strong, code
 from ci_core.reports.prose import prose
 from ci_core.reports.rows import CHANGE, DIFFERENCE, RIGHT_PAIR, change_mark, codes, count_changes, name_cell, table
-from ci_core.reports.text import ABSENT, number, percent, plural, signed_count, signed_size, size
+from ci_core.reports.text import ABSENT, number, percent, plural, shorten, signed_count, signed_size, size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ci_core.reports.build import Extent
     from ci_core.reports.document import Block, Inline, Line
     from ci_core.reports.report import ColumnRow, DataRow, Report, TableContent
@@ -18,6 +20,7 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 _MOST_EXAMPLES = 5
 _MOST_TABLES = 20
 _MOST_TOLD = 5
+_MOST_NOTES = 10
 _MISSING_MOVED = 0.01
 """Share of the rows: a column that has this much more or less missing is listed."""
 _FILES = (CHANGE, Column(title="file"), *RIGHT_PAIR, DIFFERENCE, Column(title="detail"))
@@ -44,6 +47,7 @@ def data_section(report: Report, extent: Extent) -> Section | None:
         blocks.append(BulletList(items=tuple(inside[:_MOST_TABLES])))
     for content in report.tables[:_MOST_TABLES]:
         blocks += _table(content, extent)
+    blocks += _also([content for content in report.tables[:_MOST_TABLES] if content.problem is None])
     hidden = len(report.tables) - _MOST_TABLES
     if hidden > 0:
         blocks.append(Paragraph(line=(f"… and {plural(hidden, 'table')} more in the data of this report",)))
@@ -108,8 +112,6 @@ def _table(content: TableContent, extent: Extent) -> list[Block]:
     blocks: list[Block] = [Paragraph(line=line)]
     if notable:
         blocks.append(table(_COLUMNS, [_column(column) for column in notable[: extent.rows]], len(notable)))
-    if also := _also(content):
-        blocks.append(Paragraph(line=also))
     return blocks
 
 
@@ -117,20 +119,32 @@ def is_notable(column: ColumnRow) -> bool:
     """Return whether a column is listed: its type changed, it drifted, or something else is to be said of it."""
     missing = abs((column.new_missing or 0.0) - (column.old_missing or 0.0))
     is_unjudged_and_moved = column.has_drifted is None and bool(column.distance)
-    has_news = bool(column.note) and column.has_drifted is not None
+    has_news = bool(column.note) and (column.has_drifted is not None or column.distance is not None)
     is_odd = missing >= _MISSING_MOVED or has_news or is_unjudged_and_moved
     return column.change != "same" or bool(column.has_drifted) or is_odd
 
 
-def _also(content: TableContent) -> Line:
-    """Return what is to be said of columns whose values have no distance: identifiers, dates."""
-    told = [column for column in content.columns if column.note and column.distance is None and not is_notable(column)]
-    line: Line = ()
-    for column in told[:_MOST_TOLD]:
-        note = prose(column.note, 200)
-        line += ("; " if line else "Also ", code(column.name), ": ", *note)
-    hidden = len(told) - _MOST_TOLD
-    return (*line, f"; and {plural(hidden, 'column')} more") if hidden > 0 else line
+def _also(tables: Sequence[TableContent]) -> list[Block]:
+    """Return what is to be said of columns whose values have no distance, such as identifiers and dates.
+
+    The same is said once, of all columns that it holds for.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for content in tables:
+        for column in content.columns:
+            if column.note and column.distance is None and not is_notable(column):
+                found.setdefault((column.note, column.name), []).append(content.path)
+    names: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (note, name), paths in found.items():
+        names.setdefault((note, tuple(paths)), []).append(name)
+    items: list[Line] = []
+    for (note, places), columns in names.items():
+        where: Line = (" in ", *codes(places, _MOST_TOLD)) if len(tables) > 1 else ()
+        items.append((*codes(columns, _MOST_TOLD), *where, ": ", *prose(note, 200)))
+    hidden = len(items) - _MOST_NOTES
+    if hidden > 0:
+        items[_MOST_NOTES:] = [(f"… and {plural(hidden, 'more remark')} in the data of this report",)]
+    return [Paragraph(line=("Columns without a distance:",)), BulletList(items=tuple(items))] if items else []
 
 
 def _worst_first(column: ColumnRow) -> tuple[int, float, float]:
@@ -161,6 +175,8 @@ def _columns_line(content: TableContent, *, unchanged: int) -> Line:
         parts.append(f"{number(drifted)} of {plural(judged, 'judged column')} drifted")
     if unchanged:
         parts.append(f"{plural(unchanged, 'column')} without a notable difference")
+    if content.note:
+        parts.append(shorten(content.note, 200))
     return ("; ".join(parts) + ".",)
 
 

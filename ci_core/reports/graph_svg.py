@@ -66,8 +66,10 @@ def graph_svg(graph: Graph, *, direction: Literal["right", "down"] = "right", na
         for edge, line in zip(edges, places.lines, strict=True)
     ]
     drawn = [_node(node, places.corners[node.id]) for node in nodes.values()]
+    is_fitting = width <= _WIDEST_PX + 2 * _MARGIN_PX  # then it shrinks with its page a little, rather than be cut off
+    kind = f"graph {direction}{' fitting' if is_fitting else ''}"
     return (
-        f'<svg class="graph {direction}" role="img" aria-labelledby="{name}-title {name}-desc" '
+        f'<svg class="{kind}" role="img" aria-labelledby="{name}-title {name}-desc" '
         f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">'
         f'<title id="{name}-title">{_title(graph)}</title>'
         f'<desc id="{name}-desc">{_escape(_description(graph))}</desc>'

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ci_core.reports.behaviour_section import behaviour_sentence
 from ci_core.reports.document import Banner, Mark, Strong, Tile, code
-from ci_core.reports.gate_section import GATE_TONES
+from ci_core.reports.gate_section import GATE_TONES, WORST_FIRST
 from ci_core.reports.prose import prose
-from ci_core.reports.text import ABSENT, arrow, number, pair, plural, shorten, signed
+from ci_core.reports.text import ABSENT, arrow, pair, plural, shorten, signed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,13 +64,19 @@ def _title(report: Report) -> str:
 def _title_of_gates(report: Report) -> str:
     failed = [gate for gate in report.gates if gate.state == "fail"]
     warned = [gate for gate in report.gates if gate.state == "warn"]
+    if failed and len(failed) == len(report.gates):
+        return f"{_all_gates(len(failed))} fail{'s' if len(failed) == 1 else ''}"
     if failed:
         return f"{len(failed)} of {plural(len(report.gates), 'gate')} {'fails' if len(failed) == 1 else 'fail'}"
     if report.verdict == "fail":
-        return "This can not be merged"
+        return "This cannot be merged"
     if warned:
         return f"Every gate holds, {plural(len(warned), 'with a warning', 'with warnings')}"
-    return "The gate passes" if len(report.gates) == 1 else f"All {len(report.gates)} gates pass"
+    return f"{_all_gates(len(report.gates))} pass{'es' if len(report.gates) == 1 else ''}"
+
+
+def _all_gates(count: int) -> str:
+    return {1: "The gate", 2: "Both gates"}.get(count, f"All {count} gates")
 
 
 def _title_without_gates(report: Report) -> str:
@@ -94,16 +100,28 @@ def _title_without_gates(report: Report) -> str:
     return f"{title}; no gate is set" if report.run.event == "change-request" else title
 
 
-def main_metrics(report: Report, most: int) -> list[MetricRow]:
-    """Return the metrics to see first: those with a gate in the gates' order, then those known to be good or bad."""
-    gated = {gate.key: index for index, gate in enumerate(report.gates)}
+def main_metrics(report: Report) -> list[MetricRow]:
+    """Return the metrics to see first: those with a gate, the worst gate first, then those known to be good or bad."""
+    gates = sorted(report.gates, key=lambda gate: WORST_FIRST.index(gate.state))
+    gated = {gate.key: index for index, gate in enumerate(gates)}
     known = [row for row in report.metrics if row.key in gated or row.direction != "neutral"]
-    return sorted(known, key=lambda row: gated.get(row.key, len(gated)))[:most]
+    return sorted(known, key=lambda row: gated.get(row.key, len(gated)))
+
+
+def lead_metrics(report: Report) -> list[MetricRow]:
+    """Return the metrics for the first screen: those with a gate and others of their files; all known ones without."""
+    gated = {gate.key for gate in report.gates}
+    files = {_file(row.key) for row in report.metrics if row.key in gated}
+    return [row for row in main_metrics(report) if not files or _file(row.key) in files]
+
+
+def _file(key: str) -> str:
+    return key.rpartition(":")[0]
 
 
 def _better(report: Report) -> Line:
     """Return how the main metrics moved: ``auc 0.7412 → 0.7631 (better)``."""
-    rows = [row for row in main_metrics(report, _MOST_METRICS_IN_HEADLINE) if row.old is not None]
+    rows = [row for row in lead_metrics(report) if row.old is not None][:_MOST_METRICS_IN_HEADLINE]
     line: tuple[Inline, ...] = ()
     for row in rows:
         old, new = pair(row.old, row.new)
@@ -129,7 +147,7 @@ def what_changed(report: Report) -> Line:
     said = [plural(count, one, many) for count, one, many in counts if count]
     said += _changed_graph(report)
     if report.environment:
-        said.append(f"environment ({number(len(report.environment))})")
+        said.append(plural(len(report.environment), "part of the environment", "parts of the environment"))
     if said:
         return (f"Changed: {', '.join(said)}.",)
     return ("What DVC tracks (params, data, models, stages) and the environment are as at the base.",)
@@ -202,7 +220,7 @@ def change_line(row: MetricRow) -> Line:
 def tiles(report: Report) -> tuple[Tile, ...]:
     """Return the main metrics as large numbers."""
     has_base = report.base is not None
-    rows = [row for row in main_metrics(report, MOST_TILES) if row.new is not None]
+    rows = [row for row in lead_metrics(report) if row.new is not None][:MOST_TILES]
     return tuple(_tile(row, _name(row, rows), has_base=has_base) for row in rows)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ci_core.reports.document import Column, Spark, Strong, Table, code
 from ci_core.reports.prose import prose
-from ci_core.reports.text import ABSENT, number, percent, plural, shorten, signed, size, thin
+from ci_core.reports.text import ABSENT, number, percent, plural, short, shorten, signed, size, thin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +28,7 @@ _SPARK_POINTS = 24
 _LONGEST_BAR = 12
 _EIGHTHS = "▏▎▍▌▋▊▉█"
 _MOST_NOTES = 8
+_DIGITS = 4
 _CHANGES = {
     "added": "new: the base declares no such plot",
     "removed": "removed: only the base declares it",
@@ -71,7 +72,7 @@ def _summary(plot: Plot, series: Series) -> Line:
     low, high = min(series.y), max(series.y)
     if plot.kind == "scatter":
         count = plural(series.sampled_from or len(series.y), "point")
-        return (f"{count}, y from {number(low)} to {number(high)}",)
+        return (f"{count}, y from {short(low, _DIGITS)} to {short(high, _DIGITS)}",)
     curve = list(series.y)
     if plot.kind == "line" and not isinstance(series.x[0], str):
         curve = [y for _, y in sorted(zip(series.x, series.y, strict=True), key=lambda point: point[0])]
@@ -81,10 +82,12 @@ def _summary(plot: Plot, series: Series) -> Line:
         return (spark,)
     first, last = curve[0], curve[-1]
     inside = [
-        f"{word} {number(value)}" for word, value in (("least", low), ("most", high)) if value not in {first, last}
+        f"{word} {short(value, _DIGITS)}"
+        for word, value in (("lowest", low), ("highest", high))
+        if value not in {first, last}
     ]
     more = f" ({', '.join(inside)})" if inside else ""
-    return (spark, f" {number(first)} → {number(last)}{more}")
+    return (spark, f" {short(first, _DIGITS)} → {short(last, _DIGITS)}{more}")
 
 
 def _right(matrix: ConfusionMatrix) -> str:
@@ -191,7 +194,7 @@ def _bar_text(length: float | None, longest: float) -> str:
         return ABSENT
     eighths = round(abs(length) / longest * _LONGEST_BAR * len(_EIGHTHS))
     whole, rest = divmod(eighths, len(_EIGHTHS))
-    return f"{'█' * whole}{_EIGHTHS[rest - 1] if rest else ''} {number(length)}".strip()
+    return f"{'█' * whole}{_EIGHTHS[rest - 1] if rest else ''} {short(length, _DIGITS)}".strip()
 
 
 def _pictures(images: tuple[Image, ...], names: Mapping[str, str]) -> Table:

@@ -22,6 +22,8 @@ CHANGE_TONES: dict[Change, Tone] = {
 }
 CHANGE_ORDER: tuple[Change, ...] = ("changed", "added", "removed", "renamed")
 LONGEST_VALUE = 80
+_DIGITS = 8
+"""Of a digest: as many as ``graphship snapshot`` prints."""
 
 CHANGE = Column(title="change")
 PAIR = (Column(title="before"), Column(title="after"))
@@ -57,8 +59,9 @@ def count_changes(changes: Iterable[Change]) -> str:
 
 
 def short_digest(digest: str) -> str:
-    """Return a digest's first 12 digits without the algorithm."""
-    return digest.rpartition(":")[2][:12]
+    """Return a digest's first digits behind its algorithm: the same content has other digits by another one."""
+    algorithm, colon, digits = digest.rpartition(":")
+    return f"{algorithm}{colon}{digits[:_DIGITS]}"
 
 
 def name_cell(name: str, old_name: str | None = None) -> Line:

@@ -125,7 +125,8 @@ class _View:
     def _plot(self, figure: PlotFigure) -> list[str]:
         table = plot_table(figure)
         lines = [_fit(visible(figure.plot.name), self.width)]
-        lines += [_fit(f"  {_line(line)}", self.width) for line in plot_lines(figure)]
+        for line in plot_lines(figure):
+            lines += _wrap(_line(line), self.width, first="  ", indent="    ")
         lines += [_fit(row, self.width) for row in (plot_dots(figure) or "").splitlines()]
         return lines + (self._table(table) if table else [])
 

@@ -79,9 +79,10 @@ def number(value: float, digits: int = 4) -> str:
         return "∞" if value > 0 else "-∞"
     if value == 0:
         return "0"
-    if not _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN:
+    rounded = abs(float(f"{value:.{digits - 1}e}"))  # 0.00009999 is 0.0001 in three digits, and not 1e-04
+    if not _SMALLEST_PLAIN <= rounded < _LARGEST_PLAIN:
         return f"{value:.{digits - 1}e}"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    decimals = max(0, digits - 1 - math.floor(math.log10(rounded)))
     return f"{value:,.{decimals}f}" if abs(value) >= _THOUSANDS_FROM else f"{value:.{decimals}f}"
 
 
@@ -117,9 +118,9 @@ def pair(old: Scalar, new: Scalar) -> tuple[str, str]:
     return tuple(ABSENT if value is None else scalar(value, digits) for value in (old, new))  # type: ignore[return-value]  # two in, two out
 
 
-def short(value: float) -> str:
-    """Return a number with at most three significant digits and no idle zero: ``0.31``, ``12``, ``1e-06``."""
-    mantissa, e, exponent = number(value, 3).partition("e")
+def short(value: float, digits: int = 3) -> str:
+    """Return a number with at most `digits` significant digits and no idle zero: ``0.31``, ``12``, ``1e-06``."""
+    mantissa, e, exponent = number(value, digits).partition("e")
     return (mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa) + e + exponent
 
 

@@ -37,7 +37,7 @@ def metrics_section(report: Report, extent: Extent) -> Section | None:
     metrics = report.metrics
     if not metrics and not report.unchanged_texts:
         return None
-    first = main_metrics(report, len(metrics))
+    first = main_metrics(report)
     known = {id(row) for row in first}
     moved = [row for row in metrics if id(row) not in known and has_moved(row)]
     rest = [row for row in metrics if id(row) not in known and not has_moved(row)]

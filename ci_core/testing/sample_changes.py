@@ -47,7 +47,7 @@ def sample_tables() -> tuple[TableContent, ...]:
     )
     told = (
         _kept("flight", "VARCHAR", note="an identifier, not compared: nearly every row has its own value"),
-        _kept("time_hour", "TIMESTAMP", note="from 2013-01-01 to 2013-06-15, to 2013-05-31 before"),
+        _kept("time_hour", "TIMESTAMP", note="`2013-01-01` to `2013-06-15`, before `2013-01-01` to `2013-05-31`"),
     )
     even = tuple(
         _kept(name, "DOUBLE", distance=0.01, has_drifted=False)

@@ -90,7 +90,7 @@ def sample_report() -> Report:
                 change="changed",
                 old_bytes=3_120_000,
                 new_bytes=3_344_000,
-                detail="files 180 → 194: 14 added, 1 changed",
+                detail="194 files, 180 before: 14 added, 1 changed",
                 examples=("+ 2013-06-15.parquet", "+ 2013-06-16.parquet", "~ 2013-06-14.parquet"),
             ),
             DataRow(

@@ -55,9 +55,9 @@ def test_models_are_told_with_digest_and_size() -> None:
     planned = (model("b.onnx", "4", 2_500_000), model("c.onnx", "5", 12), model("same.onnx", "3"))
 
     assert model_changes(live, planned) == (
-        "`a.onnx` removed: 111111111111 (1.5 kB)",
-        "`b.onnx` replaced: 222222222222 (1.5 kB) → 444444444444 (2.5 MB)",
-        "`c.onnx` added: 555555555555 (12 B)",
+        "`a.onnx` removed: `sha256:111111111111` (1.5 kB)",
+        "`b.onnx` replaced: `sha256:222222222222` (1.5 kB) → `sha256:444444444444` (2.5 MB)",
+        "`c.onnx` added: `sha256:555555555555` (12 B)",
     )
 
 

@@ -59,8 +59,8 @@ def column(name: str, distance: float | None = None, **more: Any) -> ColumnDiff:
     return ColumnDiff(**{"name": name, "change": "same", "distance": distance, "has_drifted": True, **more})
 
 
-def table(*columns: ColumnDiff, path: str = "train.parquet", problem: str | None = None) -> TableDiff:
-    return TableDiff(path=path, columns=columns, problem=problem)
+def table(*columns: ColumnDiff, path: str = "train.parquet", problem: str | None = None, note: str = "") -> TableDiff:
+    return TableDiff(path=path, columns=columns, problem=problem, note=note)
 
 
 def test_a_table_that_loses_a_column_or_changes_a_type_fails() -> None:
@@ -156,17 +156,17 @@ def test_drift_exactly_at_the_limit_passes(distance: float, state: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "told"),
+    ("table", "told"),
     [
-        (column("a", 0.9, has_drifted=False), "`a` of `train.parquet` by 0.9"),
+        (table(column("a", 0.9, has_drifted=False)), "`a` of `train.parquet` by 0.9"),
         (
-            column("a", 0.9, has_drifted=None, note="fewer than 500 rows: not judged"),
-            "`a` of `train.parquet` by 0.9 (fewer than 500 rows: not judged)",
+            table(column("a", 0.9, has_drifted=None, note="new value: `x`"), note="fewer than 500 rows"),
+            "`a` of `train.parquet` by 0.9 (fewer than 500 rows)",
         ),
     ],
 )
-def test_drift_that_may_be_chance_is_within_noise_and_warns(column: ColumnDiff, told: str) -> None:
-    found = result(DRIFT, evidence(tables=(table(column),)))
+def test_drift_that_may_be_chance_is_within_noise_and_warns(table: TableDiff, told: str) -> None:
+    found = result(DRIFT, evidence(tables=(table,)))
 
     assert (found.state, found.is_within_noise) == ("warn", True)
     assert found.sentence == f"within noise: {told}; 0.2 is allowed"

@@ -105,7 +105,7 @@ def test_dates_tell_their_span_and_are_not_judged(parquet: Parquet) -> None:
 
     (column,) = compare_versions("t", old, new).columns
 
-    assert column.note == "2024-01-01 to 2026-10-27, was 2024-01-01 to 2026-09-26"
+    assert column.note == "`2024-01-01` to `2026-10-27`, before `2024-01-01` to `2026-09-26`"
     assert (column.distance, column.has_drifted) == (None, None)
 
 

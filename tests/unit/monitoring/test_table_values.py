@@ -95,9 +95,29 @@ def test_identifiers_are_not_compared_and_text_that_became_identifiers_is_counte
     (same,) = compare_versions("t", parquet(ids), parquet(ids)).columns
     (became,) = compare_versions("t", parquet(words), parquet(ids)).columns
 
-    assert (same.distance, same.note) == (None, "an identifier, not compared: nearly every row has its own value")
+    assert (same.distance, same.note) == (None, "names or free text, not compared: most rows have a text of their own")
     assert became.distance == 1.0
     assert became.note.endswith("different values now, 2 before")
+
+
+def test_free_text_of_a_small_table_is_not_compared(parquet: Parquet) -> None:
+    reviews = "SELECT 'what customer ' || r || ' thinks' AS s FROM range(0, 100) AS t(r)"
+    others = "SELECT 'what customer ' || r || ' thinks' AS s FROM range(100, 220) AS t(r)"
+
+    (column,) = compare_versions("t", parquet(reviews), parquet(others)).columns
+
+    assert column.distance is None
+    assert column.note == "names or free text, not compared: most rows have a text of their own"
+
+
+def test_many_new_values_and_long_ones_are_counted_and_not_named(parquet: Parquet) -> None:
+    few = f"SELECT 'level' || (r % 5) AS many, repeat('word ', 10) || (r % 3) AS text {THOUSAND}"
+    more = f"SELECT 'level' || (r % 26) AS many, repeat('word ', 10) || (r % 3 + 1) AS text {THOUSAND}"
+
+    columns = columns_of(compare_versions("t", parquet(few), parquet(more)))
+
+    assert columns["many"].note == "21 new values"
+    assert columns["text"].note == "1 new value; 1 gone value"
 
 
 @pytest.mark.parametrize(

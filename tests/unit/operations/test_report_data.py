@@ -94,12 +94,14 @@ def test_a_folder_tells_how_many_files_it_had_and_has() -> None:
             FileDiff(path="data/a.csv", change="changed", old_bytes=10, new_bytes=12),
             FileDiff(path="data/images", change="changed", old_files=1200, new_files=1300),
             FileDiff(path="data/new", change="added", new_files=3),
+            FileDiff(path="data/old", change="removed", old_files=1),
+            FileDiff(path="data/same", change="changed", old_files=2, new_files=2),
         )
     )
 
     rows = report_data.data_rows(diff)
 
-    assert [row.detail for row in rows] == ["", "files 1,200 → 1,300", "files 0 → 3"]
+    assert [row.detail for row in rows] == ["", "1300 files, 1200 before", "3 files", "1 file before", "2 files"]
     assert (rows[0].old_bytes, rows[0].new_bytes) == (10, 12)
 
 
@@ -128,7 +130,7 @@ def test_a_folder_tells_what_happened_to_the_files_inside() -> None:
 
     (row,) = report_data.data_rows(diff)
 
-    assert row.detail == "files 10 → 1,209: 1,200 added, 3 renamed, 1 removed"
+    assert row.detail == "1209 files, 10 before: 1200 added, 3 renamed, 1 removed"
     assert row.examples == ("+ a.png",)
 
 

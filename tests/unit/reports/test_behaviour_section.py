@@ -40,12 +40,12 @@ NEW = FieldChange(place="q", kind="new", answers=4, values=(ValueChange(old="", 
         ),
         (
             Behaviour(source="s", requests=4, changed=4, gained=1, fields=(NEW, P)),
-            """4 of 4 requests (100 %) are answered otherwise: p by up to 0.25, and 1 new field
+            """All 4 requests are answered otherwise: p by up to 0.25, and 1 new field
             (1 answer only gained fields).""",
         ),
         (
             Behaviour(source="s", requests=4, changed=4, gained=4, fields=(NEW,)),
-            "4 of 4 requests (100 %) are answered otherwise: 1 new field and nothing else.",
+            "All 4 requests are answered otherwise: 1 new field and nothing else.",
         ),
         (
             Behaviour(
@@ -62,7 +62,7 @@ NEW = FieldChange(place="q", kind="new", answers=4, values=(ValueChange(old="", 
                 ),
                 more_fields=4,
             ),
-            """9 of 9 requests (100 %) are answered otherwise: 2 with another status, label in 3, p by up to 0.25,
+            """All 9 requests are answered otherwise: 2 with another status, label in 3, p by up to 0.25,
             2 fields gone, and 5 other fields.""",
         ),
         (
@@ -121,14 +121,14 @@ def test_each_field_that_changed_has_a_line_above_the_largest_changes() -> None:
 
     told = [" ".join(line.split()) for line in lines(sample_report().model_copy(update={"behaviour": behaviour}))]
 
-    start = told.index("field change answers by (median) by up to of base's range values")
+    start = told.index("field change answers median move largest move of base's range values")
     assert told[start + 1 : start + 7] == [
         "q new 4 4 × true",
         'rows[].label changed 3 2 × "a" → "b", 1 × number → null, …',
         "p changed 4 0.012 0.25 50 %",
         "… and 6 more",
         "",
-        "request before after by where",
+        "request before after moved by where",
     ]
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
-from ci_core.reports.build import COMMENT, document
+from ci_core.reports.build import COMMENT, PAGE, document
+from ci_core.reports.document import Code, Tiles
 from ci_core.reports.render import render_terminal
 from ci_core.reports.report import (
     DataRow,
@@ -17,6 +20,9 @@ from ci_core.reports.report import (
 from ci_core.testing.sample_edges import unchanged_report, unreadable_base_report
 from tests.unit.reports.shown import lines, plots_of, report_of
 
+if TYPE_CHECKING:
+    from ci_core.reports.report import GateState, Report
+
 
 def test_what_changed_is_counted_in_one_line() -> None:
     report = report_of(
@@ -25,7 +31,7 @@ def test_what_changed_is_counted_in_one_line() -> None:
         environment=(EnvironmentRow(name="onnx", new="1"),),
     )
 
-    assert "  Changed: 1 param, 1 data file, environment (1)." in lines(report)
+    assert "  Changed: 1 param, 1 data file, 1 part of the environment." in lines(report)
 
 
 def test_without_a_base_nothing_is_said_to_be_as_before() -> None:
@@ -54,12 +60,12 @@ def test_nothing_changed_is_said() -> None:
     ("parts", "title"),
     [
         ({"gates": (Gate(key="a", state="pass"),)}, "✓ The gate passes"),
-        ({"gates": (Gate(key="a", state="pass"), Gate(key="b", state="pass"))}, "✓ All 2 gates pass"),
+        ({"gates": (Gate(key="a", state="pass"), Gate(key="b", state="pass"))}, "✓ Both gates pass"),
         (
             {"gates": (Gate(key="a", state="fail"), Gate(key="b", state="pass")), "verdict": "fail"},
             "✗ 1 of 2 gates fails",
         ),
-        ({"verdict": "fail"}, "✗ This can not be merged"),
+        ({"verdict": "fail"}, "✗ This cannot be merged"),
         ({}, "· No metrics"),
         ({"metrics": (MetricRow(key="m", old=1, new=1, difference=0),)}, "· No metric changed"),
         ({"metrics": (MetricRow(key="m", old=1, new=2, difference=1),)}, "· Metrics changed"),
@@ -88,6 +94,45 @@ def test_metrics_of_one_name_are_told_apart_by_their_files_on_the_first_screen()
     (heading,) = [line for line in lines(report_of(metrics=rows)) if "→" in line and "," in line]
 
     assert heading.strip() == "north.json:mae 2.000 → 1.000 (better), south.json:mae 2.000 → 1.000 (better)"
+
+
+def metric(key: str, **more: Any) -> MetricRow:
+    return MetricRow(**{"key": key, "old": 2.0, "new": 1.0, "difference": -1.0, "direction": "better", **more})
+
+
+def first_metrics(report: Report) -> list[str]:
+    """Return the names of the metrics in the heading."""
+    return [piece.text for piece in document(report, COMMENT).banner.lines[0] if isinstance(piece, Code)]
+
+
+def test_scores_of_other_files_than_the_gated_ones_are_not_on_the_first_screen() -> None:
+    rows = [metric(f"{name}.json:mae") for name in ("east", "north", "total", "west")]
+
+    report = report_of(metrics=(*rows, metric("total.json:rmse")), gates=(Gate(key="total.json:mae", state="pass"),))
+
+    assert first_metrics(report) == ["mae", "rmse"]
+    (tiles,) = [block.tiles for block in document(report, PAGE).blocks if isinstance(block, Tiles)]
+    assert [tile.label for tile in tiles] == ["mae", "rmse"]
+
+
+def test_a_gate_on_no_metric_leaves_the_first_screen_to_all_of_them() -> None:
+    rows = [metric(f"{name}.json:mae") for name in ("east", "north")]
+
+    report = report_of(metrics=rows, gates=(Gate(key="secrets", state="pass"),))
+
+    assert first_metrics(report) == ["east.json:mae", "north.json:mae"]
+
+
+def test_the_metrics_of_the_worst_gates_come_first() -> None:
+    states: dict[str, GateState] = {"a": "pass", "b": "warn", "c": "pass", "d": "fail"}
+
+    report = report_of(
+        metrics=[metric(f"m.json:{name}") for name in states],
+        gates=[Gate(key=f"m.json:{name}", state=state) for name, state in states.items()],
+        verdict="fail",
+    )
+
+    assert first_metrics(report) == ["d", "b", "a"]
 
 
 def test_changed_plots_are_told_on_the_first_screen() -> None:

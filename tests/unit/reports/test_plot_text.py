@@ -189,7 +189,7 @@ class TestWords:
     def test_a_line_tells_its_ends_and_what_lies_beyond_them(self) -> None:
         (first,) = plot_lines(PlotFigure(plot=Plot(name="p", kind="line", series=(line("head", 2, 5, 1, 3),))))
 
-        assert words(first) == "head  2.000 → 3.000 (least 1.000, most 5.000)"
+        assert words(first) == "head  2 → 3 (lowest 1, highest 5)"
 
     def test_many_lines_are_a_table_with_both_sides_in_a_row(self) -> None:
         table = plot_table(PlotFigure(plot=PLOTS["many-lines"]))
@@ -197,8 +197,8 @@ class TestWords:
         assert table is not None
         assert [words(cell) for cell in table.rows[1]] == [
             "class 1",
-            " 2.000 → 1.079",
-            " 1.800 → 1.063",
+            " 2 → 1.079",
+            " 1.8 → 1.063",
             "-0.0157",
         ]
 
@@ -207,9 +207,25 @@ class TestWords:
 
         assert table is not None
         assert [[words(cell) for cell in row] for row in table.rows] == [
-            ["dog", "████████████ 5.000", "█████████▋ 4.000", "-1"],
-            ["cow", "–", "███▋ 1.500", "–"],
-            ["cat", "███████▎ 3.000", "–", "–"],
+            ["dog", "████████████ 5", "█████████▋ 4", "-1"],
+            ["cow", "–", "███▋ 1.5", "–"],
+            ["cat", "███████▎ 3", "–", "–"],
+        ]
+
+    def test_a_small_difference_of_bars_is_written_as_the_bars_are(self) -> None:
+        sides = (("base", 0.0413), ("head", 0.0414))
+        plot = Plot(
+            name="p", kind="bar", series=tuple(Series(side=side, x=("time",), y=(length,)) for side, length in sides)
+        )
+
+        table = plot_table(PlotFigure(plot=plot))
+
+        assert table is not None
+        assert [words(cell) for cell in table.rows[0]] == [
+            "time",
+            "████████████ 0.0413",
+            "████████████ 0.0414",
+            "+0.0001",
         ]
 
     def test_a_normalized_matrix_is_told_in_shares_of_the_actual_class(self) -> None:

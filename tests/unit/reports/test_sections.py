@@ -56,6 +56,32 @@ def test_columns_without_news_are_counted_and_not_listed(column: ColumnRow, expe
     assert is_notable(column) is expected
 
 
+def test_what_holds_for_columns_of_several_tables_is_said_once() -> None:
+    named, dated = "an identifier, not compared", "`2024-01-01` to `2024-03-01`"
+    columns = (ColumnRow(name="id", change="same", note=named), ColumnRow(name="key", change="same", note=named))
+    tables = (
+        TableContent(path="a.csv", old_rows=900, new_rows=900, columns=columns),
+        TableContent(path="b.csv", old_rows=900, new_rows=900, columns=columns),
+        TableContent(path="c.csv", columns=(ColumnRow(name="day", change="same", note=dated),)),
+    )
+
+    told = lines(report_of(tables=tables))
+
+    assert told[told.index("Columns without a distance:") :][:3] == [
+        "Columns without a distance:",
+        "- id, key in a.csv, b.csv: an identifier, not compared",
+        "- day in c.csv: 2024-01-01 to 2024-03-01",
+    ]
+
+
+def test_what_holds_for_a_whole_table_stands_above_its_columns() -> None:
+    column = ColumnRow(name="x", change="same", distance=0.2)
+    note = "fewer than 500 rows, so drift is not judged"
+    content = TableContent(path="t", old_rows=9, new_rows=9, columns=(column,), note=note)
+
+    assert f"t: 9 rows as before; schema as before; {note}." in lines(report_of(tables=(content,)))
+
+
 def test_drifted_columns_come_after_the_schema_and_the_farthest_first() -> None:
     columns = (
         ColumnRow(name="near", change="same", distance=0.2, has_drifted=True),
@@ -102,12 +128,56 @@ def test_gates_that_all_pass_are_folded_and_others_stand_open() -> None:
 
 def test_a_line_that_explains_several_gates_stands_once() -> None:
     annotations = tuple(
-        Annotation(where=Place(file="params.yaml", line=3), level=level, text=f"`trees` fell; gate `{gate}`", gate=gate)
+        Annotation(
+            where=Place(file="params.yaml", line=3),
+            level=level,
+            text=f"`trees` fell; the gate on `{gate}` {'failed' if level == 'error' else 'warns'}",
+            gate=gate,
+        )
         for gate, level in LEVELS
     )
     report = report_of(gates=(Gate(key="a", state="warn"),), verdict="warn", annotations=annotations)
 
-    assert "- ✗ error params.yaml:3: trees fell; gate b (also a, c)" in lines(report)
+    told = lines(report)
+
+    assert told[told.index("What to look at in this change for b, a, c:") + 1] == "- params.yaml:3: trees fell"
+
+
+def test_lines_that_explain_other_gates_are_parted() -> None:
+    annotations = tuple(
+        Annotation(
+            where=Place(file=file, line=line), level="error", text=f"{what}; the gate on `{gate}` failed", gate=gate
+        )
+        for file, line, what, gate in (
+            ("params.yaml", 3, "`trees` fell", "auc"),
+            ("run.sh", 7, "this line looks like a token", "secrets"),
+            ("params.yaml", 9, "`rate` rose", "auc"),
+        )
+    )
+    report = report_of(gates=(Gate(key="auc", state="fail"),), verdict="fail", annotations=annotations)
+
+    told = lines(report)
+
+    start = told.index("What to look at in this change for auc:")
+    assert [line for line in told[start : start + 7] if line] == [
+        "What to look at in this change for auc:",
+        "- params.yaml:3: trees fell",
+        "- params.yaml:9: rate rose",
+        "What to look at in this change for secrets:",
+        "- run.sh:7: this line looks like a token",
+    ]
+
+
+def test_a_gate_that_the_change_edits_is_told_without_its_sentence_again() -> None:
+    said = "`auc` is 0.5, less than the 0.6 it must be"
+    where = Place(file="graphship.yaml", line=4)
+    annotation = Annotation(where=where, level="error", text=f"the gate on `auc` failed: {said}", gate="auc")
+    gate = Gate(key="auc", state="fail", new=0.5, sentence=said)
+
+    told = lines(report_of(gates=(gate,), verdict="fail", annotations=(annotation,)))
+
+    assert "- graphship.yaml:4: the gate is changed here" in told
+    assert "✗ fail  auc   0.5000  is 0.5, less than the 0.6 it must be" in told
 
 
 def test_metrics_are_folded_when_there_are_many_or_none_moved() -> None:
@@ -131,8 +201,8 @@ def test_digests_are_short_and_versions_are_whole() -> None:
 
     text = render_terminal(report_of(environment=rows), width=200)
 
-    assert "uv.lock  abababababab  cdcdcdcdcdcd" in text
-    assert "added    x        –             1.2" in text
+    assert "uv.lock  sha256:abababab  cdcdcdcd" in text
+    assert "added    x        –                1.2" in text
 
 
 def test_a_plan_that_changes_nothing_is_one_sentence() -> None:
