@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _MOST_EXAMPLES = 5
+_MOST_FOLDERS = 50
 _MOST_TABLES = 20
 _MOST_TOLD = 5
 _MOST_NOTES = 10
 _MISSING_MOVED = 0.01
 """Share of the rows: a column that has this much more or less missing is listed."""
-_FILES = (CHANGE, Column(title="file"), *RIGHT_PAIR, DIFFERENCE, Column(title="detail"))
+_FILES = (CHANGE, Column(title="file"), *RIGHT_PAIR, DIFFERENCE)
 _COLUMNS = (
     Column(title="column"),
     Column(title="what"),
@@ -42,9 +43,11 @@ def data_section(report: Report, extent: Extent) -> Section | None:
     tables = {content.path: content for content in report.tables}
     rows = [_file(_with_rows(row, tables.get(row.path))) for row in report.data[: extent.rows]]
     blocks: list[Block] = [table(_FILES, rows, len(report.data))] if rows else []
-    inside = [_inside(row) for row in report.data[: extent.rows] if row.examples]
+    inside = [_inside(row) for row in report.data[: extent.rows] if row.detail or row.examples]
+    if len(inside) > _MOST_FOLDERS:
+        inside[_MOST_FOLDERS:] = [(f"… and {plural(len(inside) - _MOST_FOLDERS, 'folder')} more",)]
     if inside:
-        blocks.append(BulletList(items=tuple(inside[:_MOST_TABLES])))
+        blocks.append(BulletList(items=tuple(inside)))
     for content in report.tables[:_MOST_TABLES]:
         blocks += _table(content, extent)
     blocks += _also([content for content in report.tables[:_MOST_TABLES] if content.problem is None])
@@ -74,7 +77,6 @@ def _file(row: DataRow) -> tuple[Line, ...]:
         (_extent(row.old_rows, row.old_bytes),),
         (_extent(row.new_rows, row.new_bytes),),
         _growth(row),
-        prose(row.detail, 200),
     )
 
 
@@ -93,8 +95,10 @@ def _growth(row: DataRow) -> Line:
 
 
 def _inside(row: DataRow) -> Line:
-    """Return some of what differs in a folder: below the table, where there is room for it."""
-    return ("in ", code(row.path), ": ", *codes(row.examples, _MOST_EXAMPLES))
+    """Return what differs in a folder: below the table, where there is room for it."""
+    examples = codes(row.examples, _MOST_EXAMPLES)
+    shown: Line = (" (", *examples, ")") if examples and row.detail else examples
+    return (code(row.path), ": ", *prose(row.detail, 200), *shown)
 
 
 def _table(content: TableContent, extent: Extent) -> list[Block]:

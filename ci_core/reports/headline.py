@@ -125,7 +125,12 @@ def _better(report: Report) -> Line:
     line: tuple[Inline, ...] = ()
     for row in rows:
         old, new = pair(row.old, row.new)
-        line += (", " if line else "", code(_name(row, rows)), f" {shorten(old, 24)} → ", Strong(shorten(new, 24)))
+        line += (
+            ", " if line else "",
+            code(_name(row, report.metrics)),
+            f" {shorten(old, 24)} → ",
+            Strong(shorten(new, 24)),
+        )
         if row.difference and row.direction != "neutral":
             line += (f" ({row.direction})",)
         elif row.difference == 0:
@@ -168,10 +173,10 @@ def _changed_plots(report: Report) -> int:
     return sum(plot.change not in {None, "same"} for plot in report.plots)
 
 
-def _name(row: MetricRow, beside: Sequence[MetricRow]) -> str:
-    """Return the shortest name that tells a metric from those beside it."""
+def _name(row: MetricRow, metrics: Sequence[MetricRow]) -> str:
+    """Return the shortest name that tells a metric from all others."""
     short = short_key(row.key)
-    return short if sum(short_key(other.key) == short for other in beside) == 1 else row.key
+    return short if sum(short_key(other.key) == short for other in metrics) == 1 else row.key
 
 
 def short_key(key: str) -> str:
@@ -221,7 +226,7 @@ def tiles(report: Report) -> tuple[Tile, ...]:
     """Return the main metrics as large numbers."""
     has_base = report.base is not None
     rows = [row for row in lead_metrics(report) if row.new is not None][:MOST_TILES]
-    return tuple(_tile(row, _name(row, rows), has_base=has_base) for row in rows)
+    return tuple(_tile(row, _name(row, report.metrics), has_base=has_base) for row in rows)
 
 
 def _tile(row: MetricRow, name: str, *, has_base: bool) -> Tile:

@@ -110,9 +110,9 @@ def test_scores_of_other_files_than_the_gated_ones_are_not_on_the_first_screen()
 
     report = report_of(metrics=(*rows, metric("total.json:rmse")), gates=(Gate(key="total.json:mae", state="pass"),))
 
-    assert first_metrics(report) == ["mae", "rmse"]
+    assert first_metrics(report) == ["total.json:mae", "rmse"]
     (tiles,) = [block.tiles for block in document(report, PAGE).blocks if isinstance(block, Tiles)]
-    assert [tile.label for tile in tiles] == ["mae", "rmse"]
+    assert [tile.label for tile in tiles] == ["total.json:mae", "rmse"]
 
 
 def test_a_gate_on_no_metric_leaves_the_first_screen_to_all_of_them() -> None:
