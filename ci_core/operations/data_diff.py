@@ -112,7 +112,7 @@ def compare_content(
             if not any(version and _may_be_table(version) for version in versions.values()):
                 continue
             if len(found) >= MOST_TABLES:
-                found.append(TableDiff(path=file.path, problem=f"not compared: {MOST_TABLES} tables are, and no more"))
+                found.append(TableDiff(path=file.path, problem=f"{MOST_TABLES} tables are, and no more"))
                 continue
             table = _table(data, file.path, versions, ignored.get(file.path, ()))
             found += [] if table is None else [table]
@@ -191,7 +191,7 @@ def _compared(path: str, sides: Mapping[str, tuple[TableFormat, Files]], ignore:
         from ci_core.monitoring.table_files import TableFiles
     except ImportError as error:
         missing = MissingExtraError(extra="monitor", module=error.name or "duckdb")
-        return TableDiff(path=path, problem=f"not compared: {missing.fact}; {missing.hint}")
+        return TableDiff(path=path, problem=f"{missing.fact}; {missing.hint}")
     old, new = (
         None if side not in sides else TableFiles(kind=sides[side][0], files=sides[side][1])
         for side in ("base", "head")

@@ -144,7 +144,7 @@ def test_tables_beyond_the_limit_are_named_with_the_reason(tmp_path: Path, monke
 
     found = tables(project, base, head)
 
-    limit = "not compared: 2 tables are, and no more"
+    limit = "2 tables are, and no more"
     assert [(table.path, table.problem) for table in found] == list(zip(names, [None, None, limit, limit], strict=True))
 
 
@@ -159,6 +159,6 @@ def test_without_duckdb_tables_are_named_and_the_rest_goes_on(tmp_path: Path, mo
 
     assert [(table.path, table.old_rows) for table in found.tables] == [("data/raw.csv", None)]
     problem = found.tables[0].problem or ""
-    assert problem.startswith("not compared: this needs the library `duckdb`, which is not installed; pip install ")
+    assert problem.startswith("this needs the library `duckdb`, which is not installed; pip install ")
     assert "[monitor]" in problem
     assert found.diff.data[0].new_bytes == 8
