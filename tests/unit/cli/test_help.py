@@ -25,6 +25,19 @@ def test_help_imports_neither_the_commands_nor_their_libraries() -> None:
     assert printed == "['ci_core', 'ci_core.cli'] []\n"
 
 
+@pytest.mark.e2e
+def test_a_run_of_ci_loads_the_arithmetic_of_monitoring_only_for_projects_that_monitor() -> None:
+    script = (
+        "import sys\n"
+        "import ci_core.operations.ci, ci_core.operations.change_request, ci_core.operations.merge\n"
+        "print(sorted({'duckdb', 'numpy', 'scipy'} & set(sys.modules)))\n"
+    )
+
+    printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+
+    assert printed == "[]\n"
+
+
 def test_help_names_the_first_command_of_the_day() -> None:
     text = CliRunner().invoke(cli, ["--help"]).output
 
