@@ -38,11 +38,8 @@ def behaviour_sentence(behaviour: Behaviour) -> Line:
     """Return how many answers changed, by how much, and what they cost; or why that is not known."""
     if behaviour.is_identical:
         requests = plural(behaviour.requests, "recorded request") if behaviour.requests else "recorded requests"
-        return (
-            "What answers the ",
-            Strong(requests),
-            " is as at the base: code, models and data files, so none was sent.",
-        )
+        nothing = "Nothing changed in what answers the "
+        return (nothing, Strong(requests), ": neither code nor models nor data files, so none was sent.")
     if not behaviour.requests:
         why = prose(behaviour.problem or "no request was sent to both", 300)
         return ("The answers of base and head were not compared: ", *why)
@@ -101,7 +98,7 @@ def behaviour_section(report: Report, extent: Extent) -> Section | None:
     if behaviour is None:
         return None
     blocks: list[Block] = [Paragraph(line=behaviour_sentence(behaviour))]
-    if behaviour.source:
+    if behaviour.source and not behaviour.is_identical:
         tolerance = f"; numbers that differ by at most {short(behaviour.tolerance)} of the larger one count as equal"
         line: Line = ("The requests are from ", *prose(behaviour.source, 200), tolerance, ".")
         blocks.append(Paragraph(line=line))

@@ -39,6 +39,8 @@ class Extent:
     """Whether durations and times are shown: they differ between two runs of the same change."""
     with_pictures: bool
     """Whether graph and plots are real pictures: then they come early and unfolded."""
+    with_addresses: bool = True
+    """Whether commits are linked: a terminal would show whole addresses."""
     with_changed_nodes: bool = False
     """Whether the nodes of a diagram that changed are listed below it, with what they run."""
 
@@ -46,7 +48,7 @@ class Extent:
 COMMENT = Extent(rows=50, plots=8, with_times=False, with_pictures=False, with_changed_nodes=True)
 SUMMARY = Extent(rows=300, plots=24, with_times=True, with_pictures=False, with_changed_nodes=True)
 PAGE = Extent(rows=300, plots=24, with_times=True, with_pictures=True)
-TERMINAL = Extent(rows=30, plots=8, with_times=True, with_pictures=False)
+TERMINAL = Extent(rows=30, plots=8, with_times=True, with_pictures=False, with_addresses=False)
 
 _PLOT_ORDER: tuple[Change | None, ...] = ("removed", "added", None, "changed", "renamed", "same")
 _MOST_WARNINGS = 10
@@ -133,9 +135,9 @@ def _notes(report: Report) -> Section | None:
 def _footer(report: Report, extent: Extent) -> tuple[Line, ...]:
     run = report.run
     by = f"graphship {visible(run.version)}" if extent.with_times and run.version else "graphship"
-    facts: list[Inline] = [by, ": head ", _commit(report.head)]
+    facts: list[Inline] = [by, ": head ", _commit(report.head, extent)]
     if report.base:
-        facts += [", base ", _commit(report.base)]
+        facts += [", base ", _commit(report.base, extent)]
     if extent.with_times:
         system = "a plain shell" if run.system == "plain" else visible(run.system)
         facts.append(f", {visible(run.event)} run on {system}" if run.event != "manual" else "")
@@ -144,9 +146,9 @@ def _footer(report: Report, extent: Extent) -> tuple[Line, ...]:
     return (*((links_line(report.links),) if report.links else ()), tuple(facts))
 
 
-def _commit(commit: Commit) -> Inline:
+def _commit(commit: Commit, extent: Extent) -> Inline:
     short = shorten(commit.id[:12], 12)
-    return Address(text=short, url=commit.url) if commit.url else code(short)
+    return Address(text=short, url=commit.url) if commit.url and extent.with_addresses else code(short)
 
 
 def links_line(links: Sequence[Link]) -> Line:

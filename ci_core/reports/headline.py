@@ -125,12 +125,9 @@ def _better(report: Report) -> Line:
     line: tuple[Inline, ...] = ()
     for row in rows:
         old, new = pair(row.old, row.new)
-        line += (
-            ", " if line else "",
-            code(_name(row, report.metrics)),
-            f" {shorten(old, 24)} → ",
-            Strong(shorten(new, 24)),
-        )
+        before = "" if row.difference == 0 else f"{shorten(old, 24)} → "
+        name = code(_name(row, report.metrics))
+        line += (*((", ",) if line else ()), name, f" {before}", Strong(shorten(new, 24)))
         if row.difference and row.direction != "neutral":
             line += (f" ({row.direction})",)
         elif row.difference == 0:

@@ -89,7 +89,8 @@ NEW = FieldChange(place="q", kind="new", answers=4, values=(ValueChange(old="", 
         ),
         (
             Behaviour(source="s", requests=60, is_identical=True),
-            "What answers the 60 recorded requests is as at the base: code, models and data files, so none was sent.",
+            """Nothing changed in what answers the 60 recorded requests: neither code nor models nor data files, so none
+            was sent.""",
         ),
         (
             Behaviour(source="s", problem="the base's graph cannot be loaded"),

@@ -9,11 +9,12 @@ import pytest
 from ci_core.reports.build import COMMENT, document
 from ci_core.reports.data_section import is_notable
 from ci_core.reports.document import Section, Table
-from ci_core.reports.render import render_terminal
+from ci_core.reports.render import render_markdown, render_terminal
 from ci_core.reports.report import (
     Annotation,
     Change,
     ColumnRow,
+    Commit,
     DataRow,
     EnvironmentRow,
     Gate,
@@ -271,3 +272,12 @@ def test_metrics_that_are_all_unchanged_texts_are_metrics() -> None:
 
     assert "· No metric changed" in shown
     assert "1 metric that is text is as at the base" in shown
+
+
+def test_commits_are_linked_on_pages_and_named_on_a_terminal() -> None:
+    url = "https://host.example/commit/5d1c7e0b9a3f"
+    report = report_of(head=Commit(id="5d1c7e0b9a3f" + "0" * 28, label="x", url=url))
+
+    assert url in render_markdown(report)
+    assert "graphship: head 5d1c7e0b9a3f" in render_terminal(report, width=200)
+    assert url not in render_terminal(report, width=200)
