@@ -95,7 +95,7 @@ def test_in_ci_it_is_told_everywhere_too(tmp_path: Path) -> None:
     assert error.startswith("the serving graph cannot be released: ")
     assert (done.returncode, found["verdict"]) == (2, "fail")
     for name in ("report.md", "report.html"):
-        assert "This can not be merged" in (folder / name).read_text()
+        assert "This cannot be merged" in (folder / name).read_text()
     (element,) = ET.fromstring((folder / "junit.xml").read_text()).iter("error")
     assert element.text == error
 
