@@ -10,13 +10,13 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.servers.git_http import BareRepository
 from tests.servers.http_server import Request, Response, http_server, write_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from http.server import BaseHTTPRequestHandler
-
-    from tests.servers.git_http import BareRepository
+    from pathlib import Path
 
 
 ASK = Response(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'}, body=b"who are you")
@@ -60,6 +60,13 @@ def admit(reader: str, *, writer: str | None = None) -> Callable[[Request], Resp
         return Response(status=403, body=b"read only") if is_push and given[0] != writer else None
 
     return doorkeeper
+
+
+def served_copy(folder: Path, source: Path) -> BareRepository:
+    """Return a repository as a host keeps it, with its hook and its rights, that has the branches of another one."""
+    repository = BareRepository(folder)
+    repository.git("fetch", "--quiet", str(source), "+refs/heads/*:refs/heads/*")
+    return repository
 
 
 @contextlib.contextmanager

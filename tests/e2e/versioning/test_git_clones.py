@@ -17,7 +17,7 @@ from ci_core.versioning.git import GitRepository
 from ci_core.versioning.git_history import fetch_files, merge_base
 from ci_core.versioning.snapshot import take_snapshot
 from tests.servers.git_http import BareRepository
-from tests.servers.git_server import admit, basic, git_server
+from tests.servers.git_server import admit, basic, git_server, served_copy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -263,7 +263,7 @@ def test_the_base_of_a_clone_without_files_is_read_as_in_any_other(tmp_path: Pat
     project.replace("metrics.json", "mae", "mse")
     project.commit()
     project.git("push", "-q", "origin", "HEAD:refs/heads/change")
-    bare = BareRepository(tmp_path / "served.git", source=project.git_remote)
+    bare = served_copy(tmp_path / "served.git", project.git_remote)
     partial = _partial_clone(project, bare, *options, "--branch", "change")
     git = GitRepository(partial.root)
 
@@ -276,7 +276,7 @@ def test_the_base_of_a_clone_without_files_is_read_as_in_any_other(tmp_path: Pat
 
 def test_what_a_clone_lacks_of_a_commit_is_fetched_in_one_request_with_the_header(tmp_path: Path) -> None:
     project = make_project(tmp_path)
-    bare = BareRepository(tmp_path / "served.git", source=project.git_remote)
+    bare = served_copy(tmp_path / "served.git", project.git_remote)
     partial = _partial_clone(project, bare, "--filter=blob:none", "--no-checkout")
     authorization = basic("planted-4711")
     with git_server(bare, admit(authorization)) as server:

@@ -13,14 +13,14 @@ from ci_core.testing.processes import wait_until
 from ci_core.testing.projects import make_project, run_git
 from ci_core.types import GitCredentials
 from ci_core.versioning.git import GitRepository
-from tests.servers.git_http import BareRepository
-from tests.servers.git_server import ASK, GitServer, admit, basic, git_server
+from tests.servers.git_server import ASK, GitServer, admit, basic, git_server, served_copy
 from tests.servers.http_server import Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ci_core.testing.projects import SampleProject
+    from tests.servers.git_http import BareRepository
 
 pytestmark = pytest.mark.e2e
 
@@ -44,7 +44,7 @@ class Place(NamedTuple):
 def place(tmp_path: Path) -> Iterator[Place]:
     """A project whose remote is served over HTTP to those with a token."""
     project = make_project(tmp_path)
-    bare = BareRepository(tmp_path / "served.git", source=project.git_remote)
+    bare = served_copy(tmp_path / "served.git", project.git_remote)
     with git_server(bare, admit(READER, writer=WRITER)) as server:
         project.git("remote", "set-url", "origin", server.url)
         yield Place(project, bare, server)

@@ -10,13 +10,14 @@ from ci_core.errors import ExitCode, GitRemoteError, PushRejectedError
 from ci_core.testing.projects import make_project, run_git
 from ci_core.types import CommitId, GitCredentials
 from ci_core.versioning.git import GitRepository
-from tests.servers.git_http import BareRepository
-from tests.servers.git_server import ASK, GitServer, admit, basic, git_server
+from tests.servers.git_server import ASK, GitServer, admit, basic, git_server, served_copy
 from tests.servers.http_server import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.servers.git_http import BareRepository
 
 pytestmark = pytest.mark.e2e
 
@@ -58,7 +59,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     source = make_project(tmp_path / "source")
-    bare = BareRepository(tmp_path / "served.git", source=source.git_remote)
+    bare = served_copy(tmp_path / "served.git", source.git_remote)
     with git_server(bare, admit(READER, writer=WRITER)) as server:
         yield Place(tmp_path / "mine", bare, server)
 
