@@ -66,9 +66,15 @@ def find_base(
             note = f"the base is that of `{places[place]}` as this clone knew it: {troubles[0]}" if troubles else None
             return BaseChoice(commit=base, note=note)
     shown = head[:7] if head == newest else head
-    why = f"`{shown}` and `{places[known[0]]}` share no commit" if known else f"this clone has no branch `{name}`"
-    if known and git.is_shallow():
-        why += " in this clone, whose history was cut off"
+    if known:
+        why = f"`{shown}` and `{places[known[0]]}` share no commit"
+        why += " in this clone, whose history was cut off" if git.is_shallow() else ""
+    elif source or branch:
+        why = f"this clone has no branch `{name}`"
+    else:
+        why = (
+            f"this clone has no remote `{remote}`, and neither `main` nor `master` (`graphship report BASE` names one)"
+        )
     return BaseChoice(problem="; ".join(dict.fromkeys([f"there is no base to compare with: {why}", *troubles])))
 
 

@@ -353,7 +353,8 @@ class GitRepository:
         """Return the branch that a fresh clone checks out, asking the remote only when this clone does not know.
 
         Falls back to ``main`` or ``master`` if one exists, then to ``main``: the branch that is checked out would pass
-        for the default one, and what is on it for nothing new. Only without a remote is it the one that is checked out.
+        for the default one, and what is on it for nothing new. Only a repository without a remote and with one branch
+        has that one.
         """
         tracked = f"refs/remotes/{remote}/"
         known = self.run("symbolic-ref", "--quiet", f"{tracked}HEAD", check=False).text
@@ -373,7 +374,11 @@ class GitRepository:
             refs = [f"{place}{name}" for place in places]
             if any(not self.run("show-ref", "--verify", "--quiet", ref, check=False).status for ref in refs):
                 return name
-        return "main" if has_remote else self.branch() or "main"
+        if has_remote:
+            return "main"
+        branches = self.run("for-each-ref", "--format=%(refname:lstrip=2)", _BRANCHES).text.split()
+        only = branches[0] if len(branches) == 1 else None if branches else self.branch()
+        return only or "main"
 
     def run_remote(
         self, remote: str, *arguments: str, doing: str, pushes: str | None = None, stdin: bytes | None = None

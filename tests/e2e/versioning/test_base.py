@@ -100,6 +100,29 @@ def test_without_a_remote_the_local_branch_is_taken(tmp_path: Path) -> None:
     assert find_base(GitRepository(project.root), "change").commit == began
 
 
+def test_the_branch_that_is_checked_out_is_no_base_where_nobody_knows_the_default_one(tmp_path: Path) -> None:
+    project, _ = _with_a_change(tmp_path)
+    project.git("remote", "remove", "origin")
+    project.git("branch", "-m", "main", "trunk")
+    project.git("checkout", "-q", "change")
+
+    choice = find_base(GitRepository(project.root))
+
+    assert choice.commit is None
+    assert choice.problem == (
+        "there is no base to compare with: this clone has no remote `origin`, and neither `main` nor `master` "
+        "(`graphship report BASE` names one)"
+    )
+
+
+def test_the_only_branch_of_a_repository_without_a_remote_is_the_base_of_what_is_not_committed(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.git("remote", "remove", "origin")
+    project.git("branch", "-m", "main", "trunk")
+
+    assert find_base(GitRepository(project.root)).commit == project.head()
+
+
 def test_the_first_commit_is_its_own_base_and_has_none_before_it(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     git = GitRepository(project.root)
