@@ -101,6 +101,9 @@ class _Run:
     def _ask(self, commit: CommitId | None, sides: Sides, requests: BothRequests) -> Behaviour:
         """Send the requests to both sides, as of the time of a commit; None for the one that is checked out."""
         if requests.are_none:
+            if "base" not in sides.versions:  # a graph that is new: nobody else looks whether it can be loaded
+                sides.provide()
+                sides.load()
             return self._unasked(sides, requests.all(None))
         sides.provide()
         if sides.are_identical:

@@ -103,6 +103,20 @@ def test_a_base_without_a_graph_is_told_and_the_head_is_measured(
     assert found.head.failed == 0
 
 
+def test_a_new_graph_that_cannot_be_loaded_is_told_although_there_is_nothing_to_send(tmp_path: Path) -> None:
+    project = make(tmp_path, count=0)
+    project.sample.write("graphship.yaml", "name: sample\n")
+    base = CommitId(project.sample.commit())
+    project.sample.write("graphship.yaml", CONFIG)
+    project.sample.write("serving/graph.py", GRAPH.replace("serving.steps:answer", "serving.steps:answerr"))
+
+    found = BehaviourProject(sample=project.sample, base=base).compare()
+
+    assert str(found.head_failure).startswith("the head's graph cannot be loaded: ")
+    assert "answerr" in str(found.head_failure)
+    assert found.head_exit_code == 2
+
+
 def test_when_neither_side_can_be_loaded_both_are_told(tmp_path: Path) -> None:
     project = make(tmp_path, {"serving/steps.py": "1 / 0"})
     project.sample.write("serving/steps.py", "import nowhere")
