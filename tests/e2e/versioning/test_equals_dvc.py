@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,11 +64,26 @@ def flat(values: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield name, values
 
 
-@pytest.mark.parametrize(("old", "new"), PAIRS)
-def test_metrics_and_params_of_two_commits_equal_those_of_dvc(example: Example, old: str, new: str) -> None:
-    base, head = example.commits[old], example.commits[new]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Two commits of an example, and what ``graphship diff --json`` says of them."""
 
-    diff = graphship(example.root, "diff", base, head)
+    example: Example
+    base: str
+    head: str
+    diff: Any
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
+def compared(example: Example, request: pytest.FixtureRequest) -> Compared:
+    """Each pair of commits, compared once for all tests."""
+    base, head = (example.commits[label] for label in request.param)
+    return Compared(example=example, base=base, head=head, diff=graphship(example.root, "diff", base, head))
+
+
+def test_metrics_and_params_of_two_commits_equal_those_of_dvc(compared: Compared) -> None:
+    example, base, head, diff = compared.example, compared.base, compared.head, compared.diff
+
     with plain_dvc(example) as repo:
         metrics = own_values(example, repo.metrics.diff(a_rev=base, b_rev=head, all=True).get("diff", {}))
         params = own_values(example, repo.params.diff(a_rev=base, b_rev=head).get("diff", {}))
@@ -88,11 +104,9 @@ def _as_dvc(value: Any) -> Any:
     return str(value) if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize(("old", "new"), PAIRS)
-def test_files_that_two_commits_keep_differ_as_dvc_says(example: Example, old: str, new: str) -> None:
-    base, head = example.commits[old], example.commits[new]
+def test_files_that_two_commits_keep_differ_as_dvc_says(compared: Compared) -> None:
+    example, base, head, diff = compared.example, compared.base, compared.head, compared.diff
 
-    diff = graphship(example.root, "diff", base, head)
     with plain_dvc(example) as repo:
         files = repo.diff(a_rev=base, b_rev=head)
 
