@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_core.testing.projects import make_project, run_git
+from ci_core.types import Digest
 from ci_core.versioning.compare import compare
 from ci_core.versioning.dvc import DvcProject
 from ci_core.versioning.git import GitRepository
@@ -60,6 +61,8 @@ def test_a_snapshot_joins_what_is_declared_with_its_tags(tmp_path: Path) -> None
         RegisteredModel(
             name="churn",
             path="models/model.json",
+            digest=Digest("md5:885b12c79c2de52ebc3ffc776c0f4288"),  # `md5sum` of the file
+            size_bytes=19,
             type="model",
             description="who leaves",
             labels=("tabular",),
