@@ -58,7 +58,8 @@ def _missing(missing: MissingObjects) -> Finding:
         return "warn", f"the DVC remote was not asked for missing objects: {missing.problem}"
     if not missing.lost:
         return "pass", "the DVC remote has every object"
-    return "fail", f"the DVC remote lacks {first(list(map(_lost, missing.lost)), _SHOWN)}"
+    lost = first(list(map(_lost, missing.lost)), _SHOWN)
+    return "fail", f"the DVC remote lacks {lost}; `graphship run --push` sends what is here"
 
 
 def _lost(lost: LostObject) -> str:

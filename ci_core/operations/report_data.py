@@ -223,7 +223,7 @@ def stage_changes(diff: SnapshotDiff) -> tuple[shown.StageChange, ...]:
 def stale_sentences(diff: SnapshotDiff) -> tuple[str, ...]:
     """Return the warning that stages have not run since their inputs moved, if there are such."""
     names = first([code(name) for name in diff.stale], _MOST_STALE)
-    return (f"{names} would run again: the metrics describe an older state",) if diff.stale else ()
+    return (f"{names} would run again: the metrics describe an older state (`graphship run`)",) if diff.stale else ()
 
 
 def environment_rows(diff: SnapshotDiff) -> tuple[shown.EnvironmentRow, ...]:

@@ -25,7 +25,10 @@ def test_objects_that_the_remote_lacks_fail_with_path_and_size() -> None:
     found = result(Gates(data=DataGate()), evidence(missing=MissingObjects(lost=lost)))
 
     assert (found.state, found.limit) == ("fail", "no missing objects")
-    assert found.sentence == "the DVC remote lacks `data/a.csv` (12.3 MB), `data/b.csv` (size unknown)"
+    assert found.sentence == (
+        "the DVC remote lacks `data/a.csv` (12.3 MB), `data/b.csv` (size unknown); "
+        "`graphship run --push` sends what is here"
+    )
 
 
 def test_many_missing_objects_are_counted() -> None:
@@ -33,7 +36,10 @@ def test_many_missing_objects_are_counted() -> None:
 
     found = result(Gates(data=DataGate()), evidence(missing=MissingObjects(lost=lost)))
 
-    assert found.sentence == "the DVC remote lacks `0.csv` (0 B), `1.csv` (1 B), `2.csv` (2 B) and 7 more"
+    assert found.sentence == (
+        "the DVC remote lacks `0.csv` (0 B), `1.csv` (1 B), `2.csv` (2 B) and 7 more; "
+        "`graphship run --push` sends what is here"
+    )
 
 
 def test_a_remote_that_cannot_be_asked_is_a_warning_with_the_reason() -> None:
