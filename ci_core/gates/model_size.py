@@ -25,7 +25,10 @@ def judge(gates: Gates, evidence: Evidence) -> GateResult | None:
         return None
     limit = _limit(gate)
     if models is None:
-        sentence = "the size of the models was not judged: no serving graph was loaded, which would name them"
+        sentence = (
+            "the size of the models was not judged: no serving graph was loaded, which would name them; `graph` in "
+            "`graphship.yaml` names the project's"
+        )
         return GateResult(key="model-size", state="warn", limit=limit, sentence=sentence)
     if not models:
         nothing = "looked at nothing: no serving graph names a model or data file"

@@ -62,3 +62,12 @@ def test_no_graph_is_a_warning_and_a_graph_without_models_is_not(
     models: tuple[ModelSize, ...] | None, state: str
 ) -> None:
     assert result(Gates(model_size=ModelSizeGate(max_bytes=1)), evidence(models=models)).state == state
+
+
+def test_without_a_graph_the_key_is_named_that_would_say_which_models_there_are() -> None:
+    found = result(Gates(model_size=ModelSizeGate(max_bytes=1)), evidence(models=None))
+
+    assert found.sentence == (
+        "the size of the models was not judged: no serving graph was loaded, which would name them; "
+        "`graph` in `graphship.yaml` names the project's"
+    )
