@@ -213,10 +213,8 @@ class TestWords:
         ]
 
     def test_a_small_difference_of_bars_is_written_as_the_bars_are(self) -> None:
-        sides = (("base", 0.0413), ("head", 0.0414))
-        plot = Plot(
-            name="p", kind="bar", series=tuple(Series(side=side, x=("time",), y=(length,)) for side, length in sides)
-        )
+        base, head = Series(side="base", x=("time",), y=(0.0413,)), Series(side="head", x=("time",), y=(0.0414,))
+        plot = Plot(name="p", kind="bar", series=(base, head))
 
         table = plot_table(PlotFigure(plot=plot))
 
