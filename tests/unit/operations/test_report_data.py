@@ -269,6 +269,8 @@ def test_few_of_many_stale_stages_are_named() -> None:
         "`fit@0`, `fit@1` would run again: the metrics describe an older state (`graphship run`)",
     )
     assert report_data.stale_sentences(_diff(stale=names)) == (
-        "`fit@0`, `fit@1`, `fit@2`, `fit@3`, `fit@4` and 145 more would run again: "
-        "the metrics describe an older state (`graphship run`)",
+        (
+            "`fit@0`, `fit@1`, `fit@2`, `fit@3`, `fit@4` and 145 more would run again: "
+            "the metrics describe an older state (`graphship run`)"
+        ),
     )
