@@ -24,8 +24,8 @@ def open_project(start: Path, env: Mapping[str, str], console: Console) -> Proje
     Raises:
         GraphshipError: no project, no repository, mistakes in ``graphship.yaml``, or a missing extra.
     """
-    settings = read_settings(start, env)
     need("dvc", "dvc", "git")
+    settings = read_settings(start, env)
     from ci_core.cli._adapters import make_target
     from ci_core.masking import secret_values
     from ci_core.operations.project import Project

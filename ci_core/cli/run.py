@@ -44,8 +44,8 @@ def command(env: Mapping[str, str], *, push: bool, project: Path, dry_run: bool,
     stages print goes to standard error and to .graphship/logs. Nothing is committed: the last line says what to
     commit. (`graphship ci` commits as `pipeline: {commit-lock: …}` says.)
     """
-    settings = read_settings(project, env)
     need("dvc", "git", "dvc", "rich")
+    settings = read_settings(project, env)
     from ci_core.pipelines.dvc import DvcEngine
     from ci_core.versioning.dvc import DvcProject
 

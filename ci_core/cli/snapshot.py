@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(env: Mapping[str, str], *, rev: str | None, project: Path, as_json: bool) -> None:
     """Print the exact versions of code, data, params, models and results."""
-    settings = read_settings(project, env)
     need("dvc", "git", "dvc")
+    settings = read_settings(project, env)
     from ci_core.cli._version_text import snapshot_text
     from ci_core.versioning.plain import to_plain
     from ci_core.versioning.snapshot import take_snapshot

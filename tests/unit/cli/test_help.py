@@ -1,5 +1,7 @@
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -77,3 +79,19 @@ def test_a_command_whose_options_need_an_extra_names_it(
     assert code == 2
     assert printed.startswith("error[missing-extra]: this needs the library `orjson`, which is not installed\n")
     assert "serve" in printed.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["diff", "promote", "register", "report", "run", "snapshot"])
+def test_a_bare_installation_is_asked_once_for_all_that_a_command_needs(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = importlib.util.find_spec
+    absent = {"dvc", "git", "pydantic", "rich"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda module: None if module in absent else found(module))
+    monkeypatch.chdir(tmp_path)
+    arguments = {"promote": ["staging", "production"], "register": ["churn"]}
+
+    code = run(cli, [name, *arguments.get(name, [])], {})
+
+    assert code == 2
+    assert "[dvc]" in capsys.readouterr().err.splitlines()[-1]
