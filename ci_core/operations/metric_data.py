@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from ci_core.masking import SHAPES_ONLY
 from ci_core.reports import report as shown
-from ci_core.reports.text import shorten
+from ci_core.reports.text import number, plural, shorten
 from ci_core.serving.spec import thaw
+from ci_core.versioning.compare import as_number
 
 if TYPE_CHECKING:
     from ci_core.masking import Masker
@@ -62,6 +63,7 @@ def _is_text(metric: MetricDiff) -> bool:
 
 def _row(metric: MetricDiff, masker: Masker) -> shown.MetricRow:
     old, new = _shortened(metric.old, masker), _shortened(metric.new, masker)
+    are_lists = bool(_numbers(metric.old) and _numbers(metric.new))
     is_hidden = metric.change == "changed" and isinstance(new, str) and old == new
     return shown.MetricRow(
         key=metric.key,
@@ -69,13 +71,25 @@ def _row(metric: MetricDiff, masker: Masker) -> shown.MetricRow:
         new=new,
         difference=metric.difference,
         direction=metric.direction,
-        note="differs where it is shortened here" if is_hidden else metric.note,
+        note="differs where it is shortened here" if is_hidden else "" if are_lists else metric.note,
     )
 
 
 def _shortened(value: JsonValue, masker: Masker) -> shown.Scalar:
+    values = _numbers(value)
+    if values:
+        return f"mean {number(sum(values) / len(values))} of {plural(len(values), 'value')}"
     shown_value = scalar(value)
     return shorten(masker.text(shown_value), LONGEST_TEXT) if isinstance(shown_value, str) else shown_value
+
+
+def _numbers(value: JsonValue) -> list[float]:
+    """Return the numbers of a list that holds nothing else, such as the folds of a cross-validation; else nothing."""
+    found = thaw(value)
+    if not isinstance(found, list):
+        return []
+    values = [value for value in map(as_number, found) if value is not None]
+    return values if len(values) == len(found) else []
 
 
 def scalar(value: JsonValue) -> shown.Scalar:

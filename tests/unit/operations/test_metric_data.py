@@ -52,6 +52,23 @@ def test_every_number_is_a_row_and_texts_are_only_when_they_moved() -> None:
     assert (found.unchanged_texts, found.more_texts) == (2, 0)
 
 
+def test_a_list_of_numbers_such_as_folds_is_told_by_its_mean() -> None:
+    before: JsonValue = [0.5, 0.25, 0.75]
+    found = rows_of(
+        ("cv:moved", before, [0.7, 0.7, 0.7000000000000001, 0.7], "changed"),
+        ("cv:alone", None, [1, 10**400], "added"),
+        ("cv:mixed", before, [0.5, "x"], "changed"),
+        ("cv:empty", before, [], "changed"),
+    )
+
+    assert [(row.old, row.new, row.note) for row in found.rows] == [
+        ("mean 0.5000 of 3 values", "mean 0.7000 of 4 values", ""),
+        (None, "mean ∞ of 2 values", ""),
+        ("mean 0.5000 of 3 values", '[0.5, "x"]', ""),
+        ("mean 0.5000 of 3 values", "[]", ""),
+    ]
+
+
 def test_texts_that_moved_are_counted_beyond_the_first() -> None:
     texts: list[tuple[str, JsonValue, JsonValue, Change]] = [
         (f"m:{index}", "a", "b", "changed") for index in range(MOST_TEXTS + 3)
