@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ci_core.errors import GraphshipError, HostPermissionError, MissingObjectsError, NoDataRemoteError
+from ci_core.hosts.choose import choose_host
 from ci_core.operations.doctor import Finding, as_finding
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ def _host(project: Project) -> Iterator[Finding]:
     except GraphshipError as error:
         yield as_finding(error)
         return
-    if project.env.get("CI"):  # on a person's machine there is nothing to report to
+    choice = choose_host(project.env, project.git.remote_url())
+    if choice is not None and choice.token is None and choice.kind != "local" and project.env.get("CI"):
+        # on a person's machine nothing is reported to a host
         yield Finding(
             slug="no-host",
             fact="no token for the repository's host: reports stay in the log and in files",
