@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ci_core.testing.projects import SampleProject, make_project
+from tests.e2e import by_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,14 +26,7 @@ def project(tmp_path: Path) -> SampleProject:
 def doctor(project: SampleProject, *arguments: str, **variables: str) -> dict[str, dict[str, Any]]:
     """Return what is found, by slug."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("CI", "GITHUB_", "GITLAB_"))}
-    ran = subprocess.run(
-        [sys.executable, "-m", "ci_core", "doctor", "--json", *arguments],
-        cwd=project.root,
-        env={**clean, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = by_command.run(("doctor", "--json", *arguments), folder=project.root, environment={**clean, **variables})
     findings = json.loads(ran.stdout)["findings"]
     assert ran.returncode == (1 if any(found["level"] == "finding" for found in findings) else 0)
     return {found["slug"]: found for found in findings}

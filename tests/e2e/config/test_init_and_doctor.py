@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from ci_core.operations.doctor import Doctor
 from ci_core.operations.init_project import init_project
 from ci_core.testing.projects import make_project
 from ci_core.versioning.git import GitRepository
+from tests.e2e import by_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +25,7 @@ NOTHING_THERE = ["not-a-repository", "not-a-project", "not-a-dvc-project", "no-p
 
 def graphship(folder: Path, *arguments: str) -> tuple[int, str, str]:
     """Run the command line as a user does; DVC takes hold of this process's streams when it is imported."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "ci_core", *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+    ran = by_command.run(arguments, folder=folder)
     return ran.returncode, ran.stdout, ran.stderr
 
 

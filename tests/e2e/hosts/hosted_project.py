@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +14,7 @@ from ci_core.hosts.github import GitHubHost
 from ci_core.hosts.gitlab import GitLabHost
 from ci_core.hosts.patience import Patience
 from ci_core.testing.projects import SampleProject, make_project
+from tests.e2e import by_command
 from tests.servers.github_proxy import GitHubServer, github_server
 from tests.servers.gitlab_fake import GitLabServer, gitlab_server
 
@@ -122,14 +122,7 @@ class HostedProject:
             **self._surroundings(token or self.token),
         }
         before = len(self.server.requests)
-        ran = subprocess.run(
-            [sys.executable, "-m", "ci_core", *arguments],
-            cwd=root,
-            env={**clean, **mine, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ran = by_command.run(arguments, folder=root, environment={**clean, **mine, **variables})
         interface = [one for one in self.server.requests[before:] if ".git/" not in one.path]
         return Job(
             exit_code=ran.returncode,

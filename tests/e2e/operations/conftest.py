@@ -10,8 +10,6 @@ import hashlib
 import json
 import os
 import re
-import subprocess
-import sys
 import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,8 +26,10 @@ from ci_core.testing.projects import SampleProject, make_project, run_git
 from ci_core.types import EnvironmentName
 from ci_core.versioning.git import GitRepository
 from ci_core.versioning.ledger import Ledger
+from tests.e2e import by_command
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator, Mapping
 
     from ci_core.deploy.spec import Live
@@ -171,10 +171,7 @@ class CiProject:
         self, *arguments: str, cwd: Path, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run ``graphship`` in a process of its own."""
-        command = [sys.executable, "-m", "ci_core", *arguments]
-        return subprocess.run(
-            command, cwd=cwd, env=dict(env or self.env), capture_output=True, text=True, encoding="utf-8", check=False
-        )
+        return by_command.run(arguments, folder=cwd, environment=env or self.env)
 
     # --- what there is to see afterwards ---
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ci_core.types import CommitId
+from tests.e2e import by_command
 from tests.e2e.operations.behaviour_project import CONFIG, GRAPH, BehaviourProject, make, requests
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ci_core.behaviour.spec import Behaviour
 
 pytestmark = pytest.mark.e2e
@@ -50,10 +50,9 @@ class Said:
 
 def report(project: BehaviourProject, *options: str, command: str = "report") -> Said:
     """Compare the work tree with the base by command."""
-    arguments = [sys.executable, "-m", "ci_core", command, project.base, "--project", str(project.root), *options]
+    arguments = (command, project.base, "--project", str(project.root), *options)
     # a terminal of many columns, so that no sentence is broken
-    env = {**os.environ, "COLUMNS": "400", "PYTHONPATH": str(Path(__file__).parents[3])}
-    result = subprocess.run(arguments, env=env, check=False, capture_output=True, text=True)
+    result = by_command.run(arguments, folder=project.sample.folder, environment={**os.environ, "COLUMNS": "400"})
     return Said(code=result.returncode, said=result.stdout, project=project)
 
 

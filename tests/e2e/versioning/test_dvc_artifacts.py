@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from ci_core.testing.projects import SampleProject, make_project
 from ci_core.versioning.dvc import DvcProject
 from ci_core.versioning.snapshot import take_snapshot
+from tests.e2e.by_command import graphship
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +49,8 @@ def model(project: SampleProject, rev: str | None = None) -> RegisteredModel:
 
 def shown(project: SampleProject, *command: str) -> str:
     """Return what a command prints, with every run of blanks as one."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ci_core", *command], cwd=project.root, check=True, capture_output=True, text=True
-    )
+    done = graphship(project, *command)
+    done.check_returncode()
     return " ".join(done.stdout.split())
 
 

@@ -15,6 +15,7 @@ import pytest
 from ci_core.testing.projects import run_git
 from ci_core.types import CommitId
 from ci_core.versioning.dvc import DvcProject
+from tests.e2e import by_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,9 +38,8 @@ def plain_dvc(example: Example) -> Iterator[Any]:
 
 
 def graphship(root: Path, *arguments: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", "ci_core", *arguments, "--json"], cwd=root, capture_output=True, text=True, check=True
-    )
+    done = by_command.run((*arguments, "--json"), folder=root)
+    done.check_returncode()
     return json.loads(done.stdout)
 
 

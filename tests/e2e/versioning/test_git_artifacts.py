@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from ci_core.testing.projects import SampleProject, make_project
 from ci_core.versioning.git import GitRepository
 from ci_core.versioning.snapshot import take_snapshot
+from tests.e2e.by_command import graphship
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,5 +105,6 @@ def test_the_report_tells_a_changed_one_and_one_that_is_declared_no_more(tmp_pat
 
 
 def _diff(project: SampleProject, base: str, head: str) -> str:
-    command = [sys.executable, "-m", "ci_core", "diff", base, head, "--without", "behaviour"]
-    return subprocess.run(command, cwd=project.root, check=True, capture_output=True, text=True).stdout
+    done = graphship(project, "diff", base, head, "--without", "behaviour")
+    done.check_returncode()
+    return done.stdout
