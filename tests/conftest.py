@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -67,6 +68,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in needing]
         config.hook.pytest_deselected(items=needing)
         config.stash[_LEFT_OUT] = len(needing)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look at what tests make, and not at all their modules each time."""
+    gc.collect()
+    gc.freeze()
 
 
 _LEFT_OUT = pytest.StashKey[int]()
