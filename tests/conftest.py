@@ -76,6 +76,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """Let libraries that count what they leave behind see everything go."""
+    gc.unfreeze()
+
+
 _LEFT_OUT = pytest.StashKey[int]()
 _LONG = {"faults", "soak"}
 
